@@ -1,0 +1,67 @@
+"""Windows a second of every encoder, one thread: forward, training step, and SciPy's alternative.
+
+Batches are 256 windows of 6 channels × 128 samples; `extra_info` holds windows per second.
+"""
+
+import pytest
+import torch
+
+from tests.test_encoders import ENCODERS, slow_statistics
+from tsclr.encoders import Statistics
+
+N_WINDOWS = 256
+TRAINED = {name: kind for name, kind in ENCODERS.items() if list(kind(in_channels=6).parameters())}
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def windows():
+    return torch.randn(N_WINDOWS, 6, 128, generator=torch.Generator().manual_seed(0))
+
+
+def measure(benchmark, function, n_windows=N_WINDOWS):
+    benchmark.pedantic(function, rounds=10, warmup_rounds=2)
+    benchmark.extra_info["windows_per_second"] = round(n_windows / benchmark.stats.stats.median)
+
+
+@pytest.mark.benchmark(group="encoder forward")
+@pytest.mark.parametrize("kind", ENCODERS.values(), ids=ENCODERS.keys())
+def test_forward(benchmark, windows, kind):
+    encoder = kind(in_channels=6).eval()
+
+    @torch.inference_mode()
+    def forward():
+        encoder(windows)
+
+    measure(benchmark, forward)
+
+
+@pytest.mark.benchmark(group="encoder forward and backward")
+@pytest.mark.parametrize("kind", TRAINED.values(), ids=TRAINED.keys())
+def test_forward_and_backward(benchmark, windows, kind):
+    encoder = kind(in_channels=6).train()
+
+    def step():
+        encoder.zero_grad()
+        encoder(windows).square().mean().backward()
+
+    measure(benchmark, step)
+
+
+@pytest.mark.benchmark(group="statistics")
+def test_statistics_in_one_batch(benchmark, windows):
+    encoder = Statistics(in_channels=6).eval()
+    measure(benchmark, lambda: encoder(windows))
+
+
+@pytest.mark.benchmark(group="statistics")
+def test_statistics_with_scipy_window_by_window(benchmark, windows):
+    few = windows[:16].numpy()
+    measure(benchmark, lambda: [slow_statistics(window, 50.0) for window in few], len(few))

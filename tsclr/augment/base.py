@@ -1,0 +1,274 @@
+"""A batch of windows (B, C, T) in, a batch of views of the same shape, type and device out."""
+
+from abc import ABC, abstractmethod
+from typing import Any, NamedTuple, TypeVar, final
+
+import torch
+from jaxtyping import Bool, Float
+from torch import nn
+
+Number = TypeVar("Number", int, float)
+
+
+class Gated(NamedTuple):
+    """What one augmentation drew for a batch, and which windows it is applied to."""
+
+    applies: Bool[torch.Tensor, " B"]
+    drawn: Any
+
+
+class Augmentation(nn.Module, ABC):
+    """A random change of a window that leaves alone what the window shows.
+
+    The random draw and the deterministic transform are two methods, and nothing drawn is kept on
+    the object. A subclass writes both; `forward` joins them and is final.
+
+    Parameters
+    ----------
+    p : float
+        Probability that a window is changed, drawn for each window on its own.
+
+    Raises
+    ------
+    ValueError
+        If `p` lies outside 0 to 1.
+    """
+
+    def __init__(self, p: float = 1.0) -> None:
+        super().__init__()
+        self.p = in_range("p", p, 0.0, 1.0)
+
+    @abstractmethod
+    def draw(
+        self, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None = None
+    ) -> Any:
+        """Draw the random values of every window.
+
+        Parameters
+        ----------
+        x : (B, C, T) tensor
+            Windows. Only shape, dtype and device count, never the values.
+        generator : torch.Generator, optional
+            On the device of `x`; ``None`` is the global one, which ``torch.compile`` needs.
+
+        Returns
+        -------
+        tensor or tuple of tensors
+            Each with B first.
+        """
+
+    @abstractmethod
+    def transform(
+        self, x: Float[torch.Tensor, "B C T"], drawn: Any
+    ) -> Float[torch.Tensor, "B C T"]:
+        """Apply what `draw` gave, the same way every time.
+
+        Parameters
+        ----------
+        x : (B, C, T) tensor
+            Windows; they are not changed in place.
+        drawn : tensor or tuple of tensors
+            As `draw` gives it.
+
+        Returns
+        -------
+        (B, C, T) tensor
+            Views.
+        """
+
+    @final
+    def forward(
+        self, x: torch.Tensor, generator: torch.Generator | None = None
+    ) -> Float[torch.Tensor, "B C T"]:
+        """Draw, transform, and keep each window as it is with probability ``1 - p``.
+
+        Parameters
+        ----------
+        x : (B, C, T) tensor
+            Windows, floating, at least two samples long.
+        generator : torch.Generator, optional
+            On the device of `x`; ``None`` is the global one, which ``torch.compile`` needs.
+
+        Returns
+        -------
+        (B, C, T) tensor
+            Views of the same dtype on the same device.
+
+        Raises
+        ------
+        ValueError
+            If `x` is not such a batch.
+        """
+        check_windows(x)
+        return self.transform_gated(x, self.draw_gated(x, generator))
+
+    @final
+    def draw_gated(
+        self, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None = None
+    ) -> Gated:
+        """Draw which windows are changed, and how.
+
+        Parameters
+        ----------
+        x : (B, C, T) tensor
+            Windows.
+        generator : torch.Generator, optional
+            On the device of `x`.
+        """
+        return Gated(uniform(x, generator=generator) < self.p, self.draw(x, generator))
+
+    @final
+    def transform_gated(
+        self, x: Float[torch.Tensor, "B C T"], gated: Gated
+    ) -> Float[torch.Tensor, "B C T"]:
+        """Transform the windows that `gated` names and pass the others through.
+
+        Parameters
+        ----------
+        x : (B, C, T) tensor
+            Windows.
+        gated : Gated
+            As `draw_gated` gives it.
+        """
+        views = self.transform(x, gated.drawn)
+        if self.p == 1.0:  # every window applies: save the copy
+            return views
+        return torch.where(gated.applies[:, None, None], views, x)
+
+
+def check_windows(x: torch.Tensor) -> None:
+    """Raise ``ValueError`` unless `x` is a floating batch of windows.
+
+    Parameters
+    ----------
+    x : tensor
+        Expected as (B, C, T) with T ≥ 2.
+    """
+    if x.ndim == 3 and x.is_floating_point() and x.shape[2] >= 2:
+        return
+    hint = "convert integers with x.float(), use at least two samples"
+    if x.ndim == 2:
+        hint = "a single window needs a leading axis: pass x[None]"
+    raise ValueError(
+        f"windows have shape {tuple(x.shape)} and dtype {x.dtype}, "
+        f"expected a floating (B, C, T) with T ≥ 2: {hint}"
+    )
+
+
+def in_range(name: str, value: Number, low: float, high: float) -> Number:
+    """Give back `value` if it lies from `low` to `high`, both included.
+
+    Parameters
+    ----------
+    name : str
+        The argument, for the message.
+    value : int or float
+        What was passed.
+    low, high : float
+        What is allowed.
+
+    Raises
+    ------
+    ValueError
+        If it lies outside or is NaN.
+
+    Examples
+    --------
+    >>> in_range("p", 1.5, 0.0, 1.0)
+    Traceback (most recent call last):
+    ValueError: p is 1.5, allowed is 0 to 1
+    """
+    if not low <= value <= high:
+        raise ValueError(f"{name} is {value}, allowed is {low:g} to {high:g}")
+    return value
+
+
+def precision(x: Float[torch.Tensor, "..."]) -> torch.dtype:
+    """Give the type to draw and to compute positions in: at least float32.
+
+    Eight bits of bfloat16 cannot number the samples of a window.
+
+    Parameters
+    ----------
+    x : tensor
+        Windows.
+    """
+    return torch.promote_types(x.dtype, torch.float32)
+
+
+def uniform(
+    x: Float[torch.Tensor, "B C T"], *shape: int, generator: torch.Generator | None
+) -> Float[torch.Tensor, "B ..."]:
+    """Draw from the uniform distribution on [0, 1), on the device of `x`.
+
+    Parameters
+    ----------
+    x : (B, C, T) tensor
+        Windows.
+    *shape : int
+        Values drawn for each window.
+    generator : torch.Generator or None
+        On the device of `x`.
+
+    """
+    return torch.rand((len(x), *shape), dtype=precision(x), device=x.device, generator=generator)
+
+
+def normal(
+    x: Float[torch.Tensor, "B C T"], *shape: int, generator: torch.Generator | None
+) -> Float[torch.Tensor, "B ..."]:
+    """Draw from the standard normal distribution, on the device of `x`.
+
+    Parameters
+    ----------
+    x : (B, C, T) tensor
+        Windows.
+    *shape : int
+        Values drawn for each window.
+    generator : torch.Generator or None
+        On the device of `x`.
+
+    """
+    return torch.randn((len(x), *shape), dtype=precision(x), device=x.device, generator=generator)
+
+
+def spline_basis(
+    length: int, n_knots: int, dtype: torch.dtype, device: torch.device
+) -> Float[torch.Tensor, "T K"]:
+    """Matrix that takes values at equally spaced knots to a natural cubic spline through them.
+
+    With u the position in knots, h the hat functions max(0, 1 - abs(u - k)) and c a sixth of the
+    second derivatives at the knots, the spline is ``h y + (h³ - h) c``. It is smooth where
+    ``A c = D y``: A has 4 on and 1 beside its diagonal, D has -2 and 1, and c is zero at both ends.
+
+    Parameters
+    ----------
+    length : int
+        Samples of the curve; the first and the last lie on a knot.
+    n_knots : int
+        Knots, at least 2; with 2 the curve is a straight line.
+    dtype, device
+        Of the matrix.
+
+    Returns
+    -------
+    (length, n_knots) tensor
+        Rows sum to 1.
+
+    Examples
+    --------
+    >>> basis = spline_basis(5, 3, torch.float32, torch.device("cpu"))
+    >>> basis @ torch.tensor([0.0, 1.0, 2.0])
+    tensor([0.0000, 0.5000, 1.0000, 1.5000, 2.0000])
+    """
+    knots = torch.arange(n_knots, dtype=dtype, device=device)
+    u = torch.linspace(0, n_knots - 1, length, dtype=dtype, device=device)
+    hat = (1 - (u[:, None] - knots).abs()).clamp(min=0)
+    identity = torch.eye(n_knots, dtype=dtype, device=device)
+    beside = ((knots[:, None] - knots).abs() == 1).to(dtype)
+    inner = ((knots > 0) & (knots < n_knots - 1)).to(dtype)[:, None]
+    smooth = identity + inner * (beside + 3 * identity)
+    second_difference = inner * (beside - 2 * identity)
+    # `smooth` is diagonally dominant, so the check that makes `solve` wait for a GPU is not needed
+    curvature = torch.linalg.solve_ex(smooth, second_difference).result
+    return hat + (hat**3 - hat) @ curvature

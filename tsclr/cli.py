@@ -1,0 +1,307 @@
+"""Words of a command line in, one call of the package out.
+
+Each command is a function below; its signature gives the options, its docstring the help. Modules
+that are slow to import are imported by the command that needs them.
+"""
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser
+
+COMMANDS: dict[str, Callable[[list[str]], None]] = {}
+USAGE, FAILED = 2, 1
+
+
+def command(function: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
+    """Make `function` a command of its name."""
+    COMMANDS[function.__name__] = function
+    return function
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Parameters
+    ----------
+    words : sequence of str, optional
+        The command line, without the program; that of the process by default.
+
+    Returns
+    -------
+    int
+        0 if all is well, 1 if the command failed, 2 if it was not understood.
+    """
+    words = list(sys.argv[1:] if words is None else words)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    if not words or words[0] in ("-h", "--help"):
+        _say(_overview())
+        return 0 if words else USAGE
+    if words[0] == "--version":
+        from tsclr import __version__
+
+        _say(__version__)
+        return 0
+    if words[0] not in COMMANDS:
+        from tsclr.specs import nearest
+
+        _complain(f"no command {words[0]!r}: {nearest(words[0], COMMANDS)}")
+        return USAGE
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    return _guarded(COMMANDS[words[0]], words[1:], debug)
+
+
+def _guarded(function: Callable[[list[str]], None], words: list[str], debug: bool) -> int:
+    """Run a command; a user's mistake becomes one line, unless they want to see all."""
+    try:
+        function(words)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else FAILED
+    except KeyboardInterrupt:
+        _complain("interrupted; run the command again to go on")
+        return 130
+    except (ValueError, LookupError, OSError, ArithmeticError) as error:
+        if debug:
+            raise
+        text = error.args[0] if isinstance(error, KeyError) and error.args else error
+        _complain(f"{text}")
+        return FAILED
+    return 0
+
+
+@command
+def ingest(words: list[str]) -> None:
+    """Read raw logs (CSV, Parquet) into a store."""
+    parser = _parser("ingest", ingest)
+    from tsclr.readers import Tabular
+
+    parser.add_argument("paths", nargs="+", type=Path, help="log files, or folders of them")
+    parser.add_argument("--config", action="config", help="YAML with any of these options")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the store")
+    parser.add_argument(
+        "--rate", type=float | None, help="rate of the store, Hz (default: that of the first log)"
+    )
+    parser.add_class_arguments(Tabular, as_positional=False)
+    given = parser.instantiate(parser.parse_args(words))
+    options = vars(given)
+    reader = Tabular(**{name: options[name] for name in _arguments(Tabular)})
+    from rich.progress import track
+
+    from tsclr.ingest import ingest as run
+    from tsclr.readers import find_files
+
+    files = find_files(given.paths, reader.suffixes)
+    store = run(reader, track(files, "ingesting"), given.out, given.rate)
+    _say(_about_store(given.out, store))
+
+
+@command
+def data(words: list[str]) -> None:
+    """List the public datasets, or fetch one: data list, data fetch NAME."""
+    parser = _parser("data", data)
+    parser.add_argument("action", choices=["list", "fetch"], help="what to do")
+    parser.add_argument("name", nargs="?", help="dataset to fetch")
+    parser.add_argument(
+        "--root", type=str | None, help="folder for archives (default: $TSCLR_DATA, else a cache)"
+    )
+    given = parser.parse_args(words)
+    from tsclr import datasets
+
+    if given.action == "list":
+        _say_table(datasets.table())
+    elif given.name is None:
+        parser.error("data fetch needs the name of a dataset: see `tsclr data list`")
+    else:
+        _say(str(datasets.find(given.name)(given.root).fetch()))
+
+
+@command
+def pretrain(words: list[str]) -> None:
+    """Learn an encoder from unlabelled streams: pretrain CONFIG.yaml --out RUN."""
+    parser = _parser("pretrain", pretrain)
+    from tsclr.pretrain import pretrain as run
+
+    parser.add_argument("--config", action="config", help="YAML with any of these options")
+    parser.add_function_arguments(run, skip={"config"}, as_positional=False)
+    if words and not words[0].startswith("-"):
+        words = ["--config", *words]
+    given = parser.parse_args(words)
+    settings = vars(parser.instantiate(given))
+    settings.pop("config")
+    given.pop("config")
+    _say(f"run: {run(**settings, config=parser.dump(given))}")
+
+
+@command
+def probe(words: list[str]) -> None:
+    """Score a run with few labels, beside baselines: probe RUN --dataset NAME."""
+    parser = _parser("probe", probe)
+    from tsclr.probe import HEADS
+
+    parser.add_argument("run", type=Path, help="run folder")
+    parser.add_argument(
+        "--dataset", type=str | None, help="dataset or folder of a store (default: that of the run)"
+    )
+    parser.add_argument("--root", type=str | None, help="folder with the archive of the dataset")
+    parser.add_argument(
+        "--budgets", default="1,5,10,50,all", help="labels a class, shares (10%%) or all"
+    )
+    parser.add_argument("--draws", type=int, default=5, help="draws of labels for each budget")
+    parser.add_argument("--heads", default="linear,knn", help=f"any of {', '.join(HEADS)}")
+    parser.add_argument(
+        "--whiten", action="store_true", help="score each method after pair whitening as well"
+    )
+    parser.add_argument("--classes", type=str | None, help="classes to tell apart, comma-separated")
+    parser.add_argument("--test", type=str | None, help="test subjects, comma-separated")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the draws")
+    parser.add_argument("--json", type=Path | None, help="file for the results")
+    given = parser.parse_args(words)
+    from tsclr.probe import probe as run
+
+    results = run(
+        given.run, given.dataset, given.root, _listed(given.budgets), given.draws,
+        _listed(given.heads), given.whiten, _listed(given.classes) or None,
+        _listed(given.test) or None, given.seed,
+    )  # fmt: skip
+    if given.json:
+        _write_json(given.json, results)
+    from tsclr.report import pivot
+
+    _say_table(pivot(results["results"]))
+
+
+@command
+def embed(words: list[str]) -> None:
+    """Write a vector for each window: embed RUN STORE_OR_LOGS --out vectors.parquet."""
+    parser = _parser("embed", embed)
+    from tsclr.readers import Tabular
+
+    parser.add_argument("run", type=Path, help="run folder")
+    parser.add_argument("source", nargs="+", help="a store, a dataset, or log files")
+    parser.add_argument("--config", action="config", help="YAML with any of these options")
+    parser.add_argument("--out", type=Path, required=True, help="Parquet file to write")
+    parser.add_argument(
+        "--stride", type=float | None, help="from window to window, s (default: one window)"
+    )
+    parser.add_argument("--whiten", action="store_true", help="apply the run's pair whitening")
+    parser.add_argument("--root", type=str | None, help="folder with the archive of the dataset")
+    parser.add_class_arguments(Tabular, as_positional=False)
+    given = parser.parse_args(words)
+    from tsclr.embed import Embedder, write_vectors
+    from tsclr.windows import samples
+
+    embedder = Embedder.load(given.run, given.whiten)
+    spec = embedder.input_spec_
+    reader = Tabular(**{name: given[name] for name in _arguments(Tabular)})
+    store = _open_source(given.source, given.root, reader, spec.sample_rate)
+    stride = spec.length if given.stride is None else samples(given.stride, spec.sample_rate)
+    n_windows = write_vectors(embedder, store, stride, given.out)
+    _say(f"{n_windows:,} windows, {embedder.encoder_.num_features} features: {given.out}")
+
+
+@command
+def demo(words: list[str]) -> None:
+    """Simulate raw logs, pretrain, probe with few labels, embed, and write report.html."""
+    parser = _parser("demo", demo)
+    parser.add_argument("--out", type=Path, default=Path("demo"), help="folder for everything")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the simulation and training")
+    given = parser.parse_args(words)
+    from tsclr.demo import demo as run
+
+    _say(str(run(given.out, given.seed)))
+
+
+def _open_source(source: list[str], root: str | None, reader: Any, sample_rate: float) -> Any:
+    """The store or dataset that `source` names, or one in memory made of log files."""
+    from tsclr.readers import find_files
+    from tsclr.store import TABLE, Store
+
+    first = Path(source[0])
+    if len(source) == 1 and ((first / TABLE).exists() or not first.exists()):
+        return Store.load(source[0], root)
+    files = find_files([Path(path) for path in source], reader.suffixes)
+    return Store.build((r for file in files for r in reader.read(file)), sample_rate)
+
+
+def _parser(name: str, function: Callable[[list[str]], None]) -> "ArgumentParser":
+    """Parser of one command, described by its docstring."""
+    from jsonargparse import ArgumentParser
+
+    return ArgumentParser(prog=f"tsclr {name}", description=function.__doc__)
+
+
+def _arguments(kind: type) -> list[str]:
+    """Names of the arguments of a constructor."""
+    import inspect
+
+    return list(inspect.signature(kind).parameters)
+
+
+def _listed(text: str | None) -> list[str]:
+    """Words between commas."""
+    return [word.strip() for word in (text or "").split(",") if word.strip()]
+
+
+def _overview() -> str:
+    """Help of the program."""
+    lines = [f"  {name:<9} {function.__doc__}" for name, function in COMMANDS.items()]
+    return (
+        "usage: tsclr COMMAND [options]\n\n"
+        "Contrastive self-supervised learning on wearable sensor logs.\n\n"
+        + "\n".join(lines)
+        + "\n\ntsclr COMMAND --help tells more; --debug shows where an error arose."
+    )
+
+
+def _about_store(out: Path, store: Any) -> str:
+    """One paragraph that says what is in a store."""
+    import json
+
+    seconds = len(store.signal) / store.sample_rate
+    repairs: dict[str, int] = {}
+    for row in store.recordings["repairs"]:
+        for name, count in json.loads(row).items():
+            repairs[name] = repairs.get(name, 0) + count
+    mended = ", ".join(f"{count:,} {name}" for name, count in repairs.items()) or "none"
+    return (
+        f"store: {out}\n{len(store.subjects)} subjects, {len(store.recordings)} stretches, "
+        f"{len(store.signal):,} samples of {', '.join(store.channels)} at {store.sample_rate:g} Hz "
+        f"({seconds / 3600:.2f} h)\nclasses: {', '.join(store.classes) or 'none'}\n"
+        f"repairs: {mended}"
+    )
+
+
+def _write_json(path: Path, value: Any) -> None:
+    """Write JSON in one step."""
+    import json
+
+    from tsclr.files import replacing
+
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2))
+
+
+def _say_table(table: Any) -> None:
+    """Print a DataFrame for people."""
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table(*map(str, table.columns))
+    for row in table.itertuples(index=False):
+        shown.add_row(*map(str, row))
+    Console().print(shown)
+
+
+def _say(text: str) -> None:
+    """Print a result."""
+    print(text)  # noqa: T201
+
+
+def _complain(text: str) -> None:
+    """Print an error."""
+    print(f"tsclr: {text}", file=sys.stderr)  # noqa: T201

@@ -1,0 +1,11 @@
+"""Public benchmarks and a simulation, each read as recordings in tsclr's units.
+
+A module that defines a subclass of `Dataset` and is imported here is listed, found and tested.
+"""
+
+from tsclr.datasets.base import Dataset, find
+from tsclr.datasets.hapt import Hapt
+from tsclr.datasets.motionsense import MotionSense
+from tsclr.datasets.synthetic import Synthetic
+
+__all__ = ["Dataset", "Hapt", "MotionSense", "Synthetic", "find"]

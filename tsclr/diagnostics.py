@@ -1,0 +1,177 @@
+"""Features of many windows in, one number out: agreement of positives, spread, rank, dead units.
+
+Every function takes a copy to the CPU in double precision, so that half precision, a GPU without
+doubles and a graph that wants gradients all give the same number.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float, Float64, Int64
+from torch.nn.functional import normalize
+
+
+def alignment(
+    z1: Float[torch.Tensor, "..."], z2: Float[torch.Tensor, "..."], power: float = 2.0
+) -> Float64[torch.Tensor, ""]:
+    """Average the distance between the two members of a positive pair, on the unit sphere.
+
+    ``mean of ||z1_n - z2_n|| ** power`` after each row is scaled to unit length: 0 where positives
+    coincide, 2 where they are orthogonal and 4 where they are opposite (for power 2).
+
+    Parameters
+    ----------
+    z1, z2 : (N, D) tensors
+        Row n of both is a positive pair.
+    power : float
+        Exponent of the distance.
+
+    Returns
+    -------
+    scalar tensor
+        Lower is better.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or a value is not finite.
+
+    References
+    ----------
+    T. Wang and P. Isola, "Understanding contrastive representation learning through alignment and
+    uniformity on the hypersphere", ICML 2020, section 4.1.2.
+
+    Examples
+    --------
+    >>> alignment(torch.tensor([[3.0, 0.0]]), torch.tensor([[0.0, 5.0]])).item()
+    2.0...
+    """
+    if z1.shape != z2.shape:
+        raise ValueError(f"positives must pair up: shapes {tuple(z1.shape)} and {tuple(z2.shape)}")
+    difference = normalize(_checked(z1, 1), dim=1) - normalize(_checked(z2, 1), dim=1)
+    return difference.norm(dim=1).pow(power).mean()
+
+
+def uniformity(z: Float[torch.Tensor, "..."], t: float = 2.0) -> Float64[torch.Tensor, ""]:
+    """Measure how evenly rows spread over the unit sphere, by the log of a mean potential.
+
+    ``log(mean over pairs n < m of exp(-t ||z_n - z_m|| ** 2))`` after each row is scaled to unit
+    length: 0 where all rows coincide, and the lower the more evenly they are spread. Memory grows
+    with the N (N - 1) / 2 pairs; a sample of a few thousand rows is enough.
+
+    Parameters
+    ----------
+    z : (N, D) tensor
+        At least two rows.
+    t : float
+        Sharpness of the potential; 2 in the paper.
+
+    Returns
+    -------
+    scalar tensor
+        Lower is better; never above 0.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two rows, or a value is not finite.
+
+    References
+    ----------
+    T. Wang and P. Isola, "Understanding contrastive representation learning through alignment and
+    uniformity on the hypersphere", ICML 2020, section 4.1.2.
+
+    Examples
+    --------
+    >>> uniformity(torch.tensor([[1.0, 0.0], [-1.0, 0.0]])).item()  # one pair, distance 2
+    -8.0
+    """
+    distance = torch.pdist(normalize(_checked(z, 2), dim=1))
+    exponent = distance.square_().mul_(-t)
+    return exponent.logsumexp(0) - math.log(len(exponent))
+
+
+def effective_rank(h: Float[torch.Tensor, "..."]) -> Float64[torch.Tensor, ""]:
+    """Count the directions that features use, by the entropy of the singular values.
+
+    ``exp(-sum of p_k log p_k)`` with ``p_k = sigma_k / sum of sigma``. Between 1 (all rows lie on
+    one line through the origin) and D (all directions used alike). The matrix is taken as it is,
+    as in the paper; ``effective_rank(h - h.mean(0))`` leaves the mean out.
+
+    Parameters
+    ----------
+    h : (N, D) tensor
+        Representations or embeddings, N at least D for a full count.
+
+    Returns
+    -------
+    scalar tensor
+        Between 1 and min(N, D); 1 for an all-zero matrix.
+
+    Raises
+    ------
+    ValueError
+        If there is no row, or a value is not finite.
+
+    References
+    ----------
+    O. Roy and M. Vetterli, "The effective rank: a measure of effective dimensionality", EUSIPCO
+    2007, definition 1.
+
+    Examples
+    --------
+    >>> effective_rank(torch.eye(5)).item()
+    5.0...
+    """
+    sigma = torch.linalg.svdvals(_checked(h, 1))
+    p = sigma / sigma.sum().clamp_min(torch.finfo(sigma.dtype).tiny)
+    return torch.special.entr(p).sum().exp()
+
+
+def dead_features(
+    h: Float[torch.Tensor, "..."], threshold: float = 1e-3
+) -> Int64[torch.Tensor, ""]:
+    """Count the features that hardly change from window to window.
+
+    A feature is dead if its standard deviation is at most `threshold` times its root mean square.
+    The comparison is within the feature, so units and scales do not matter. A feature that is
+    always zero is dead, and so is one that only repeats a constant.
+
+    Parameters
+    ----------
+    h : (N, D) tensor
+        Representations, at least two rows.
+    threshold : float
+        Smallest share of its root mean square by which a living feature varies.
+
+    Returns
+    -------
+    scalar tensor
+        Between 0 and D.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two rows, or a value is not finite.
+
+    Examples
+    --------
+    >>> dead_features(torch.tensor([[0.0, 7.0, 1.0], [0.0, 7.0, -1.0]])).item()
+    2
+    """
+    h = _checked(h, 2)
+    spread = h.std(dim=0, correction=0)
+    size = h.square().mean(dim=0).sqrt()
+    return (spread <= threshold * size).sum()
+
+
+def _checked(h: torch.Tensor, min_rows: int) -> Float64[torch.Tensor, "N D"]:
+    if h.ndim != 2 or len(h) < min_rows:
+        raise ValueError(f"expected (N, D) with N of at least {min_rows}, got {tuple(h.shape)}")
+    h = h.detach().to("cpu", torch.float64)
+    n_bad = int((~h.isfinite()).sum())
+    if n_bad:
+        raise ValueError(
+            f"{n_bad} of {h.numel()} values are not finite: look for a diverged training run"
+        )
+    return h

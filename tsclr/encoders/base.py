@@ -1,0 +1,153 @@
+"""Windows (B, C, T) in, feature maps (B, D, S) and pooled features (B, num_features) out.
+
+An encoder writes one method, `features`; the base checks and scales the input and pools the steps::
+
+    x (B, C, T) ── check, / input_scale ──▶ features ──▶ (B, D, S) ── pooling ──▶ (B, num_features)
+    └────────────────── forward_features ──────────────────┘
+    └──────────────────────────────── forward ────────────────────────────────┘
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import nn
+
+from tsclr.encoders.pooling import Pooling
+
+DEFAULT_POOLING = ("mean", "max", "std")
+"""What the window is like on average, at its strongest, and how much it changes."""
+
+
+class Encoder(nn.Module, ABC):
+    """Base of every encoder.
+
+    Parameters
+    ----------
+    in_channels : int
+        Channels C of a window.
+    feature_width : int
+        Features D of the map that `features` returns.
+    pooling : sequence of str
+        How the steps are reduced: any of ``mean, max, std, last, attention``, concatenated.
+
+    Attributes
+    ----------
+    input_scale : (C,) buffer
+        Every window is divided by it before the network; ones until somebody sets it.
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive or a pooling is not known.
+    """
+
+    min_length: ClassVar[int] = 1
+    """Fewest samples T of a window."""
+
+    input_scale: torch.Tensor
+
+    def __init__(self, in_channels: int, feature_width: int, pooling: Sequence[str]) -> None:
+        super().__init__()
+        check_positive(in_channels=in_channels, feature_width=feature_width)
+        self.in_channels = in_channels
+        self.pooling = pooling
+        self.pool = Pooling(pooling, feature_width)
+        self.register_buffer("input_scale", torch.ones(in_channels))
+
+    @property
+    def num_features(self) -> int:
+        """Length of a pooled feature vector."""
+        return self.pool.num_features
+
+    @abstractmethod
+    def features(self, x: Float[torch.Tensor, "B C T"]) -> Float[torch.Tensor, "B D S"]:
+        """Feature map of checked and scaled windows; the one method that an encoder writes.
+
+        Parameters
+        ----------
+        x : (B, C, T)
+            Windows, already divided by `input_scale`.
+
+        Returns
+        -------
+        (B, D, S)
+            D features at S steps in the order of time.
+        """
+
+    def forward_features(self, x: Float[torch.Tensor, "... C T"]) -> Float[torch.Tensor, "B D S"]:
+        """Feature map of windows, one vector per step.
+
+        Parameters
+        ----------
+        x : (B, C, T)
+            Windows in the units of `tsclr.types.UNITS`.
+
+        Returns
+        -------
+        (B, D, S)
+            D features at S steps in the order of time.
+
+        Raises
+        ------
+        ValueError
+            If `x` is not (B, in_channels, T), or T is below `min_length`.
+        """
+        self._check(tuple(x.shape))
+        return self.features(x / self.input_scale[:, None])
+
+    def forward(self, x: Float[torch.Tensor, "... C T"]) -> Float[torch.Tensor, "B F"]:
+        """Pooled features of windows.
+
+        Parameters
+        ----------
+        x : (B, C, T)
+            Windows in the units of `tsclr.types.UNITS`.
+
+        Returns
+        -------
+        (B, num_features)
+            One vector per window.
+
+        Raises
+        ------
+        ValueError
+            If `x` is not (B, in_channels, T), or T is below `min_length`.
+        """
+        return self.pool(self.forward_features(x))
+
+    def _check(self, shape: tuple[int, ...]) -> None:
+        """Raise ``ValueError`` unless `shape` is (B, in_channels, T)."""
+        right_channels = len(shape) == 3 and shape[1] == self.in_channels
+        if right_channels and shape[2] >= self.min_length:
+            return
+        hint = "check the channels of the input against those of the encoder"
+        if right_channels:
+            hint = f"{type(self).__name__} needs at least {self.min_length} samples a window"
+        elif len(shape) == 3 and shape[2] == self.in_channels:
+            hint = "time and channels are swapped: pass x.transpose(1, 2)"
+        elif len(shape) == 2:
+            hint = "a single window needs a leading axis: pass x[None]"
+        raise ValueError(f"windows have shape {shape}, expected (B, {self.in_channels}, T): {hint}")
+
+
+def check_positive(**sizes: int) -> None:
+    """Raise ``ValueError`` for the first size below 1.
+
+    Parameters
+    ----------
+    **sizes : int
+        Constructor arguments by name.
+
+    Examples
+    --------
+    >>> check_positive(width=64, depth=0)
+    Traceback (most recent call last):
+    ...
+    ValueError: depth is 0, expected 1 or more
+    """
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"{name} is {size}, expected 1 or more")

@@ -1,0 +1,201 @@
+"""Windows (B, C, T) in, convolutional feature maps (B, D, S) out: `CNN1d` and `ResNet1d`."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import nn
+
+from tsclr.encoders.base import DEFAULT_POOLING, Encoder, check_positive
+
+
+class CNN1d(Encoder):
+    """Small and fast: `depth` blocks of convolution, batch norm and ReLU.
+
+    Block i has ``width · 2^i`` filters. The first halves the steps twice, the others once, so that
+    S is about T / 2^(depth + 1); any T is accepted.
+
+    Parameters
+    ----------
+    in_channels : int
+        Channels C of a window.
+    width : int
+        Filters of the first block.
+    depth : int
+        Blocks.
+    kernel : int
+        Steps that a filter spans.
+    pooling : sequence of str
+        How the steps are reduced: any of ``mean, max, std, last, attention``, concatenated.
+    dropout : float
+        Probability with which a feature of the map is dropped in training.
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive or a pooling is not known.
+
+    Examples
+    --------
+    >>> encoder = CNN1d(in_channels=6)
+    >>> encoder(torch.randn(4, 6, 128)).shape, encoder.num_features
+    (torch.Size([4, 768]), 768)
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        width: int = 64,
+        depth: int = 3,
+        kernel: int = 5,
+        pooling: Sequence[str] = DEFAULT_POOLING,
+        dropout: float = 0.0,
+    ) -> None:
+        check_positive(width=width, depth=depth, kernel=kernel)
+        super().__init__(in_channels, width * 2 ** (depth - 1), pooling)
+        self.width = width
+        self.depth = depth
+        self.kernel = kernel
+        self.dropout = dropout
+        widths = [in_channels, *(width * 2**i for i in range(depth))]
+        strides = [4] + [2] * (depth - 1)
+        self.layers = nn.Sequential(
+            *map(conv_block, widths[:-1], widths[1:], [kernel] * depth, strides),
+            nn.Dropout(dropout),
+        )
+
+    def features(self, x: Float[torch.Tensor, "B C T"]) -> Float[torch.Tensor, "B D S"]:
+        """Map of width · 2^(depth - 1) features at ⌈T / 2^(depth + 1)⌉ steps."""
+        return self.layers(x)
+
+
+class ResNet1d(Encoder):
+    """Residual network: a strided stem, then stages of blocks x + f(x) [1]_.
+
+    Stage i has ``width · 2^i`` filters and halves the steps, the stem halves them too, so that S is
+    about T / 2^(stages + 1); any T is accepted.
+
+    Parameters
+    ----------
+    in_channels : int
+        Channels C of a window.
+    width : int
+        Filters of the stem and of the first stage.
+    blocks : sequence of int
+        Residual blocks of each stage.
+    kernel : int
+        Steps that a filter spans.
+    pooling : sequence of str
+        How the steps are reduced: any of ``mean, max, std, last, attention``, concatenated.
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive, there is no stage, or a pooling is not known.
+
+    References
+    ----------
+    .. [1] He et al., Deep residual learning for image recognition, CVPR 2016, section 3.3, with
+       one-dimensional convolutions.
+
+    Examples
+    --------
+    >>> encoder = ResNet1d(in_channels=6)
+    >>> encoder(torch.randn(4, 6, 128)).shape, encoder.num_features
+    (torch.Size([4, 768]), 768)
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        width: int = 64,
+        blocks: Sequence[int] = (1, 1, 1),
+        kernel: int = 5,
+        pooling: Sequence[str] = DEFAULT_POOLING,
+    ) -> None:
+        check_positive(
+            width=width, kernel=kernel, stages=len(blocks), blocks=min(blocks, default=1)
+        )
+        super().__init__(in_channels, width * 2 ** (len(blocks) - 1), pooling)
+        self.width = width
+        self.blocks = blocks
+        self.kernel = kernel
+        self.stem = conv_block(in_channels, width, kernel, stride=2)
+        widths = [width, *(width * 2**i for i in range(len(blocks)))]
+        stages = map(_stage, widths[:-1], widths[1:], [kernel] * len(blocks), blocks)
+        self.stages = nn.Sequential(*stages)
+
+    def features(self, x: Float[torch.Tensor, "B C T"]) -> Float[torch.Tensor, "B D S"]:
+        """Map of width · 2^(stages - 1) features at ⌈T / 2^(stages + 1)⌉ steps."""
+        return self.stages(self.stem(x))
+
+
+class Residual(nn.Module):
+    """ReLU(shortcut(x) + f(x)), with f two convolutions of which the first has the stride.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Features before and after.
+    kernel : int
+        Steps that a filter spans.
+    stride : int
+        Steps of the input for one of the output.
+    """
+
+    def __init__(self, n_in: int, n_out: int, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.branch = nn.Sequential(
+            conv_block(n_in, n_out, kernel, stride), *_conv_norm(n_out, n_out, kernel, 1)
+        )
+        same = n_in == n_out and stride == 1
+        self.shortcut = (
+            nn.Identity() if same else nn.Sequential(*_conv_norm(n_in, n_out, 1, stride))
+        )
+
+    def forward(self, x: Float[torch.Tensor, "B D S"]) -> Float[torch.Tensor, "B E R"]:
+        """Apply the block.
+
+        Parameters
+        ----------
+        x : (B, n_in, S)
+            Feature map.
+
+        Returns
+        -------
+        (B, n_out, ⌈S / stride⌉)
+            Feature map.
+        """
+        return torch.relu(self.shortcut(x) + self.branch(x))
+
+
+def conv_block(n_in: int, n_out: int, kernel: int, stride: int) -> nn.Sequential:
+    """Convolution, batch norm and ReLU; S steps become ⌈S / stride⌉ for an odd kernel.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Features before and after.
+    kernel : int
+        Steps that a filter spans.
+    stride : int
+        Steps of the input for one of the output.
+
+    Examples
+    --------
+    >>> conv_block(6, 64, kernel=5, stride=4)(torch.randn(2, 6, 100)).shape
+    torch.Size([2, 64, 25])
+    """
+    return nn.Sequential(*_conv_norm(n_in, n_out, kernel, stride), nn.ReLU())
+
+
+def _conv_norm(n_in: int, n_out: int, kernel: int, stride: int) -> list[nn.Module]:
+    """No bias in the convolution: batch norm takes the mean off again."""
+    convolution = nn.Conv1d(n_in, n_out, kernel, stride, padding=kernel // 2, bias=False)
+    return [convolution, nn.BatchNorm1d(n_out)]
+
+
+def _stage(n_in: int, n_out: int, kernel: int, n_blocks: int) -> nn.Sequential:
+    """Blocks of one width; the first halves the steps."""
+    more = [Residual(n_out, n_out, kernel, 1) for _ in range(n_blocks - 1)]
+    return nn.Sequential(Residual(n_in, n_out, kernel, 2), *more)

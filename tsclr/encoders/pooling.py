@@ -1,0 +1,202 @@
+"""Feature maps (B, D, S) in, one vector per window out: what happens to the steps of an encoder.
+
+The reductions are pure functions, named in `REDUCTIONS`; attention has weights and is a module.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import nn
+
+from tsclr import specs
+
+EPSILON = 1e-6
+"""Added to the variance before its root, so that a constant feature has a finite gradient."""
+
+
+def mean(features: Float[torch.Tensor, "B D S"]) -> Float[torch.Tensor, "B D"]:
+    """Average over the steps.
+
+    Parameters
+    ----------
+    features : (B, D, S)
+        Feature map.
+
+    Examples
+    --------
+    >>> mean(torch.tensor([[[1.0, 2.0, 6.0]]]))
+    tensor([[3.]])
+    """
+    return features.mean(-1)
+
+
+def maximum(features: Float[torch.Tensor, "B D S"]) -> Float[torch.Tensor, "B D"]:
+    """Largest value over the steps.
+
+    Parameters
+    ----------
+    features : (B, D, S)
+        Feature map.
+
+    Examples
+    --------
+    >>> maximum(torch.tensor([[[1.0, 2.0, 6.0]]]))
+    tensor([[6.]])
+    """
+    return features.amax(-1)
+
+
+def std(features: Float[torch.Tensor, "B D S"]) -> Float[torch.Tensor, "B D"]:
+    """Root of the variance over the steps plus `EPSILON`; the variance divides by S.
+
+    Parameters
+    ----------
+    features : (B, D, S)
+        Feature map.
+
+    Examples
+    --------
+    >>> std(torch.tensor([[[1.0, 3.0, 5.0, 7.0]]])).square()
+    tensor([[5.0000]])
+    """
+    return (features.var(-1, correction=0) + EPSILON).sqrt()
+
+
+def last(features: Float[torch.Tensor, "B D S"]) -> Float[torch.Tensor, "B D"]:
+    """Features of the last step.
+
+    Parameters
+    ----------
+    features : (B, D, S)
+        Feature map.
+
+    Examples
+    --------
+    >>> last(torch.tensor([[[1.0, 2.0, 6.0]]]))
+    tensor([[6.]])
+    """
+    return features[..., -1]
+
+
+def weighted_mean(
+    features: Float[torch.Tensor, "B D S"], scores: Float[torch.Tensor, "B S"]
+) -> Float[torch.Tensor, "B D"]:
+    """Average over the steps with weights softmax(scores).
+
+    Parameters
+    ----------
+    features : (B, D, S)
+        Feature map.
+    scores : (B, S)
+        One number per step; equal numbers give the plain mean.
+
+    Examples
+    --------
+    >>> weighted_mean(torch.tensor([[[1.0, 2.0, 6.0]]]), torch.tensor([[0.0, 100.0, 0.0]]))
+    tensor([[2.]])
+    """
+    return torch.einsum("bds,bs->bd", features, scores.softmax(-1))
+
+
+REDUCTIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "mean": mean,
+    "max": maximum,
+    "std": std,
+    "last": last,
+}
+"""Poolings without weights, by the name that an encoder's `pooling` uses."""
+
+
+class Attention(nn.Module):
+    """Average over the steps, weighted by softmax(w · features).
+
+    It starts as the plain mean: w is zero. There is no bias, which a softmax would cancel.
+
+    Parameters
+    ----------
+    width : int
+        Features D of the map.
+
+    Examples
+    --------
+    >>> Attention(1)(torch.tensor([[[1.0, 2.0, 6.0]]]))
+    tensor([[3.]], grad_fn=...)
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+        self.score = nn.Parameter(torch.zeros(width))
+
+    def forward(self, features: Float[torch.Tensor, "B D S"]) -> Float[torch.Tensor, "B D"]:
+        """Pool the steps.
+
+        Parameters
+        ----------
+        features : (B, D, S)
+            Feature map.
+        """
+        return weighted_mean(features, torch.einsum("bds,d->bs", features, self.score))
+
+
+class Pooling(nn.Module):
+    """Several poolings side by side, concatenated in the order of their names.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Among ``mean, max, std, last, attention``.
+    width : int
+        Features D of the map.
+
+    Raises
+    ------
+    ValueError
+        If there is no name, or one that is not known.
+
+    Examples
+    --------
+    >>> Pooling(("mean", "max"), 1)(torch.tensor([[[1.0, 2.0, 6.0]]]))
+    tensor([[3., 6.]])
+    """
+
+    def __init__(self, names: Sequence[str], width: int) -> None:
+        super().__init__()
+        _check_names(names)
+        self.names = names
+        self.width = width
+        self.attention = Attention(width) if "attention" in names else None
+
+    @property
+    def num_features(self) -> int:
+        """Length of the pooled vector."""
+        return len(self.names) * self.width
+
+    def forward(self, features: Float[torch.Tensor, "B D S"]) -> Float[torch.Tensor, "B F"]:
+        """Pool the steps in every way named.
+
+        Parameters
+        ----------
+        features : (B, D, S)
+            Feature map.
+        """
+        return torch.cat([self._pool(name, features) for name in self.names], dim=1)
+
+    def _pool(self, name: str, features: torch.Tensor) -> torch.Tensor:
+        if self.attention is not None and name == "attention":
+            return self.attention(features)
+        return REDUCTIONS[name](features)
+
+
+def _check_names(names: Sequence[str]) -> None:
+    """Raise unless `names` is a non-empty list of known poolings."""
+    allowed = [*REDUCTIONS, "attention"]
+    if isinstance(names, str) or not names:
+        raise ValueError(
+            f"pooling is {names!r}, expected a list of names such as ['mean', 'max']: "
+            f"allowed are {', '.join(allowed)}"
+        )
+    for name in names:
+        if name not in allowed:
+            raise ValueError(f"no pooling called {name!r}: {specs.nearest(name, allowed)}")

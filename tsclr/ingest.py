@@ -1,0 +1,125 @@
+"""Log files in, a store on disk out; interrupted at any moment, it loses nothing.
+
+Samples are only ever appended. The table that names them grows under another name and takes its
+place in one step at the end, so the store shows its old state until the new one is whole. What an
+interrupted run had finished is kept by the next.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from tsclr.files import naming_full_disk, sha256
+from tsclr.readers import Reader
+from tsclr.store import LABELS, SIGNAL, TABLE, Draft, Store
+
+UNFINISHED = "recordings.unfinished.parquet"
+
+
+def ingest(
+    reader: Reader,
+    files: Iterable[Path],
+    out: Path,
+    sample_rate: float | None = None,
+) -> Store:
+    """Read `files` into the store in folder `out`; run again after an interruption, it goes on.
+
+    Parameters
+    ----------
+    reader : Reader
+        What turns a file into recordings.
+    files : iterable of Path
+        Logs. One that the store already holds, by path and content, is not read again.
+    out : Path
+        Folder of the store, made where it does not exist.
+    sample_rate : float, optional
+        Hz of the store; that of the first log by default.
+
+    Returns
+    -------
+    Store
+        The store, open.
+
+    Raises
+    ------
+    ValueError
+        If a log is unusable, has changed since it was ingested, or does not fit the store.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    with _locked(out):
+        draft = _resume(out, sample_rate)
+        done = {row["source"]: row["source_hash"] for row in draft.rows}
+        with (
+            naming_full_disk(out),
+            _appending(out / SIGNAL, draft.n_samples * 4 * len(draft.channels)) as signal_file,
+            _appending(out / LABELS, draft.n_samples * 2) as label_file,
+        ):
+            for file in files:
+                if not _is_done(file, done):
+                    for recording in reader.read(file):
+                        signal, labels = draft.add(recording)
+                        signal_file.write(np.ascontiguousarray(signal, "<f4").data)
+                        label_file.write(np.ascontiguousarray(labels, "<i2").data)
+                    for handle in (signal_file, label_file):
+                        handle.flush()
+                        os.fsync(handle.fileno())
+                    draft.write(out / UNFINISHED)
+        draft.header()
+        draft.write(out / TABLE)
+        (out / UNFINISHED).unlink(missing_ok=True)
+    return Store.open(out)
+
+
+def _resume(out: Path, sample_rate: float | None) -> Draft:
+    """The table as the last run left it, checked against what is asked for now."""
+    table = next((out / name for name in (UNFINISHED, TABLE) if (out / name).exists()), None)
+    if table is None:
+        return Draft(sample_rate=sample_rate)
+    draft = Draft.read(table)
+    if sample_rate is not None and sample_rate != draft.sample_rate:
+        raise ValueError(
+            f"the store in {out} has {draft.sample_rate:g} Hz, {sample_rate:g} Hz was asked for: "
+            "leave the rate out, or choose another folder"
+        )
+    return draft
+
+
+def _is_done(file: Path, done: dict[str, str]) -> bool:
+    """Whether the store holds this very file."""
+    known = done.get(str(file))
+    if known is not None and known != sha256(file):
+        raise ValueError(
+            f"{file} has changed since it was ingested: choose another folder for the store"
+        )
+    return known is not None
+
+
+@contextmanager
+def _appending(path: Path, size: int) -> Iterator[BinaryIO]:
+    """Open a file to append after its first `size` bytes; what an interrupted run added goes."""
+    path.touch()
+    if path.stat().st_size < size:
+        raise ValueError(
+            f"{path} has {path.stat().st_size} bytes, its table names {size}: the store is "
+            "damaged; ingest the logs again into a new folder"
+        )
+    with path.open("r+b") as handle:
+        handle.truncate(size)
+        handle.seek(size)
+        yield handle
+
+
+@contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    """Hold the store against a second `ingest`."""
+    with (out / ".lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(f"another ingest is writing to {out}: wait until it ends") from error
+        yield

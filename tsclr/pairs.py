@@ -1,0 +1,89 @@
+"""Indices of windows in, indices of their positives out."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+import torch
+from jaxtyping import Int
+
+from tsclr.windows import Windows
+
+
+class Pairing(ABC):
+    """Says which other window shows the same thing as a given one."""
+
+    @abstractmethod
+    def partner(
+        self,
+        index: Int[np.ndarray, " B"],
+        windows: Windows,
+        generator: torch.Generator | None = None,
+    ) -> Int[np.ndarray, " B"]:
+        """Draw the positive of each window.
+
+        Parameters
+        ----------
+        index : (B,) int
+            Windows.
+        windows : Windows
+            What `index` points into.
+        generator : torch.Generator, optional
+            Source of randomness; the global one by default.
+        """
+
+
+class SameWindow(Pairing):
+    """The window itself: the two views differ by augmentation alone (SimCLR, Chen 2020, § 2.1)."""
+
+    def partner(
+        self,
+        index: Int[np.ndarray, " B"],
+        windows: Windows,  # noqa: ARG002
+        generator: torch.Generator | None = None,  # noqa: ARG002
+    ) -> Int[np.ndarray, " B"]:
+        """Give `index` back."""
+        return index
+
+
+class Neighbour(Pairing):
+    """A window near in time, uniformly among those of the same gap-free stretch, itself included.
+
+    What a body does changes slowly beside the length of a window, so neighbours mostly show the
+    same activity. No label and no bout boundary is looked at (compare the temporal
+    neighbourhood of TNC, Tonekaboni 2021, § 3, whose neighbourhood is Gaussian and tested for
+    stationarity; here it is uniform and of fixed width).
+
+    Parameters
+    ----------
+    seconds : float
+        How far apart the starts may lie, before or after.
+
+    Examples
+    --------
+    >>> from tsclr.store import Store
+    >>> windows = Windows.sliding(Store.load("synthetic"), length=128, stride=64)
+    >>> Neighbour(seconds=2.56).partner(np.array([100]), windows).shape
+    (1,)
+    """
+
+    def __init__(self, seconds: float = 2.56) -> None:
+        if seconds < 0:
+            raise ValueError(f"seconds={seconds:g} must not be negative")
+        self.seconds = seconds
+
+    def partner(
+        self,
+        index: Int[np.ndarray, " B"],
+        windows: Windows,
+        generator: torch.Generator | None = None,
+    ) -> Int[np.ndarray, " B"]:
+        """Draw a start within reach of each start."""
+        reach = round(self.seconds * windows.store.sample_rate)
+        table, rows = windows.store.recordings, windows.rows(index)
+        first = table["start"].to_numpy()[rows]
+        last = first + table["length"].to_numpy()[rows] - 1
+        starts = windows.starts[index]
+        low = np.searchsorted(windows.starts, np.maximum(starts - reach, first))
+        high = np.searchsorted(windows.starts, np.minimum(starts + reach, last), "right")
+        drawn = torch.rand(len(index), generator=generator, dtype=torch.float64).numpy()
+        return low + (drawn * (high - low)).astype(int)

@@ -1,0 +1,402 @@
+"""A store in, a run folder out: the encoder learns from positive pairs, without labels."""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from tsclr import datasets
+from tsclr.augment import Augmentation, Chain
+from tsclr.checkpoint import FILE
+from tsclr.diagnostics import alignment, dead_features, effective_rank, uniformity
+from tsclr.encoders import Encoder
+from tsclr.features import encode
+from tsclr.objectives import Objective
+from tsclr.pairs import Neighbour, Pairing
+from tsclr.readout import PairWhitening
+from tsclr.runs import State, describe
+from tsclr.specs import spec_of
+from tsclr.splits import Split, split_subjects
+from tsclr.store import Store
+from tsclr.windows import Windows, samples
+
+N_WATCHED = 1024
+"""Validation pairs on which an epoch is judged; training windows that set the input scale."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Data:
+    """Where pretraining windows come from.
+
+    Parameters
+    ----------
+    source : str
+        Folder of a store, or name of a public dataset.
+    root : str, optional
+        Folder with the archive of the dataset; the variable TSCLR_DATA by default.
+    window : float
+        Length of a window, s.
+    stride : float
+        From start to start, s.
+    test : list of str, optional
+        Subjects to leave out for a later test; for a public dataset its documented ones.
+    validation : float
+        Share of the other subjects that is watched, not trained on.
+    split_seed : int
+        Seed of the draw of validation subjects.
+    """
+
+    source: str
+    root: str | None = None
+    window: float = 2.56
+    stride: float = 1.28
+    test: list[str] | None = None
+    validation: float = 0.2
+    split_seed: int = 0
+
+    def open(self) -> tuple[Store, Split]:
+        """The store, and who is trained on."""
+        store = Store.load(self.source, self.root)
+        test = self.test
+        if test is None:
+            test = [] if Path(self.source).is_dir() else datasets.find(self.source)().test_subjects
+        return store, split_subjects(store.subjects, test, self.validation, self.split_seed)
+
+    def windows(self, store: Store, subjects: tuple[str, ...]) -> Windows:
+        """Windows over the whole streams of `subjects`.
+
+        Parameters
+        ----------
+        store : Store
+            As `open` gives it.
+        subjects : tuple of str
+            Whose streams.
+        """
+        length = samples(self.window, store.sample_rate)
+        stride = samples(self.stride, store.sample_rate, "stride")
+        return Windows.sliding(store, length, stride, subjects)
+
+
+@dataclass
+class Training:
+    """How long and how fast to train.
+
+    Parameters
+    ----------
+    epochs : int
+        Passes over the training windows.
+    batch_size : int
+        Pairs per step.
+    learning_rate : float
+        Highest rate of AdamW, after the warm-up.
+    weight_decay : float
+        Of AdamW.
+    warmup : float
+        Share of the steps with a rate that grows linearly; a half cosine to zero follows.
+    clip_norm : float
+        Largest norm of the gradient.
+    windows_per_epoch : int, optional
+        Windows drawn per epoch; all by default.
+    seed : int
+        Seed of weights, batches and views.
+    device : str
+        ``cpu``, ``cuda``, or ``auto``: cuda where there is one.
+    """
+
+    epochs: int = 20
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    warmup: float = 0.05
+    clip_norm: float = 1.0
+    windows_per_epoch: int | None = None
+    seed: int = 0
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "learning_rate", "clip_norm"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"training.{name} is {getattr(self, name)}, it must be above 0")
+        if not 0 <= self.warmup < 1:
+            raise ValueError(f"training.warmup is {self.warmup}, it must be in [0, 1)")
+
+
+def pretrain(
+    data: Data,
+    encoder: Callable[[int], Encoder],
+    objective: Callable[[int], Objective],
+    views: list[Augmentation],
+    pairing: Pairing,
+    training: Training,
+    out: Path,
+    resume: bool = False,
+    config: str = "",
+) -> Path:
+    """Learn an encoder by contrast of positive pairs; write a run folder.
+
+    Parameters
+    ----------
+    data : Data
+        Windows and subjects.
+    encoder : callable
+        Makes the encoder from its number of channels.
+    objective : callable
+        Makes the objective from the number of features of the encoder.
+    views : list of Augmentation
+        Applied in order to both windows of a pair.
+    pairing : Pairing
+        Which window is the positive of which.
+    training : Training
+        Settings of the optimiser.
+    out : Path
+        Run folder.
+    resume : bool
+        Go on with the run in `out`, where there is one.
+    config : str
+        YAML of this call, kept in the run folder.
+
+    Returns
+    -------
+    Path
+        The run folder.
+
+    Raises
+    ------
+    FileExistsError
+        If there is a run in `out` and `resume` is not set.
+    ValueError
+        If the run in `out` was made with other settings.
+    FloatingPointError
+        If the loss is no longer finite.
+    """
+    store, split = data.open()
+    train, watched = data.windows(store, split.train), data.windows(store, split.validation)
+    device = pick_device(training.device)
+    with torch.random.fork_rng():
+        torch.manual_seed(training.seed)
+        state = start(encoder, objective, train, training, device)
+        settings = {
+            "data": asdict(data),
+            "split": asdict(split),
+            "objective": spec_of(state.objective),
+            "views": spec_of(views),
+            "pairing": spec_of(pairing),
+            "training": asdict(training),
+        }
+        claim(out, resume, state, settings, config)
+        view = Chain(views)
+        n_steps = len(list(batches(len(train), training)))
+        with progress_bar() as progress:
+            bar = progress.add_task("", total=training.epochs * n_steps, loss=math.nan, speed=0.0)
+            progress.update(bar, completed=state.epoch * n_steps)
+            while state.epoch < training.epochs:
+                torch.manual_seed(training.seed * 1_000_003 + state.epoch + 1)
+                began, losses = time.perf_counter(), []
+                for step, index in enumerate(batches(len(train), training)):
+                    pair = index, pairing.partner(index, train)
+                    seen = [view(train.__getitems__(member).to(device)) for member in pair]
+                    terms = state.objective(state.encoder, seen)
+                    rate = learning_rate(
+                        state.epoch * n_steps + step, training.epochs * n_steps, training
+                    )
+                    losses.append(take_step(state, terms, rate, training.clip_norm))
+                    speed = (step + 1) * len(index) / (time.perf_counter() - began)
+                    progress.update(bar, advance=1, loss=sum(losses[-1].values()), speed=speed)
+                state.epoch += 1
+                state.metrics.append(
+                    {
+                        "epoch": state.epoch,
+                        "loss": float(np.mean([sum(t.values()) for t in losses])),
+                    }
+                    | {
+                        name: float(np.mean([terms[name] for terms in losses]))
+                        for name in losses[0]
+                    }
+                    | watch(state, view, pairing, watched, training.seed, device)
+                    | {"learning_rate": rate, "windows_per_second": speed}
+                    | {"seconds": time.perf_counter() - began}
+                )
+                state.save(out, train.input_spec, settings)
+                log.info("%s", summary(state.metrics[-1], training.epochs))
+        if not state.readout:
+            arrays = fit_whitening(state.encoder, train).to_arrays()
+            state.readout = {name: torch.from_numpy(array) for name, array in arrays.items()}
+            state.save(out, train.input_spec, settings)
+    return out
+
+
+def start(
+    encoder: Callable[[int], Encoder],
+    objective: Callable[[int], Objective],
+    train: Windows,
+    training: Training,
+    device: torch.device,
+) -> State:
+    """A fresh encoder, objective and optimiser for windows like `train`."""
+    model = encoder(len(train.store.channels))
+    model.input_scale.copy_(sensor_scale(train, training.seed))
+    criterion = objective(model.num_features).to(device)
+    model.to(device)
+    parameters = [*model.parameters(), *criterion.parameters()]
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ValueError(
+            f"{type(model).__name__} has no parameter to train: choose another encoder"
+        )
+    optimizer = torch.optim.AdamW(
+        parameters, lr=training.learning_rate, weight_decay=training.weight_decay
+    )
+    return State(model, criterion, optimizer)
+
+
+def claim(out: Path, resume: bool, state: State, settings: dict[str, Any], config: str) -> None:
+    """Take the run folder: go on with the run in it, or begin one."""
+    if (out / FILE).exists():
+        if not resume:
+            raise FileExistsError(
+                f"there is a run in {out}: add --resume to go on with it, or choose another folder"
+            )
+        state.resume(out, settings)
+    else:
+        describe(out, config, split=settings["split"], seed=settings["training"]["seed"])
+
+
+def batches(n_windows: int, training: Training) -> Iterator[np.ndarray]:
+    """Indices of the windows of each step, drawn anew; an incomplete last batch is left out."""
+    wanted = min(training.windows_per_epoch or n_windows, n_windows)
+    size = min(training.batch_size, wanted)
+    order = torch.randperm(n_windows).numpy()
+    for low in range(0, wanted - size + 1, size):
+        yield order[low : low + size]
+
+
+def learning_rate(step: int, n_steps: int, training: Training) -> float:
+    """Rate at `step`: linear warm-up, then a half cosine to zero (Loshchilov 2017, eq. 5).
+
+    Examples
+    --------
+    >>> learning_rate(99, 100, Training(learning_rate=1.0, warmup=0.0)) < 1e-3
+    True
+    """
+    n_warmup = math.ceil(training.warmup * n_steps)
+    if step < n_warmup:
+        return training.learning_rate * (step + 1) / n_warmup
+    done = (step - n_warmup) / max(1, n_steps - n_warmup)
+    return training.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def take_step(
+    state: State, terms: dict[str, torch.Tensor], rate: float, clip_norm: float
+) -> dict[str, float]:
+    """Move the weights down the gradient of the sum of `terms`; give the terms as numbers."""
+    loss = torch.stack(list(terms.values())).sum()
+    if not loss.isfinite():
+        raise FloatingPointError(
+            f"the loss became {float(loss.detach())}: lower training.learning_rate "
+            f"(now {rate:.2g}) or raise the temperature"
+        )
+    for group in state.optimizer.param_groups:
+        group["lr"] = rate
+    state.optimizer.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(state.encoder.parameters(), clip_norm)
+    state.optimizer.step()
+    state.objective.after_step(state.encoder)
+    return {name: float(term.detach()) for name, term in terms.items()}
+
+
+def watch(
+    state: State,
+    view: Augmentation,
+    pairing: Pairing,
+    watched: Windows,
+    seed: int,
+    device: torch.device,
+) -> dict[str, float]:
+    """Diagnostics of the representations of validation subjects; the same pairs every epoch."""
+    with torch.random.fork_rng(), torch.inference_mode():
+        torch.manual_seed(seed)
+        index = np.sort(torch.randperm(len(watched))[:N_WATCHED].numpy())
+        partner = pairing.partner(index, watched)
+        state.encoder.eval()
+        seen = [view(watched.__getitems__(member).to(device)) for member in (index, partner)]
+        first, second = (state.encoder(x) for x in seen)
+        state.encoder.train()
+    centre = first.mean(0)
+    return {
+        "alignment": float(alignment(first - centre, second - centre)),
+        "uniformity": float(uniformity(first - centre)),
+        "effective_rank": float(effective_rank(first - centre)),
+        "dead_features": int(dead_features(first)),
+    }
+
+
+def fit_whitening(encoder: Encoder, streams: Windows, seed: int = 0) -> PairWhitening:
+    """Pair whitening of the features of neighbours in time, without labels.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        Gives the features.
+    streams : Windows
+        Windows over unlabelled streams of training subjects.
+    seed : int
+        Seed of the draw of neighbours.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    partners = Neighbour().partner(np.arange(len(streams)), streams, generator)
+    features = encode(encoder, streams)
+    return PairWhitening().fit(features, features[partners])
+
+
+def sensor_scale(windows: Windows, seed: int) -> Float[torch.Tensor, " C"]:
+    """Root mean square of each sensor, one number for its axes, so that rotations stay rotations.
+
+    A sensor that is silent gets 1.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.randperm(len(windows), generator=generator)[:N_WATCHED]
+    power = windows.__getitems__(drawn).double().square().mean((0, 2))
+    n_axes = 3 if len(power) % 3 == 0 else 1
+    scale = (
+        power.unflatten(0, (-1, n_axes)).mean(1, keepdim=True).expand(-1, n_axes).flatten().sqrt()
+    )
+    return torch.where(scale > 0, scale, 1.0).float()
+
+
+def pick_device(name: str) -> torch.device:
+    """The device called `name`; ``auto`` is cuda where there is one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError("device cuda: this machine has none that torch can use; choose cpu")
+    return torch.device(name)
+
+
+def progress_bar() -> Progress:
+    """Progress with loss, speed and time left."""
+    return Progress(
+        TextColumn("pretraining"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("loss {task.fields[loss]:.3f}  {task.fields[speed]:,.0f} windows/s"),
+        TimeRemainingColumn(),
+    )
+
+
+def summary(metrics: dict[str, Any], epochs: int) -> str:
+    """One line that says how an epoch went."""
+    return (
+        f"epoch {metrics['epoch']}/{epochs}  loss {metrics['loss']:.3f}  "
+        f"alignment {metrics['alignment']:.2f}  uniformity {metrics['uniformity']:.2f}  "
+        f"rank {metrics['effective_rank']:.0f}  {metrics['windows_per_second']:,.0f} windows/s"
+    )

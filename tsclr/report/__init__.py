@@ -1,0 +1,25 @@
+"""Scores, metrics and arrays in, one self-contained HTML file out.
+
+A section is made from plain data by one function; `write_report` puts sections on a page. Importing
+this package imports matplotlib.
+"""
+
+from tsclr.report.confusion import confusion
+from tsclr.report.embedding import embedding_scatter
+from tsclr.report.page import write_report
+from tsclr.report.scores import budget_curve, results_table
+from tsclr.report.section import Section, Table
+from tsclr.report.training import training_curves
+from tsclr.report.views import two_views
+
+__all__ = [
+    "Section",
+    "Table",
+    "budget_curve",
+    "confusion",
+    "embedding_scatter",
+    "results_table",
+    "training_curves",
+    "two_views",
+    "write_report",
+]

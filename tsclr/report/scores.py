@@ -1,0 +1,158 @@
+"""Scores by method, head and label budget in; the budget curve and the table of results out."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from tsclr.report.curve import Score, budget_figure, is_baseline, method_styles, ordered_budgets
+from tsclr.report.section import Section, Table, require_columns, to_floats
+
+COLUMNS = ("method", "budget", "macro_f1_mean", "macro_f1_sd", "draws")
+BASELINES = ("random-init", "Statistics")
+
+
+def budget_curve(results: pd.DataFrame, baselines: Sequence[str] = BASELINES) -> Section:
+    """Macro F1 against labels per class, one line per method, with a band of ± one SD.
+
+    Parameters
+    ----------
+    results : DataFrame
+        One row per method, head and budget: columns method, budget (labels per class, or "all"),
+        macro_f1_mean, macro_f1_sd (over draws), draws, and optionally head. Several heads become
+        several panels. Rows without a finite score are left out, and the text says how many.
+    baselines : sequence of str
+        A method whose name starts with one of these is drawn in grey. The first of the others is
+        drawn strongest.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, or a method has two rows for one head and budget.
+
+    Examples
+    --------
+    >>> results = pd.DataFrame(
+    ...     {"method": "SimCLR", "budget": ["1", "all"], "macro_f1_mean": [0.7, 0.9],
+    ...      "macro_f1_sd": [0.04, 0.0], "draws": [5, 1]}
+    ... )
+    >>> print(budget_curve(results).reading)
+    Macro F1 on test subjects ... With 1 label per class: SimCLR 0.700.
+    """
+    scores, note = _scores(results)
+    if not scores:
+        return Section("Score by label budget", f"There is no score to draw.{note}")
+    methods = list(dict.fromkeys(score.method for score in scores))
+    reading = (
+        "Macro F1 on test subjects against the number of labelled windows per class; higher is "
+        "better. A line is one method, its band ± one standard deviation over draws of the labels. "
+        "The left end shows what a representation is worth when labels are few. "
+    )
+    return Section(
+        "Score by label budget",
+        f"{reading}{_finding(scores, baselines)}{note}",
+        budget_figure(scores, method_styles(methods, baselines)),
+        f"Line chart of macro F1 by label budget for {len(methods)} methods; "
+        "the numbers are in the table below.",
+        _long_table(scores),
+    )
+
+
+def results_table(results: pd.DataFrame) -> Section:
+    """Macro F1, mean ± SD, of each method at each budget; the best of each budget stressed.
+
+    Parameters
+    ----------
+    results : DataFrame
+        As for `budget_curve`.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, or a method has two rows for one head and budget.
+
+    Examples
+    --------
+    >>> results = pd.DataFrame(
+    ...     {"method": ["SimCLR"], "budget": ["5"], "macro_f1_mean": [0.887],
+    ...      "macro_f1_sd": [0.013], "draws": [5]}
+    ... )
+    >>> results_table(results).table.frame.loc[0, "5"]
+    '0.887 ± 0.013'
+    """
+    scores, note = _scores(results)
+    budgets = ordered_budgets(scores)
+    best = {budget: max(s.mean for s in scores if s.budget == budget) for budget in budgets}
+    rows: dict[tuple[str, ...], dict[str, str]] = {}
+    strong = set()
+    names = _names(scores)
+    for score in scores:
+        key = (score.method, score.head)[: len(names)]
+        rows.setdefault(key, dict(zip(names, key, strict=True)))[score.budget] = _cell(score)
+        if score.mean == best[score.budget]:
+            strong.add((list(rows).index(key), len(names) + budgets.index(score.budget)))
+    frame = pd.DataFrame(list(rows.values()), columns=[*names, *budgets])
+    reading = (
+        "Macro F1 on test subjects, mean ± standard deviation over draws of the labels. Columns "
+        "are labelled windows per class. The best mean of each column is bold."
+    )
+    return Section(
+        "Results", reading + note, table=Table(frame, names=len(names), strong=frozenset(strong))
+    )
+
+
+def _scores(results: pd.DataFrame) -> tuple[list[Score], str]:
+    """Rows with a finite score, and a sentence on the rows left out."""
+    require_columns(results, COLUMNS, "results")
+    heads = results["head"] if "head" in results else [""] * len(results)
+    texts = zip(results["method"], heads, results["budget"], strict=True)
+    mean, sd, draws = (to_floats(results[name]) for name in COLUMNS[2:])
+    scores = [
+        Score(str(method), str(head), str(budget), *numbers)
+        for (method, head, budget), *numbers in zip(
+            texts,
+            mean.tolist(),
+            sd.tolist(),
+            np.nan_to_num(draws).astype(int).tolist(),
+            strict=True,
+        )
+    ]
+    for key, n_rows in Counter((s.method, s.head, s.budget) for s in scores).items():
+        if n_rows > 1:
+            raise ValueError(
+                f"results has {n_rows} rows for method, head and budget {key}, one is allowed: "
+                "aggregate over draws first"
+            )
+    finite = [score for score in scores if np.isfinite(score.mean)]
+    n_lost = len(scores) - len(finite)
+    return finite, f" Rows without a score, left out: {n_lost}." if n_lost else ""
+
+
+def _names(scores: Sequence[Score]) -> list[str]:
+    """Columns that name a row: the head only where there are several."""
+    return ["method", "head"] if len({score.head for score in scores}) > 1 else ["method"]
+
+
+def _cell(score: Score) -> str:
+    """Mean, and the SD where there is more than one draw."""
+    has_sd = score.draws > 1 and np.isfinite(score.sd)
+    return f"{score.mean:.3f} ± {score.sd:.3f}" if has_sd else f"{score.mean:.3f}"
+
+
+def _long_table(scores: Sequence[Score]) -> Table:
+    """One row per point of the curve."""
+    frame = pd.DataFrame([vars(score) for score in scores])
+    frame.columns = ["method", "head", "labels per class", "macro F1, mean", "SD", "draws"]
+    with_head = len(_names(scores)) > 1
+    return Table(frame if with_head else frame.drop(columns="head"), names=2 + with_head)
+
+
+def _finding(scores: Sequence[Score], baselines: Sequence[str]) -> str:
+    """The best learned method and the best baseline at the smallest budget, in words."""
+    budget = ordered_budgets(scores)[0]
+    at = sorted((s for s in scores if s.budget == budget), key=lambda score: -score.mean)
+    learned = [score for score in at if not is_baseline(score.method, baselines)]
+    grey = [score for score in at if is_baseline(score.method, baselines)]
+    best = ", ".join(f"{s.method} {s.mean:.3f}" for s in (*learned[:1], *grey[:1]))
+    return f"With {budget} label{'' if budget == '1' else 's'} per class: {best}."

@@ -1,0 +1,127 @@
+"""Metrics of a pretraining run in, loss and diagnostics by epoch out."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from tsclr.report.look import ACCENT, INK, SOFT, STYLE, WIDTH
+from tsclr.report.section import Section, Table, listed, require_columns, to_floats
+
+PANELS = {
+    "loss": ("Loss", "training views; lower is better"),
+    "alignment": ("Alignment", "distance within pairs; lower is closer"),
+    "uniformity": ("Uniformity", "lower is more evenly spread"),
+    "effective_rank": ("Effective rank", "dimensions in use; a fall warns"),
+    "dead_features": ("Dead features", "features that never vary"),
+    "windows_per_second": ("Speed", "windows per second"),
+}
+"""Columns that are drawn, in order: name and how to read it."""
+
+
+FROM_ZERO = ("Effective rank", "Dead features", "Speed")
+"""Counts and rates: their axes start at zero, so that noise looks as small as it is."""
+
+
+def training_curves(metrics: pd.DataFrame) -> Section:
+    """Loss and diagnostics by epoch as small multiples.
+
+    Parameters
+    ----------
+    metrics : DataFrame
+        Rows of ``metrics.jsonl``: epoch, loss and any of alignment, uniformity, effective_rank,
+        dead_features, windows_per_second, seconds. A column without a finite value is left out,
+        and the text says so; single missing values are gaps.
+
+    Raises
+    ------
+    ValueError
+        If epoch or loss is missing, or an epoch is there twice.
+
+    Examples
+    --------
+    >>> section = training_curves(pd.DataFrame({"epoch": [1, 2], "loss": [4.2, 3.9]}))
+    >>> section.reading
+    'Pretraining by epoch. The number at the end of a line is its last value.'
+    """
+    require_columns(metrics, ("epoch", "loss"), "metrics")
+    epochs = to_floats(metrics["epoch"])
+    if len(set(epochs)) < len(epochs) or not np.isfinite(epochs).all():
+        raise ValueError(
+            f"metrics has epochs {listed(metrics['epoch'])}: one row per epoch is allowed; "
+            "keep the last row of each"
+        )
+    order = np.argsort(epochs)
+    values = {
+        name: to_floats(metrics[name])[order] for name in (*PANELS, "seconds") if name in metrics
+    }
+    finite = {name: values[name] for name in values if np.isfinite(values[name]).any()}
+    drawn = {name: finite[name] for name in PANELS if name in finite}
+    empty = [name for name in values if name not in finite]
+    note = f" Without a finite value, left out: {listed(empty)}." if empty else ""
+    if not drawn:
+        return Section("Pretraining", f"There is no metric to draw.{note}")
+    return Section(
+        "Pretraining",
+        "Pretraining by epoch. The number at the end of a line is its last value."
+        f"{note}{_gaps(epochs[order], drawn)}",
+        _figure(epochs[order], drawn),
+        f"{len(drawn)} line charts over epochs: {listed(PANELS[name][0] for name in drawn)}; "
+        "the numbers are in the table below.",
+        Table(pd.DataFrame({"epoch": metrics["epoch"].to_numpy()[order], **finite})),
+    )
+
+
+def _gaps(epochs: np.ndarray, drawn: Mapping[str, np.ndarray]) -> str:
+    """A sentence on the epochs at which something drawn was not finite."""
+    lost = ~np.isfinite(list(drawn.values())).all(axis=0)
+    if not lost.any():
+        return ""
+    which = listed(f"{epoch:g}" for epoch in epochs[lost])
+    return f" Gaps mark values that were not finite, at epoch {which}."
+
+
+@rc_context(STYLE)
+def _figure(epochs: np.ndarray, drawn: Mapping[str, np.ndarray]) -> Figure:
+    """Three panels a row on one epoch axis."""
+    n_rows = -(-len(drawn) // 3)
+    figure = Figure(figsize=(WIDTH, 2.15 * n_rows + 0.2))
+    panels = figure.subplots(n_rows, 3, squeeze=False, sharex=True).ravel()
+    for axes, (name, values) in zip(panels, drawn.items(), strict=False):
+        _panel(axes, epochs, values, *PANELS[name])
+    for axes in panels[len(drawn) :]:
+        axes.set_visible(False)
+    for axes in panels[max(0, len(drawn) - 3) : len(drawn)]:
+        axes.set_xlabel("epoch")
+        axes.tick_params(labelbottom=True)
+    return figure
+
+
+def _panel(axes: Axes, epochs: np.ndarray, values: np.ndarray, title: str, hint: str) -> None:
+    """One metric: its line, and its last finite value in figures."""
+    values = np.where(np.isfinite(values), values, np.nan)
+    axes.plot(epochs, values, color=ACCENT, linewidth=1.6)
+    last = np.flatnonzero(np.isfinite(values))[-1]
+    x, y = float(epochs[last]), float(values[last])
+    axes.plot(x, y, marker="o", color=ACCENT, clip_on=False)
+    axes.annotate(
+        f"{y:,.0f}" if abs(y) >= 100 else f"{y:.3g}",
+        (x, y),
+        (6, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=8.5,
+        color=INK,
+    )
+    axes.set_title(title, pad=17)
+    axes.text(0, 1.045, hint, transform=axes.transAxes, color=SOFT, fontsize=8)
+    axes.grid(visible=False, axis="x")
+    axes.margins(y=0.12)
+    if title in FROM_ZERO:
+        axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(4))

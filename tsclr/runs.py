@@ -1,0 +1,191 @@
+"""The state of a training in, a run folder out, and back.
+
+A run folder holds::
+
+    checkpoint.safetensors   encoder, objective, optimiser, settings; replaced after every epoch
+    metrics.jsonl            a line per epoch
+    config.yaml              the call that made it, as `tsclr pretrain` reads it
+    run.json                 versions, commit, machine
+"""
+
+import json
+import platform
+import subprocess
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+import tsclr
+from tsclr.checkpoint import FILE, Checkpoint
+from tsclr.encoders import Encoder
+from tsclr.files import replacing
+from tsclr.types import InputSpec
+
+METRICS = "metrics.jsonl"
+CONFIG = "config.yaml"
+MACHINE = "run.json"
+
+
+@dataclass
+class State:
+    """Everything that training changes.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        What is kept in the end.
+    objective : nn.Module
+        Its projector is trained along.
+    optimizer : Optimizer
+        Over the parameters of both.
+    epoch : int
+        Epochs done.
+    metrics : list of dict
+        One for each epoch done.
+    readout : dict of str to Tensor
+        Arrays of the pair whitening, fitted once training has ended.
+    """
+
+    encoder: Encoder
+    objective: nn.Module
+    optimizer: torch.optim.Optimizer
+    epoch: int = 0
+    metrics: list[dict[str, Any]] = field(default_factory=list)
+    readout: dict[str, torch.Tensor] = field(default_factory=dict)
+
+    def save(self, out: Path, input_spec: InputSpec, settings: dict[str, Any]) -> None:
+        """Keep the state of an epoch: the checkpoint first, then the metrics it holds as lines.
+
+        Parameters
+        ----------
+        out : Path
+            Run folder.
+        input_spec : InputSpec
+            What the encoder accepts.
+        settings : dict
+            How it was trained; a resumed run has to agree.
+        """
+        checkpoint = Checkpoint.of(
+            self.encoder, input_spec, **settings, epoch=self.epoch, metrics=self.metrics
+        )
+        checkpoint = checkpoint.adding("objective", self.objective.state_dict())
+        checkpoint = checkpoint.adding("optimizer", _flat(self.optimizer))
+        checkpoint.adding("readout", self.readout).save(out / FILE)
+        write_lines(out / METRICS, self.metrics)
+
+    def resume(self, out: Path, settings: dict[str, Any]) -> None:
+        """Take over what `save` kept in `out`.
+
+        Parameters
+        ----------
+        out : Path
+            Run folder.
+        settings : dict
+            As they are asked for now.
+
+        Raises
+        ------
+        ValueError
+            If the run was made with other settings.
+        """
+        checkpoint = Checkpoint.load(out)
+        asked = json.loads(json.dumps(settings))
+        differing = [name for name in asked if checkpoint.settings.get(name) != asked[name]]
+        if differing:
+            raise ValueError(
+                f"the run in {out} was made with another {', '.join(differing)}: resume it with "
+                f"`--config {out / CONFIG}`, or choose another folder"
+            )
+        checkpoint.restore("encoder", self.encoder)
+        checkpoint.restore("objective", self.objective)
+        _unflatten(self.optimizer, checkpoint.part("optimizer"))
+        self.epoch = checkpoint.settings["epoch"]
+        self.metrics = checkpoint.settings["metrics"]
+        self.readout = checkpoint.part("readout")
+        write_lines(out / METRICS, self.metrics)
+
+
+def write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write a line of JSON for each row, in one step.
+
+    Parameters
+    ----------
+    path : Path
+        File to replace.
+    rows : list of dict
+        What JSON can hold.
+    """
+    with replacing(path) as temporary:
+        temporary.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+
+
+def describe(out: Path, config: str, **facts: Any) -> None:
+    """Write down the call and the circumstances of a run.
+
+    Parameters
+    ----------
+    out : Path
+        Run folder.
+    config : str
+        YAML of the call; empty where Python made it.
+    **facts
+        More to write down.
+    """
+    with replacing(out / CONFIG) as temporary:
+        temporary.write_text(config)
+    with replacing(out / MACHINE) as temporary:
+        temporary.write_text(json.dumps(circumstances() | facts, indent=2))
+
+
+def circumstances() -> dict[str, Any]:
+    """Versions, commit, machine and threads: what a figure has to be read beside."""
+    packages = ("torch", "numpy", "scipy", "pandas", "pyarrow", "scikit-learn")
+    return {
+        "tsclr": tsclr.__version__,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "packages": {name: metadata.version(name) for name in packages},
+        "machine": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _commit() -> str | None:
+    """Git commit of the source of tsclr, where it lies in a checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)  # noqa: S603
+    except OSError:
+        return None
+    return done.stdout.strip() or None
+
+
+def _processor() -> str:
+    """Name of the processor, where the system tells."""
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text().splitlines() if information.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return f"{len(names)} x {names[0]}" if names else platform.processor()
+
+
+def _flat(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    """Tensors of the optimiser by ``<number of parameter>.<name>``."""
+    return {
+        f"{number}.{name}": value
+        for number, values in optimizer.state_dict()["state"].items()
+        for name, value in values.items()
+    }
+
+
+def _unflatten(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]) -> None:
+    """Give the optimiser what `_flat` took from it."""
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for key, tensor in tensors.items():
+        number, name = key.split(".")
+        state.setdefault(int(number), {})[name] = tensor
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": state})

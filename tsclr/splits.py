@@ -1,0 +1,207 @@
+"""Windows in, who trains and who is tested out: by subject, with few labels, and without leaks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int
+
+from tsclr.specs import nearest
+from tsclr.windows import Windows
+
+Budget = int | float
+"""Labels per class (int), a fraction of the labels (float below 1), or 1.0 for all of them."""
+
+
+class LeakError(ValueError):
+    """Train and test share a subject, or overlap in time."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Who is where; no subject is in two places.
+
+    Parameters
+    ----------
+    train, validation, test : tuple of str
+        Subjects.
+
+    Raises
+    ------
+    LeakError
+        If a subject is in two of them.
+
+    Examples
+    --------
+    >>> Split(train=("1", "2"), validation=("3",), test=("3",))
+    Traceback (most recent call last):
+    tsclr.splits.LeakError: subjects 3 are in validation and in test
+    """
+
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
+            shared = set(getattr(self, one)) & set(getattr(self, other))
+            if shared:
+                raise LeakError(f"subjects {', '.join(sorted(shared))} are in {one} and in {other}")
+
+
+def split_subjects(
+    subjects: Sequence[str],
+    test: Sequence[str] | float = 0.0,
+    validation: float = 0.2,
+    seed: int = 0,
+) -> Split:
+    """Divide subjects into training, validation and test.
+
+    Parameters
+    ----------
+    subjects : sequence of str
+        All subjects.
+    test : sequence of str or float
+        The test subjects, or the share of subjects to draw for it.
+    validation : float
+        Share of the remaining subjects, at least one, on which every choice is made.
+    seed : int
+        Seed of the draw.
+
+    Raises
+    ------
+    ValueError
+        If there are too few subjects, or a test subject is unknown.
+
+    Examples
+    --------
+    >>> split_subjects(["a", "b", "c", "d"], test=["d"], validation=0.3)
+    Split(train=('b', 'c'), validation=('a',), test=('d',))
+    """
+    for name, share in (("validation", validation), ("test", test)):
+        if isinstance(share, int | float) and not 0 <= share < 1:
+            raise ValueError(f"{name} share {share:g} must be in [0, 1)")
+    order = np.random.default_rng(seed).permutation(sorted(set(subjects)))
+    if isinstance(test, int | float):
+        tested = [str(name) for name in order[: int(np.ceil(test * len(order)))]]
+    else:
+        tested = list(test)
+    for name in tested:
+        if name not in order:
+            raise ValueError(f"no test subject {name!r}: {nearest(name, order)}")
+    rest = [str(name) for name in order if name not in tested]
+    n_validation = max(1, round(validation * len(rest)))
+    if len(rest) - n_validation < 1:
+        raise ValueError(
+            f"{len(rest)} subject{'s' * (len(rest) != 1)} to train on beside {len(tested)} for "
+            "the test: at least two are needed, one of them for validation"
+        )
+    chosen = set(rest[:n_validation])
+    return Split(
+        train=tuple(name for name in sorted(rest, key=_natural) if name not in chosen),
+        validation=tuple(sorted(chosen, key=_natural)),
+        test=tuple(sorted(tested, key=_natural)),
+    )
+
+
+def parse_budget(text: str) -> Budget:
+    """Read a label budget: ``5`` (labels a class), ``10%`` (of the labels) or ``all``.
+
+    Parameters
+    ----------
+    text : str
+        What the user wrote.
+
+    Examples
+    --------
+    >>> parse_budget("5"), parse_budget("10%"), parse_budget("all")
+    (5, 0.1, 1.0)
+    """
+    word = text.strip().lower()
+    try:
+        if word == "all":
+            return 1.0
+        number = float(word[:-1]) / 100 if word.endswith("%") else int(word)
+    except ValueError:
+        number = -1
+    if number <= 0 or (isinstance(number, float) and number > 1):
+        raise ValueError(
+            f"budget {text!r}: write a number of labels per class (5), a share (10%) or all"
+        )
+    return number
+
+
+def draw_budget(
+    labels: Int[np.ndarray, " N"], budget: Budget, classes: Sequence[str], seed: int
+) -> Int[np.ndarray, " M"]:
+    """Draw the few windows that may keep their labels, evenly over classes.
+
+    Parameters
+    ----------
+    labels : (N,) int
+        Class of each window.
+    budget : int or float
+        Labels per class, or the share of each class.
+    classes : sequence of str
+        Class names.
+    seed : int
+        Seed of the draw.
+
+    Returns
+    -------
+    (M,) int
+        Ascending index of the windows drawn.
+
+    Raises
+    ------
+    ValueError
+        If a class has fewer windows than the budget.
+
+    Examples
+    --------
+    >>> draw_budget(np.array([0, 0, 1, 1]), 1, ["walk", "sit"], seed=0).shape
+    (2,)
+    """
+    generator = np.random.default_rng(seed)
+    drawn = []
+    for label, name in enumerate(classes):
+        members = np.flatnonzero(labels == label)
+        count = budget if isinstance(budget, int) else max(1, round(budget * len(members)))
+        if count > len(members):
+            raise ValueError(
+                f"a budget of {count} labels per class is more than the {len(members)} training "
+                f"windows of class {name!r}"
+            )
+        drawn.append(generator.permutation(members)[:count])
+    return np.sort(np.concatenate(drawn))
+
+
+def audit(train: Windows, test: Windows) -> None:
+    """Raise unless nothing of the test side reached the training side.
+
+    Parameters
+    ----------
+    train, test : Windows
+        Over the same store, or over two.
+
+    Raises
+    ------
+    LeakError
+        If they share a subject, or a window of one overlaps a window of the other in time.
+    """
+    shared = set(np.unique(train.subjects)) & set(np.unique(test.subjects))
+    if shared:
+        raise LeakError(f"train and test share the subjects {', '.join(sorted(shared))}")
+    if train.store is test.store and len(train) and len(test):
+        order = np.sort(test.starts)
+        place = np.searchsorted(order, train.starts)
+        after = order[np.minimum(place, len(order) - 1)] - train.starts
+        before = train.starts - order[np.maximum(place - 1, 0)]
+        overlap = ((after >= 0) & (after < train.length)) | ((before > 0) & (before < test.length))
+        if overlap.any():
+            raise LeakError(f"{overlap.sum()} training windows overlap test windows in time")
+
+
+def _natural(name: str) -> tuple[int, str]:
+    """Sort key that puts 2 before 10."""
+    return (int(name), "") if name.isdecimal() else (1 << 62, name)

@@ -1,0 +1,170 @@
+"""Words shared by every layer: axis letters, units, `Recording` and `InputSpec`.
+
+Axis letters, in annotations and einsum alike:
+
+==  =====================================================================
+B   windows in a batch
+N   windows in a collection
+C   channels of a window
+T   samples (time steps) of a window or recording
+D   features of a representation
+S   steps of a feature map (T after striding)
+K   classes
+==  =====================================================================
+"""
+
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+from jaxtyping import Float32, Int
+
+UNITS = {"acc": "g", "gyr": "rad/s", "mag": "µT"}
+"""The one unit of each sensor inside tsclr; readers convert into it."""
+
+UNLABELLED = -1
+"""The label of a sample without a label."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """One stretch of regularly sampled signal from one subject and one device.
+
+    Parameters
+    ----------
+    signal : (T, C) float32
+        Samples in the units of `UNITS`, time first.
+    sample_rate : float
+        Hz.
+    channels : tuple of str
+        C names, ``acc_x … gyr_z``.
+    subject : str
+        Who wore the device.
+    name : str
+        Names the recording within its source, for example ``exp01_user01``.
+    device : str
+        Which device, where several are worn.
+    labels : (T,) int, optional
+        Index into `classes` for each sample, `UNLABELLED` where there is none.
+    classes : tuple of str
+        Class names.
+    start_time : int
+        Nanoseconds since the UNIX epoch, 0 where the log has relative time only.
+    source : str
+        The file it came from.
+    source_hash : str
+        SHA-256 of that file, empty where there is no file.
+    repairs : dict of str to int
+        What had to be repaired, with counts of samples or places.
+    """
+
+    signal: Float32[np.ndarray, "T C"]
+    sample_rate: float
+    channels: tuple[str, ...]
+    subject: str
+    name: str
+    device: str = ""
+    labels: Int[np.ndarray, " T"] | None = None
+    classes: tuple[str, ...] = ()
+    start_time: int = 0
+    source: str = ""
+    source_hash: str = ""
+    repairs: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.signal.ndim != 2 or self.signal.shape[1] != len(self.channels):
+            raise ValueError(
+                f"recording {self.name!r}: signal has shape {self.signal.shape}, expected "
+                f"(T, {len(self.channels)}) for channels {', '.join(self.channels)}; "
+                "time comes first, transpose the array if it is (C, T)"
+            )
+        if self.labels is not None and len(self.labels) != len(self.signal):
+            raise ValueError(
+                f"recording {self.name!r}: {len(self.labels)} labels for {len(self.signal)} samples"
+            )
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What an encoder accepts: carried by its checkpoint, checked wherever windows come in.
+
+    Parameters
+    ----------
+    channels : tuple of str
+        Channel names in order; the prefix before ``_`` names the sensor and so the unit.
+    sample_rate : float
+        Hz.
+    length : int
+        Samples per window.
+
+    Examples
+    --------
+    >>> InputSpec(("acc_x", "acc_y", "acc_z"), 50.0, 128).units
+    ('g', 'g', 'g')
+    """
+
+    channels: tuple[str, ...]
+    sample_rate: float
+    length: int
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Unit of each channel."""
+        return tuple(UNITS.get(sensor_of(channel), "") for channel in self.channels)
+
+    @classmethod
+    def from_dict(cls, values: dict) -> Self:
+        """Rebuild from the JSON of a checkpoint."""
+        return cls(tuple(values["channels"]), values["sample_rate"], values["length"])
+
+    def check_stream(self, channels: tuple[str, ...], sample_rate: float) -> None:
+        """Raise ``ValueError`` unless a stream has these channels, in this order, at this rate.
+
+        Parameters
+        ----------
+        channels : tuple of str
+            Channels of the stream.
+        sample_rate : float
+            Hz.
+        """
+        if channels != self.channels:
+            raise ValueError(
+                f"the data have channels {', '.join(channels)}, the encoder was trained on "
+                f"{', '.join(self.channels)}: map those columns, in this order, with --columns"
+            )
+        if sample_rate != self.sample_rate:
+            raise ValueError(
+                f"the data have {sample_rate:g} Hz, the encoder was trained at "
+                f"{self.sample_rate:g} Hz: ingest the logs with --rate {self.sample_rate:g}"
+            )
+
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Raise ``ValueError`` unless `shape` is (N, C, length) for this input.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Shape of an array of windows.
+        """
+        n_channels = len(self.channels)
+        if len(shape) == 3 and shape[1:] == (n_channels, self.length):
+            return
+        expected = f"(N, {n_channels}, {self.length})"
+        hint = f"channels {', '.join(self.channels)} at {self.sample_rate:g} Hz"
+        if len(shape) == 3 and shape[1:] == (self.length, n_channels):
+            hint = "time and channels are swapped: pass X.transpose(0, 2, 1)"
+        elif len(shape) == 2:
+            hint = "a single window needs a leading axis: pass X[None]"
+        raise ValueError(f"windows have shape {tuple(shape)}, expected {expected}: {hint}")
+
+
+def sensor_of(channel: str) -> str:
+    """Sensor of a channel name: ``acc`` of ``acc_x`` and of ``wrist_acc_x``.
+
+    Examples
+    --------
+    >>> sensor_of("wrist_acc_x")
+    'acc'
+    """
+    parts = channel.split("_")
+    return parts[-2] if len(parts) > 1 else channel
