@@ -6,7 +6,8 @@ Batches are 256 windows of 6 channels × 128 samples; `extra_info` holds windows
 import pytest
 import torch
 
-from tests.test_encoders import ENCODERS, slow_statistics
+from tests.test_encoder_statistics import slow_statistics
+from tests.test_encoders import ENCODERS
 from tsclr.encoders import Statistics
 
 N_WINDOWS = 256
@@ -32,7 +33,7 @@ def measure(benchmark, function, n_windows=N_WINDOWS):
 
 
 @pytest.mark.benchmark(group="encoder forward")
-@pytest.mark.parametrize("kind", ENCODERS.values(), ids=ENCODERS.keys())
+@pytest.mark.parametrize("kind", ENCODERS.values(), ids=list(ENCODERS))
 def test_forward(benchmark, windows, kind):
     encoder = kind(in_channels=6).eval()
 
@@ -44,7 +45,7 @@ def test_forward(benchmark, windows, kind):
 
 
 @pytest.mark.benchmark(group="encoder forward and backward")
-@pytest.mark.parametrize("kind", TRAINED.values(), ids=TRAINED.keys())
+@pytest.mark.parametrize("kind", TRAINED.values(), ids=list(TRAINED))
 def test_forward_and_backward(benchmark, windows, kind):
     encoder = kind(in_channels=6).train()
 

@@ -1,6 +1,6 @@
 """Windows, stores and logs in, vectors out: a trained encoder inside a pipeline of yours."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -167,8 +167,8 @@ class _Array:
     def __len__(self) -> int:
         return len(self.windows)
 
-    def __getitems__(self, indices: range) -> torch.Tensor:
-        return self.windows[indices.start : indices.stop]
+    def __getitems__(self, indices: Sequence[int]) -> torch.Tensor:
+        return self.windows[list(indices)]
 
 
 def describe(windows: Windows) -> pd.DataFrame:

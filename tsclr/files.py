@@ -26,10 +26,11 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Examples
     --------
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> with replacing(folder / "a.txt") as temporary:
-    ...     _ = temporary.write_text("whole")
-    >>> (folder / "a.txt").read_text()
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with replacing(Path(folder, "a.txt")) as temporary:
+    ...         _ = temporary.write_text("whole")
+    ...     Path(folder, "a.txt").read_text()
     'whole'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,6 +53,18 @@ def naming_full_disk(path: Path) -> Iterator[None]:
     ----------
     path : Path
         File being written.
+
+    Raises
+    ------
+    OSError
+        Whatever the block raises; where it is a full disk or quota, with a message that says so.
+
+    Examples
+    --------
+    >>> with naming_full_disk(Path("log.csv")):
+    ...     raise OSError(errno.ENOSPC, "short")
+    Traceback (most recent call last):
+    OSError: [Errno 28] no space left while writing log.csv: free some and run the command again
     """
     try:
         yield
@@ -70,6 +83,11 @@ def sha256(path: Path) -> str:
     ----------
     path : Path
         File to read.
+
+    Examples
+    --------
+    >>> sha256(Path(os.devnull))[:16]
+    'e3b0c44298fc1c14'
     """
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()

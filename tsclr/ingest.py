@@ -6,17 +6,20 @@ interrupted run had finished is kept by the next.
 """
 
 import fcntl
+import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from tsclr.files import naming_full_disk, sha256
 from tsclr.readers import Reader
+from tsclr.specs import spec_of
 from tsclr.store import LABELS, SIGNAL, TABLE, Draft, Store
+from tsclr.types import Recording
 
 UNFINISHED = "recordings.unfinished.parquet"
 
@@ -27,7 +30,7 @@ def ingest(
     out: Path,
     sample_rate: float | None = None,
 ) -> Store:
-    """Read `files` into the store in folder `out`; run again after an interruption, it goes on.
+    r"""Read `files` into the store in folder `out`; run again after an interruption, it goes on.
 
     Parameters
     ----------
@@ -48,26 +51,36 @@ def ingest(
     Raises
     ------
     ValueError
-        If a log is unusable, has changed since it was ingested, or does not fit the store.
+        If a log is unusable or holds nothing, does not fit the store, or has changed since it was
+        ingested; if other settings read it then, or another `ingest` is writing.
+    OSError
+        If the disk is full; the store stays as it was, and a rerun goes on.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from tsclr.readers import Tabular
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     log = Path(folder, "walk.csv")
+    ...     _ = log.write_text("acc_x,acc_y,acc_z\n" + "0,0,1\n" * 100)
+    ...     store = ingest(Tabular(rate=50.0), [log], Path(folder, "store"))
+    >>> store.signal.shape, store.sample_rate
+    ((100, 3), 50.0)
     """
     out.mkdir(parents=True, exist_ok=True)
+    settings = json.dumps(spec_of(reader))
     with _locked(out):
         draft = _resume(out, sample_rate)
-        done = {row["source"]: row["source_hash"] for row in draft.rows}
+        done = {row["source"]: row for row in draft.rows}
         with (
             naming_full_disk(out),
             _appending(out / SIGNAL, draft.n_samples * 4 * len(draft.channels)) as signal_file,
             _appending(out / LABELS, draft.n_samples * 2) as label_file,
         ):
             for file in files:
-                if not _is_done(file, done):
-                    for recording in reader.read(file):
-                        signal, labels = draft.add(recording)
-                        signal_file.write(np.ascontiguousarray(signal, "<f4").data)
-                        label_file.write(np.ascontiguousarray(labels, "<i2").data)
-                    for handle in (signal_file, label_file):
-                        handle.flush()
-                        os.fsync(handle.fileno())
+                if not _is_done(file, settings, done.get(str(file))):
+                    _append(reader.read(file), draft, signal_file, label_file, settings)
+                    done[str(file)] = draft.rows[-1]
                     draft.write(out / UNFINISHED)
         draft.header()
         draft.write(out / TABLE)
@@ -89,14 +102,37 @@ def _resume(out: Path, sample_rate: float | None) -> Draft:
     return draft
 
 
-def _is_done(file: Path, done: dict[str, str]) -> bool:
-    """Whether the store holds this very file."""
-    known = done.get(str(file))
-    if known is not None and known != sha256(file):
+def _is_done(file: Path, settings: str, row: dict[str, Any] | None) -> bool:
+    """Whether the store holds this very file, read in this very way; `row` is its last one."""
+    if row is None:
+        return False
+    if row["source_hash"] != sha256(file):
         raise ValueError(
             f"{file} has changed since it was ingested: choose another folder for the store"
         )
-    return known is not None
+    if row["reader"] != settings:
+        raise ValueError(
+            f"{file} was ingested with {row['reader']}, asked for is {settings}: take the same "
+            "settings, or choose another folder for the store"
+        )
+    return True
+
+
+def _append(
+    recordings: Iterable[Recording],
+    draft: Draft,
+    signal_file: BinaryIO,
+    label_file: BinaryIO,
+    settings: str,
+) -> None:
+    """Add the recordings of one file to the draft and, safely on disk, to the flat arrays."""
+    for recording in recordings:
+        signal, labels = draft.add(recording, settings)
+        signal_file.write(np.ascontiguousarray(signal, "<f4").data)
+        label_file.write(np.ascontiguousarray(labels, "<i2").data)
+    for handle in (signal_file, label_file):
+        handle.flush()
+        os.fsync(handle.fileno())
 
 
 @contextmanager

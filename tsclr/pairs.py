@@ -33,7 +33,20 @@ class Pairing(ABC):
 
 
 class SameWindow(Pairing):
-    """The window itself: the two views differ by augmentation alone (SimCLR, Chen 2020, § 2.1)."""
+    """The window itself: the two views differ by augmentation alone (SimCLR, Chen 2020, § 2.1).
+
+    Examples
+    --------
+    >>> from tsclr.store import Store
+    >>> from tsclr.types import Recording
+    >>> signal = np.zeros((100, 1), np.float32)
+    >>> still = Recording(
+    ...     signal=signal, sample_rate=50.0, channels=("acc_x",), subject="s1", name="still"
+    ... )
+    >>> windows = Windows.sliding(Store.build([still]), length=20, stride=20)
+    >>> SameWindow().partner(np.array([3, 1]), windows)
+    array([3, 1])
+    """
 
     def partner(
         self,
@@ -58,12 +71,23 @@ class Neighbour(Pairing):
     seconds : float
         How far apart the starts may lie, before or after.
 
+    Raises
+    ------
+    ValueError
+        If `seconds` is negative.
+
     Examples
     --------
     >>> from tsclr.store import Store
-    >>> windows = Windows.sliding(Store.load("synthetic"), length=128, stride=64)
-    >>> Neighbour(seconds=2.56).partner(np.array([100]), windows).shape
-    (1,)
+    >>> from tsclr.types import Recording
+    >>> signal = np.zeros((1000, 1), np.float32)
+    >>> still = Recording(
+    ...     signal=signal, sample_rate=50.0, channels=("acc_x",), subject="s1", name="still"
+    ... )
+    >>> windows = Windows.sliding(Store.build([still]), length=100, stride=50)
+    >>> partner = Neighbour(seconds=2.0).partner(np.full(200, 7), windows)
+    >>> np.unique(partner)
+    array([5, 6, 7, 8, 9])
     """
 
     def __init__(self, seconds: float = 2.56) -> None:

@@ -201,30 +201,27 @@ def pretrain(
             progress.update(bar, completed=state.epoch * n_steps)
             while state.epoch < training.epochs:
                 torch.manual_seed(training.seed * 1_000_003 + state.epoch + 1)
-                began, losses = time.perf_counter(), []
-                for step, index in enumerate(batches(len(train), training)):
+                began, losses, rate = time.perf_counter(), [], 0.0
+                for index in batches(len(train), training):
                     pair = index, pairing.partner(index, train)
                     seen = [view(train.__getitems__(member).to(device)) for member in pair]
                     terms = state.objective(state.encoder, seen)
-                    rate = learning_rate(
-                        state.epoch * n_steps + step, training.epochs * n_steps, training
-                    )
+                    done = state.epoch * n_steps + len(losses)
+                    rate = learning_rate(done, training.epochs * n_steps, training)
                     losses.append(take_step(state, terms, rate, training.clip_norm))
-                    speed = (step + 1) * len(index) / (time.perf_counter() - began)
-                    progress.update(bar, advance=1, loss=sum(losses[-1].values()), speed=speed)
+                    speed = len(losses) * len(index) / (time.perf_counter() - began)
+                    progress.update(bar, advance=1, loss=losses[-1]["loss"], speed=speed)
+                seconds = time.perf_counter() - began
                 state.epoch += 1
                 state.metrics.append(
-                    {
-                        "epoch": state.epoch,
-                        "loss": float(np.mean([sum(t.values()) for t in losses])),
-                    }
+                    {"epoch": state.epoch}
                     | {
                         name: float(np.mean([terms[name] for terms in losses]))
                         for name in losses[0]
                     }
                     | watch(state, view, pairing, watched, training.seed, device)
-                    | {"learning_rate": rate, "windows_per_second": speed}
-                    | {"seconds": time.perf_counter() - began}
+                    | {"learning_rate": rate, "seconds": seconds}
+                    | {"windows_per_second": n_steps * training.batch_size / seconds}
                 )
                 state.save(out, train.input_spec, settings)
                 log.info("%s", summary(state.metrics[-1], training.epochs))
@@ -297,7 +294,7 @@ def learning_rate(step: int, n_steps: int, training: Training) -> float:
 def take_step(
     state: State, terms: dict[str, torch.Tensor], rate: float, clip_norm: float
 ) -> dict[str, float]:
-    """Move the weights down the gradient of the sum of `terms`; give the terms as numbers."""
+    """Move the weights down the gradient of the sum of `terms`; give the loss and the terms."""
     loss = torch.stack(list(terms.values())).sum()
     if not loss.isfinite():
         raise FloatingPointError(
@@ -311,7 +308,9 @@ def take_step(
     torch.nn.utils.clip_grad_norm_(state.encoder.parameters(), clip_norm)
     state.optimizer.step()
     state.objective.after_step(state.encoder)
-    return {name: float(term.detach()) for name, term in terms.items()}
+    return {"loss": float(loss.detach())} | {
+        name: float(term.detach()) for name, term in terms.items()
+    }
 
 
 def watch(

@@ -3,20 +3,21 @@
 Every choice is made on validation subjects of the training side: labels are drawn from the other
 training subjects, each candidate is scored on the validation subjects, and the best on average over
 the draws is fitted anew on draws from all training subjects. Test subjects are scored once.
+Features are standardised by their moments over the training subjects, which takes no label.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from rich.progress import track
-from sklearn.base import ClassifierMixin, clone
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from tsclr import datasets
@@ -27,17 +28,36 @@ from tsclr.finetune import FineTuned
 from tsclr.pretrain import fit_whitening
 from tsclr.scores import confusions, macro_f1, summarise
 from tsclr.specs import from_spec, nearest
-from tsclr.splits import Budget, LeakError, Split, audit, draw_budget, parse_budget, split_subjects
+from tsclr.splits import (
+    Budget,
+    LeakError,
+    Split,
+    audit,
+    draw_budget,
+    parse_budget,
+    split_subjects,
+)
 from tsclr.store import Store
 from tsclr.windows import Windows
 
-PRETRAINED, RANDOM, STATISTICS = "pretrained", "random-init", "statistics"
-HEADS = {
-    "linear": [LogisticRegression(C=C, max_iter=1000) for C in (0.01, 0.1, 1.0, 10.0)],
-    "knn": [KNeighborsClassifier(k, weights="distance") for k in (1, 5, 15)],
-    "finetune": [50, 200],
-}
-"""Candidates of each head: classifiers on frozen features, or steps of fine-tuning."""
+PRETRAINED, RANDOM, STATISTICS = "pretrained", "random-init", "Statistics"
+STEPS = (50, 200)
+"""Candidates of fine-tuning."""
+
+
+def linear(n_labels: int) -> list[Any]:  # noqa: ARG001
+    """Logistic regressions from strong to weak regularisation."""
+    return [LogisticRegression(C=C, max_iter=1000) for C in (1e-3, 1e-2, 0.1, 1.0, 10.0)]
+
+
+def knn(n_labels: int) -> list[Any]:
+    """Neighbour votes, never of more neighbours than there are labels."""
+    return [KNeighborsClassifier(k) for k in (1, 5, 15) if k <= n_labels]
+
+
+FROZEN = {"linear": linear, "knn": knn}
+"""Heads on frozen features: the candidates for a number of labels."""
+HEADS = (*FROZEN, "finetune")
 
 
 @dataclass(frozen=True)
@@ -52,6 +72,10 @@ class Task:
         What the labels index.
     split : Split
         Subjects.
+    draws : int
+        Draws of labels for each budget.
+    seed : int
+        Seed of the draws.
 
     Raises
     ------
@@ -62,6 +86,8 @@ class Task:
     windows: Windows
     classes: tuple[str, ...]
     split: Split
+    draws: int = 5
+    seed: int = 0
 
     def __post_init__(self) -> None:
         audit(self.side(self.split.train), self.side(self.split.test))
@@ -130,13 +156,14 @@ def probe(
     for head in heads:
         if head not in HEADS:
             raise ValueError(f"no head {head!r}: {nearest(head, HEADS)}")
-    source = source or checkpoint.settings["data"]["source"]
-    task = open_task(checkpoint, source, root, classes, test)
+    source = source or str(checkpoint.settings["data"]["source"])
+    windows, names, split = open_labelled(checkpoint, source, root, classes, test)
+    task = Task(windows, names, split, draws, seed)
     rows = []
     for cell in _cells(checkpoint, task, heads, whiten):
         for text, budget in track(parsed.items(), f"{cell.method}, {cell.head}"):
-            chosen = cell.choose(task, budget, draws, seed)
-            counts = cell.score(chosen, task, budget, draws, seed)
+            chosen = cell.choose(task, budget)
+            counts = cell.score(chosen, task, budget)
             row = {"method": cell.method, "head": cell.head, "budget": text}
             rows.append(row | {"chosen": str(chosen)} | summarise(counts, task.classes, seed))
     return {
@@ -152,34 +179,34 @@ def probe(
     }
 
 
-def open_task(
+def open_labelled(
     checkpoint: Checkpoint,
     source: str,
     root: str | None,
     classes: Sequence[str] | None,
     test: Sequence[str] | None,
-) -> Task:
-    """Labelled windows that fit the encoder, and a split that it has not seen through."""
+) -> tuple[Windows, tuple[str, ...], Split]:
+    """Labelled windows that fit the encoder, their classes, and a split it has not seen through."""
     store, spec = Store.load(source, root), checkpoint.input_spec
     spec.check_stream(store.channels, store.sample_rate)
     dataset = None if Path(source).is_dir() else datasets.find(source)()
     if classes is None:
         classes = store.classes if dataset is None else dataset.scored_classes
     windows = Windows.labelled(store, spec.length, max(1, spec.length // 2), classes)
+    used = Split(**{name: tuple(who) for name, who in checkpoint.settings["split"].items()})
     own = checkpoint.settings["data"]["source"] == source
-    seen = Split(**{name: tuple(who) for name, who in checkpoint.settings["split"].items()})
-    if test is None and own and seen.test:
-        return Task(windows, tuple(classes), seen)
-    if test is None:
-        test = dataset.test_subjects if dataset is not None else None
-    split = split_subjects(np.unique(windows.subjects), 0.3 if test is None else test)
-    shared = set(split.test) & {*seen.train, *seen.validation} if own else set()
+    if own and used.test and test is None:
+        return windows, tuple(classes), used
+    if test is None and dataset is not None:
+        test = dataset.test_subjects
+    split = split_subjects(sorted(set(windows.subjects)), 0.3 if test is None else test)
+    shared = set(split.test) & {*used.train, *used.validation} if own else set()
     if shared:
         raise LeakError(
             f"pretraining has seen the test subjects {', '.join(sorted(shared))}: pretrain with "
             f"`--data.test '[{','.join(split.test)}]'`, or name other subjects with --test"
         )
-    return Task(windows, tuple(classes), split)
+    return windows, tuple(classes), split
 
 
 @dataclass(frozen=True)
@@ -192,60 +219,47 @@ class Cell:
         Names.
     inputs : (N, …) array
         Features, or windows where the encoder is trained along.
-    candidates : list of classifier
-        Of scikit-learn's kind.
+    candidates : callable
+        Gives scikit-learn classifiers to choose from, for a number of labels.
     """
 
     method: str
     head: str
     inputs: np.ndarray
-    candidates: list[ClassifierMixin]
+    candidates: Callable[[int], list[Any]]
 
-    def choose(self, task: Task, budget: Budget, draws: int, seed: int) -> ClassifierMixin:
+    def choose(self, task: Task, budget: Budget) -> Any:
         """The candidate with the best mean macro F1 on the validation subjects."""
-        means = [
-            np.mean(
-                macro_f1(
-                    self._counts(
-                        candidate,
-                        task,
-                        task.split.train,
-                        task.split.validation,
-                        budget,
-                        draws,
-                        seed,
-                    ).sum(1)
-                )
-            )
-            for candidate in self.candidates
-        ]
-        return self.candidates[int(np.argmax(means))]
+        trained, tested = task.split.train, task.split.validation
+        labels = task.windows.labels[task.where(trained)]
+        candidates = self.candidates(len(draw_budget(labels, budget, task.classes, task.seed)))
+        counts = (self._counts(one, task, trained, tested, budget) for one in candidates)
+        means = [macro_f1(count.sum(1)).mean() for count in counts]
+        return candidates[int(np.argmax(means))]
 
-    def score(
-        self, chosen: ClassifierMixin, task: Task, budget: Budget, draws: int, seed: int
-    ) -> np.ndarray:
+    def score(self, chosen: Any, task: Task, budget: Budget) -> np.ndarray:
         """Confusion counts (draws, subjects, K, K) on the test subjects."""
         trained = (*task.split.train, *task.split.validation)
-        return self._counts(chosen, task, trained, task.split.test, budget, draws, seed)
+        return self._counts(chosen, task, trained, task.split.test, budget)
 
     def _counts(
         self,
-        candidate: ClassifierMixin,
+        candidate: Any,
         task: Task,
         trained: Sequence[str],
         tested: Sequence[str],
         budget: Budget,
-        draws: int,
-        seed: int,
     ) -> np.ndarray:
         """Fit on each draw of labels of `trained`, count on `tested`; one draw if it takes all."""
         pool, target = task.where(trained), task.where(tested)
         labels, subjects = task.windows.labels, task.windows.subjects[target]
         counts = []
-        for draw in range(1 if budget == 1.0 and isinstance(budget, float) else draws):
-            drawn = pool[draw_budget(labels[pool], budget, task.classes, seed * 10_007 + draw)]
-            fitted = clone(candidate).fit(self.inputs[drawn], labels[drawn])
-            predicted = fitted.predict(self.inputs[target])
+        for draw in range(1 if budget is None else task.draws):
+            seed = task.seed * 10_007 + draw
+            drawn = pool[draw_budget(labels[pool], budget, task.classes, seed)]
+            classifier: Any = clone(candidate)
+            classifier.fit(self.inputs[drawn], labels[drawn])
+            predicted = classifier.predict(self.inputs[target])
             counts.append(confusions(labels[target], predicted, subjects, len(task.classes)))
         return np.stack(counts)
 
@@ -268,18 +282,23 @@ def _cells(
     spec = checkpoint.input_spec
     for method, encoder in methods(checkpoint).items():
         features = encode(encoder, task.windows)
-        frozen = {method: (features, StandardScaler())}
+        train = task.where(task.split.train)
+        frozen = {method: np.asarray(StandardScaler().fit(features[train]).transform(features))}
         if whiten:
             streams = Windows.sliding(
                 task.windows.store, spec.length, max(1, spec.length // 2), task.split.train
             )
-            whitened = fit_whitening(encoder, streams).transform(features)
-            frozen[f"{method}, whitened"] = (whitened, "passthrough")
+            whitening = fit_whitening(encoder, streams)
+            frozen[f"{method}, whitened"] = whitening.transform(features)
         for head in heads:
-            if head != "finetune":
-                for name, (inputs, scaler) in frozen.items():
-                    candidates = [make_pipeline(scaler, candidate) for candidate in HEADS[head]]
-                    yield Cell(name, head, inputs, candidates)
+            if head in FROZEN:
+                for name, inputs in frozen.items():
+                    yield Cell(name, head, inputs, FROZEN[head])
             elif any(True for _ in encoder.parameters()):
                 windows = task.windows.__getitems__(range(len(task.windows))).numpy()
-                yield Cell(method, head, windows, [FineTuned(encoder, n) for n in HEADS[head]])
+                yield Cell(method, head, windows, partial(_finetuned, encoder))
+
+
+def _finetuned(encoder: Encoder, n_labels: int) -> list[Any]:  # noqa: ARG001
+    """Fine-tuning for a short and a longer time."""
+    return [FineTuned(encoder, steps) for steps in STEPS]

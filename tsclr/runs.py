@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 import tsclr
 from tsclr.checkpoint import FILE, Checkpoint
 from tsclr.encoders import Encoder
 from tsclr.files import replacing
+from tsclr.objectives import Objective
 from tsclr.types import InputSpec
 
 METRICS = "metrics.jsonl"
@@ -38,7 +38,7 @@ class State:
     ----------
     encoder : Encoder
         What is kept in the end.
-    objective : nn.Module
+    objective : Objective
         Its projector is trained along.
     optimizer : Optimizer
         Over the parameters of both.
@@ -51,7 +51,7 @@ class State:
     """
 
     encoder: Encoder
-    objective: nn.Module
+    objective: Objective
     optimizer: torch.optim.Optimizer
     epoch: int = 0
     metrics: list[dict[str, Any]] = field(default_factory=list)

@@ -19,6 +19,12 @@ def subclasses(kind: type[T]) -> dict[str, type[T]]:
     ----------
     kind : type
         A base class of the package.
+
+    Examples
+    --------
+    >>> from tsclr.pairs import Pairing
+    >>> list(subclasses(Pairing))
+    ['SameWindow', 'Neighbour']
     """
     found: dict[str, type[T]] = {}
     for child in kind.__subclasses__():
@@ -128,6 +134,8 @@ def _rebuild(kind: type[T], value: Any) -> Any:
     """Nested specs of the same kind, as in a pipeline of views, become objects too."""
     if isinstance(value, dict) and "class" in value:
         return from_spec(kind, value)
+    if isinstance(value, dict):
+        return {key: _rebuild(kind, item) for key, item in value.items()}
     if isinstance(value, list):
         return [_rebuild(kind, item) for item in value]
     return value

@@ -9,8 +9,8 @@ from jaxtyping import Int
 from tsclr.specs import nearest
 from tsclr.windows import Windows
 
-Budget = int | float
-"""Labels per class (int), a fraction of the labels (float below 1), or 1.0 for all of them."""
+Budget = int | float | None
+"""Labels per class (int), a share of the labels of each class (float), or None for all."""
 
 
 class LeakError(ValueError):
@@ -76,7 +76,7 @@ def split_subjects(
     Examples
     --------
     >>> split_subjects(["a", "b", "c", "d"], test=["d"], validation=0.3)
-    Split(train=('b', 'c'), validation=('a',), test=('d',))
+    Split(train=('a', 'b'), validation=('c',), test=('d',))
     """
     for name, share in (("validation", validation), ("test", test)):
         if isinstance(share, int | float) and not 0 <= share < 1:
@@ -112,19 +112,24 @@ def parse_budget(text: str) -> Budget:
     text : str
         What the user wrote.
 
+    Raises
+    ------
+    ValueError
+        If it is none of these, or not positive, or a share of 100 % or more.
+
     Examples
     --------
     >>> parse_budget("5"), parse_budget("10%"), parse_budget("all")
-    (5, 0.1, 1.0)
+    (5, 0.1, None)
     """
     word = text.strip().lower()
     try:
         if word == "all":
-            return 1.0
+            return None
         number = float(word[:-1]) / 100 if word.endswith("%") else int(word)
     except ValueError:
         number = -1
-    if number <= 0 or (isinstance(number, float) and number > 1):
+    if not number > 0 or (isinstance(number, float) and number >= 1):
         raise ValueError(
             f"budget {text!r}: write a number of labels per class (5), a share (10%) or all"
         )
@@ -140,8 +145,8 @@ def draw_budget(
     ----------
     labels : (N,) int
         Class of each window.
-    budget : int or float
-        Labels per class, or the share of each class.
+    budget : int, float or None
+        Labels per class, the share of each class, or all.
     classes : sequence of str
         Class names.
     seed : int
@@ -155,18 +160,20 @@ def draw_budget(
     Raises
     ------
     ValueError
-        If a class has fewer windows than the budget.
+        If a class has fewer windows than the budget, or the budget is not positive.
 
     Examples
     --------
     >>> draw_budget(np.array([0, 0, 1, 1]), 1, ["walk", "sit"], seed=0).shape
     (2,)
     """
+    if budget is not None and not budget > 0:
+        raise ValueError(f"budget {budget} must be positive")
     generator = np.random.default_rng(seed)
     drawn = []
     for label, name in enumerate(classes):
         members = np.flatnonzero(labels == label)
-        count = budget if isinstance(budget, int) else max(1, round(budget * len(members)))
+        count = _count(budget, len(members))
         if count > len(members):
             raise ValueError(
                 f"a budget of {count} labels per class is more than the {len(members)} training "
@@ -188,6 +195,19 @@ def audit(train: Windows, test: Windows) -> None:
     ------
     LeakError
         If they share a subject, or a window of one overlaps a window of the other in time.
+
+    Examples
+    --------
+    >>> from tsclr.store import Store
+    >>> from tsclr.types import Recording
+    >>> signal = np.zeros((100, 1), np.float32)
+    >>> alone = Recording(
+    ...     signal=signal, sample_rate=50.0, channels=("acc_x",), subject="s1", name="walk"
+    ... )
+    >>> windows = Windows.sliding(Store.build([alone]), length=20, stride=10)
+    >>> audit(windows.select(np.arange(0, 9, 2)), windows.select(np.arange(1, 9, 2)))
+    Traceback (most recent call last):
+    tsclr.splits.LeakError: train and test share the subjects s1
     """
     shared = set(np.unique(train.subjects)) & set(np.unique(test.subjects))
     if shared:
@@ -200,6 +220,13 @@ def audit(train: Windows, test: Windows) -> None:
         overlap = ((after >= 0) & (after < train.length)) | ((before > 0) & (before < test.length))
         if overlap.any():
             raise LeakError(f"{overlap.sum()} training windows overlap test windows in time")
+
+
+def _count(budget: Budget, n_members: int) -> int:
+    """Labels that a class of `n_members` windows gets."""
+    if budget is None:
+        return n_members
+    return budget if isinstance(budget, int) else max(1, round(budget * n_members))
 
 
 def _natural(name: str) -> tuple[int, str]:

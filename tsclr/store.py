@@ -42,7 +42,8 @@ class Store:
         Index into `classes`, -1 where there is no label.
     recordings : DataFrame
         A row for each gap-free stretch: name, subject, device, start, length (samples),
-        start_time (ns), labels (JSON: samples per class), source, source_hash, repairs (JSON).
+        start_time (ns), labels (JSON: samples per class), source, source_hash, reader (JSON: its
+        settings), repairs (JSON).
     channels : tuple of str
         C names.
     sample_rate : float
@@ -52,9 +53,14 @@ class Store:
 
     Examples
     --------
-    >>> store = Store.load("synthetic")
-    >>> store.channels[:3], store.sample_rate
-    (('acc_x', 'acc_y', 'acc_z'), 50.0)
+    >>> signal = np.ones((100, 1), np.float32)
+    >>> walk = Recording(
+    ...     signal=signal, sample_rate=100.0, channels=("acc_x",), subject="s1", name="walk"
+    ... )
+    >>> Store.build([walk, walk], sample_rate=50.0).recordings[["start", "length"]]
+       start  length
+    0      0      50
+    1     50      50
     """
 
     signal: Float32[np.ndarray, "total_T C"]
@@ -91,6 +97,11 @@ class Store:
             All with the same channels.
         sample_rate : float, optional
             Hz; that of the first recording by default.
+
+        Raises
+        ------
+        ValueError
+            If there is no recording, or one does not fit: see `Draft.add`.
         """
         draft = Draft(sample_rate=sample_rate)
         added = [draft.add(recording) for recording in recordings]
@@ -170,14 +181,21 @@ class Draft:
         ----------
         path : Path
             Parquet file.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is none.
+        ValueError
+            If it is damaged, or another version of tsclr wrote it.
         """
         if not path.exists():
             raise FileNotFoundError(
                 f"no store in {path.parent}: write one with `tsclr ingest LOGS --out {path.parent}`"
             )
         try:
-            table = pq.read_table(path)
-        except (pa.ArrowInvalid, OSError) as error:
+            table = pq.read_table(path, page_checksum_verification=True)
+        except (pa.ArrowException, OSError) as error:
             raise ValueError(
                 f"{path} is damaged ({error}); ingest the logs again into a new folder"
             ) from error
@@ -206,13 +224,14 @@ class Draft:
         header = {
             "format": FORMAT,
             "channels": self.channels,
-            "units": {sensor: UNITS[sensor] for sensor in UNITS},
+            "units": UNITS,
             "sample_rate": self.sample_rate,
             "classes": self.classes,
         }
         table = pa.Table.from_pylist(self.rows)
         with replacing(path) as temporary:
-            pq.write_table(table.replace_schema_metadata({"tsclr": json.dumps(header)}), temporary)
+            table = table.replace_schema_metadata({"tsclr": json.dumps(header)})
+            pq.write_table(table, temporary, write_page_checksum=True)
 
     def header(self) -> tuple[tuple[str, ...], float, tuple[str, ...]]:
         """Channels, rate and classes, once there is a recording."""
@@ -226,7 +245,7 @@ class Draft:
         return self.rows[-1]["start"] + self.rows[-1]["length"] if self.rows else 0
 
     def add(
-        self, recording: Recording
+        self, recording: Recording, reader: str = ""
     ) -> tuple[Float32[np.ndarray, "T C"], Int16[np.ndarray, " T"]]:
         """Append a row for `recording`; give its samples and labels as the store keeps them.
 
@@ -234,7 +253,15 @@ class Draft:
         ----------
         recording : Recording
             At any rate; it is resampled to that of the store.
+        reader : str
+            Settings it was read with (JSON), empty where no reader was at work.
+
+        Raises
+        ------
+        ValueError
+            If it has other channels than the store, or no store can hold it: `Recording.check`.
         """
+        recording.check()
         self.channels = self.channels or recording.channels
         if recording.channels != self.channels:
             raise ValueError(
@@ -242,7 +269,8 @@ class Draft:
                 f"{', '.join(recording.channels)}, the store has {', '.join(self.channels)}: "
                 "a store holds one set of channels; map the same ones in every file"
             )
-        self.sample_rate = self.sample_rate or recording.sample_rate
+        if self.sample_rate is None:
+            self.sample_rate = recording.sample_rate
         rates = recording.sample_rate, self.sample_rate
         signal = signals.resample(recording.signal, *rates)
         labels = self._relabel(recording, *rates, len(signal))
@@ -258,6 +286,7 @@ class Draft:
                 "labels": json.dumps({self.classes[k]: int(n) for k, n in enumerate(counts) if n}),
                 "source": recording.source,
                 "source_hash": recording.source_hash,
+                "reader": reader,
                 "repairs": json.dumps(recording.repairs),
             }
         )
@@ -267,7 +296,7 @@ class Draft:
         self, recording: Recording, rate: float, target: float, length: int
     ) -> Int16[np.ndarray, " T"]:
         """Labels of one recording at the rate of the store, as indices into its classes."""
-        self.classes += tuple(name for name in recording.classes if name not in self.classes)
+        self.classes = tuple(dict.fromkeys(self.classes + recording.classes))
         if recording.labels is None:
             return np.full(length, UNLABELLED, np.int16)
         index = [self.classes.index(name) for name in recording.classes] + [UNLABELLED]

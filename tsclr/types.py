@@ -56,6 +56,23 @@ class Recording:
         SHA-256 of that file, empty where there is no file.
     repairs : dict of str to int
         What had to be repaired, with counts of samples or places.
+
+    Raises
+    ------
+    ValueError
+        If the signal is not (T, C), or there are more or fewer labels than samples.
+
+    Examples
+    --------
+    >>> Recording(
+    ...     signal=np.zeros((3, 500), np.float32),
+    ...     sample_rate=50.0,
+    ...     channels=("acc_x", "acc_y", "acc_z"),
+    ...     subject="s1",
+    ...     name="walk",
+    ... )
+    Traceback (most recent call last):
+    ValueError: recording 'walk': signal has shape (3, 500), expected (T, 3)...
     """
 
     signal: Float32[np.ndarray, "T C"]
@@ -81,6 +98,36 @@ class Recording:
         if self.labels is not None and len(self.labels) != len(self.signal):
             raise ValueError(
                 f"recording {self.name!r}: {len(self.labels)} labels for {len(self.signal)} samples"
+            )
+
+    def check(self) -> None:
+        """Raise ``ValueError`` unless a store can hold it.
+
+        It has samples, all of them finite, and its labels are indices into its classes.
+
+        Examples
+        --------
+        >>> signal = np.full((5, 1), np.nan, np.float32)
+        >>> Recording(
+        ...     signal=signal, sample_rate=50.0, channels=("acc_x",), subject="1", name="a"
+        ... ).check()
+        Traceback (most recent call last):
+        ValueError: recording 'a': 5 of 5 samples are not finite: fill or cut them before
+        """
+        if not len(self.signal):
+            raise ValueError(f"recording {self.name!r} has no samples: leave it out")
+        broken = np.count_nonzero(~np.isfinite(self.signal).all(axis=1))
+        if broken:
+            raise ValueError(
+                f"recording {self.name!r}: {broken} of {len(self.signal)} samples are not finite: "
+                "fill or cut them before"
+            )
+        labels = np.zeros(0, int) if self.labels is None else self.labels
+        wrong = labels[(labels < UNLABELLED) | (labels >= len(self.classes))]
+        if len(wrong):
+            raise ValueError(
+                f"recording {self.name!r}: label {wrong[0]} is outside its {len(self.classes)} "
+                f"classes: allowed are 0 to {len(self.classes) - 1}, and {UNLABELLED} for no label"
             )
 
 
@@ -114,7 +161,18 @@ class InputSpec:
 
     @classmethod
     def from_dict(cls, values: dict) -> Self:
-        """Rebuild from the JSON of a checkpoint."""
+        """Rebuild from the JSON of a checkpoint.
+
+        Parameters
+        ----------
+        values : dict
+            ``channels``, ``sample_rate`` and ``length``.
+
+        Examples
+        --------
+        >>> InputSpec.from_dict({"channels": ["acc_x"], "sample_rate": 50.0, "length": 128})
+        InputSpec(channels=('acc_x',), sample_rate=50.0, length=128)
+        """
         return cls(tuple(values["channels"]), values["sample_rate"], values["length"])
 
     def check_stream(self, channels: tuple[str, ...], sample_rate: float) -> None:
@@ -126,6 +184,12 @@ class InputSpec:
             Channels of the stream.
         sample_rate : float
             Hz.
+
+        Examples
+        --------
+        >>> InputSpec(("acc_x",), 50.0, 128).check_stream(("acc_x",), 100.0)
+        Traceback (most recent call last):
+        ValueError: the data have 100 Hz, the encoder was trained at 50 Hz: ingest...
         """
         if channels != self.channels:
             raise ValueError(
@@ -145,6 +209,12 @@ class InputSpec:
         ----------
         shape : tuple of int
             Shape of an array of windows.
+
+        Examples
+        --------
+        >>> InputSpec(("acc_x", "acc_y", "acc_z"), 50.0, 128).check((10, 128, 3))
+        Traceback (most recent call last):
+        ValueError: windows have shape (10, 128, 3), expected (N, 3, 128): time and channels...
         """
         n_channels = len(self.channels)
         if len(shape) == 3 and shape[1:] == (n_channels, self.length):

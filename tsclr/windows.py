@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch.utils.data import Dataset
 
+from tsclr.specs import nearest
 from tsclr.store import Store
 from tsclr.types import UNLABELLED, InputSpec
 
@@ -40,12 +41,28 @@ class Windows(Dataset):
     labels : (N,) int, optional
         Class of each window; by default none has one.
 
+    Raises
+    ------
+    ValueError
+        If the starts are not ascending: pairs and the audit search among them.
+
     Examples
     --------
-    >>> from tsclr.store import Store
-    >>> windows = Windows.sliding(Store.load("synthetic"), length=128, stride=64)
-    >>> windows.__getitems__([0, 5, 7]).shape
-    torch.Size([3, 6, 128])
+    >>> from tsclr.types import Recording
+    >>> walk = Recording(
+    ...     signal=np.zeros((1000, 6), np.float32),
+    ...     sample_rate=50.0,
+    ...     channels=("acc_x", "acc_y", "acc_z", "gyr_x", "gyr_y", "gyr_z"),
+    ...     subject="s1",
+    ...     name="walk",
+    ...     labels=np.repeat([0, -1, 1], [400, 200, 400]),
+    ...     classes=("slow", "fast"),
+    ... )
+    >>> windows = Windows.sliding(Store.build([walk]), length=128, stride=64)
+    >>> len(windows), windows.__getitems__([0, 5, 7]).shape
+    (14, torch.Size([3, 6, 128]))
+    >>> Windows.labelled(windows.store, length=128, stride=128).labels
+    array([0, 0, 0, 1, 1, 1])
     """
 
     def __init__(
@@ -55,6 +72,8 @@ class Windows(Dataset):
         starts: Int[np.ndarray, " N"],
         labels: Int[np.ndarray, " N"] | None = None,
     ) -> None:
+        if (np.diff(starts) < 0).any():
+            raise ValueError("the starts of windows must be ascending: sort them, and the labels")
         self.store, self.length, self.starts = store, length, starts
         self.labels = np.broadcast_to(UNLABELLED, len(starts)) if labels is None else labels
         self._view = np.lib.stride_tricks.sliding_window_view(store.signal, length, axis=0)
@@ -78,11 +97,14 @@ class Windows(Dataset):
         Raises
         ------
         ValueError
-            If the window is longer than every recording.
+            If the window is longer than every recording, or a subject is unknown.
         """
         table = store.recordings
         if subjects is not None:
-            table = table[table["subject"].isin(list(subjects))]
+            for name in subjects:
+                if name not in store.subjects:
+                    raise ValueError(f"no subject {name!r}: {nearest(name, store.subjects)}")
+            table = table.loc[table["subject"].isin(list(subjects))]
         first, lengths = table["start"].to_numpy(), table["length"].to_numpy()
         starts, _ = _starts(first, lengths, length, stride, store.sample_rate)
         return cls(store, length, starts)
@@ -134,7 +156,12 @@ class Windows(Dataset):
         Parameters
         ----------
         indices : sequence of int
-            B window numbers.
+            B window numbers; negative ones count from the end.
+
+        Raises
+        ------
+        IndexError
+            If there is no such window.
         """
         batch = torch.from_numpy(self._view[self.starts[np.asarray(indices)]])
         self._bytes_read += batch.nbytes
@@ -186,6 +213,11 @@ def samples(seconds: float, sample_rate: float, what: str = "window") -> int:
         Hz.
     what : str
         Named in the error.
+
+    Raises
+    ------
+    ValueError
+        If it is no whole number, or less than one.
 
     Examples
     --------

@@ -191,15 +191,15 @@ class ChannelDropout(Augmentation):
     def draw(
         self, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None = None
     ) -> Bool[torch.Tensor, "B C"]:
-        """Draw the channels to set to 0; the luckiest is spared."""
+        """Draw the channels to keep; the luckiest always is."""
         luck = uniform(x, x.shape[1], generator=generator)
-        return (luck < self.rate) & (luck < luck.amax(dim=1, keepdim=True))
+        return (luck >= self.rate) | (luck == luck.amax(dim=1, keepdim=True))
 
     def transform(
         self, x: Float[torch.Tensor, "B C T"], drawn: Bool[torch.Tensor, "B C"]
     ) -> Float[torch.Tensor, "B C T"]:
-        """Set the drawn channels to 0."""
-        return x.masked_fill(drawn[:, :, None], 0.0)
+        """Set the other channels to 0."""
+        return x * drawn[:, :, None]
 
 
 def _n_sensors(x: Float[torch.Tensor, "B C T"]) -> int:

@@ -90,7 +90,8 @@ def rotation_matrix(quaternion: Float[torch.Tensor, "B 4"]) -> Float[torch.Tenso
     """
     identity = torch.eye(3, dtype=quaternion.dtype, device=quaternion.device)
     vector = quaternion[:, None, 1:].expand(-1, 3, 3)
-    cross = torch.linalg.cross(identity.expand_as(vector), vector, dim=2).transpose(1, 2)
+    # row i of [v] is the cross product of unit vector i with v
+    cross = torch.linalg.cross(identity.expand_as(vector), vector, dim=2)
     return identity + 2 * (quaternion[:, :1, None] * cross + cross @ cross)
 
 

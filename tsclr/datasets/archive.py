@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from lzma import LZMAError
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pooch
@@ -94,7 +94,7 @@ def download(url: str, archive: Path, published_hash: str | None, title: str) ->
     # Its advice to copy the hash into the code is not for our users.
     pooch.get_logger().setLevel("WARNING")
     with _ProgressBar(title) as bar:
-        downloader: Any = pooch.HTTPDownloader(progressbar=cast(bool, bar))
+        downloader: Any = pooch.HTTPDownloader(progressbar=bar)
         pooch.retrieve(url, expected, archive.name, archive.parent, downloader=downloader)
     if expected is None:
         with replacing(_lock_of(archive)) as temporary:
@@ -224,7 +224,7 @@ class _ProgressBar:
         self._progress = Progress(*columns, console=Console(stderr=True))
         self._task = self._progress.add_task(title, total=None)
 
-    def __enter__(self) -> "_ProgressBar":
+    def __enter__(self) -> Any:
         self._progress.start()
         return self
 

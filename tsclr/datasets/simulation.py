@@ -29,21 +29,21 @@ THIGH = np.arange(len(AXIS)) == 11
 GAIT = np.zeros((len(ACTIVITIES), len(AXIS)))
 GAIT[:4] = [
     [0.22, 0.10, 0.05, 0.13, 0.06, 0.08, 0.04, 0.03, 0.05, 0.06, 0.03, 0.32],
-    [0.23, 0.07, 0.03, 0.10, 0.05, 0.08, 0.04, 0.06, 0.06, 0.06, 0.05, 0.38],
-    [0.27, 0.15, 0.10, 0.10, 0.08, 0.09, 0.06, 0.07, 0.06, 0.08, 0.04, 0.25],
+    [0.26, 0.05, 0.02, 0.09, 0.04, 0.09, 0.03, 0.07, 0.07, 0.05, 0.06, 0.40],
+    [0.27, 0.18, 0.12, 0.09, 0.09, 0.09, 0.07, 0.08, 0.06, 0.09, 0.04, 0.24],
     [0.85, 0.25, 0.12, 0.25, 0.12, 0.15, 0.08, 0.08, 0.09, 0.10, 0.06, 0.50],
 ]
 # One row per activity. Relative cadence; phase (rad); pitch (rad) of trunk and thigh and its
 # spread over bouts; sway and fidgeting (rad); shortest and longest bout (s).
 BODY = np.array(
     [
-        [1.00, 0.0, 0.00, -0.05, 0.10, 0.030, 0.03, 12, 35],
-        [0.88, 0.9, 0.14, -0.25, 0.10, 0.040, 0.03, 8, 22],
-        [1.04, -0.9, -0.02, -0.15, 0.10, 0.040, 0.03, 8, 22],
-        [1.42, 0.4, 0.12, -0.20, 0.10, 0.040, 0.03, 10, 25],
-        [1.00, 0.0, -0.15, -1.35, 0.20, 0.006, 0.03, 12, 35],
-        [1.00, 0.0, 0.00, 0.00, 0.15, 0.012, 0.03, 12, 35],
-        [1.00, 0.0, -1.45, -1.45, 0.35, 0.004, 0.03, 12, 35],
+        [1.00, 0.0, 0.00, -0.05, 0.08, 0.030, 0.03, 12, 35],
+        [0.86, 0.9, 0.14, -0.25, 0.08, 0.040, 0.03, 8, 22],
+        [1.05, -0.9, -0.02, -0.15, 0.08, 0.040, 0.03, 8, 22],
+        [1.42, 0.4, 0.12, -0.20, 0.08, 0.040, 0.03, 10, 25],
+        [1.00, 0.0, -0.35, -1.00, 0.12, 0.012, 0.03, 12, 35],
+        [1.00, 0.0, 0.05, 0.00, 0.08, 0.024, 0.03, 12, 35],
+        [1.00, 0.0, -1.50, -1.60, 0.20, 0.004, 0.03, 12, 35],
     ]
 )
 
@@ -113,15 +113,15 @@ def draw_person(generator: np.random.Generator) -> Person:
     """
     pace = generator.normal(1, 0.06, len(BODY))
     pace[0] = 1  # walking defines the cadence of a person
-    strength = np.exp(generator.normal(0, 0.2) + generator.normal(0, 0.35, GAIT.shape))
+    strength = np.exp(generator.normal(0, 0.15) + generator.normal(0, 0.15, GAIT.shape))
     in_pocket = generator.random() < 0.5  # of the trousers, else at the belt
     felt = np.where(THIGH, 1.0 if in_pocket else 0.1, 1.0)
     return Person(
         posture=BODY[:, 3 if in_pocket else 2],
-        placement=_rotation(generator.normal(0, 0.3, (3, 1))),
+        placement=_rotation(generator.normal(0, 0.15, (3, 1))),
         cadence=generator.uniform(1.6, 2.1) * BODY[:, 0] * pace,
         amplitude=GAIT * strength * felt,
-        phase=BODY[:, 1:2] * MULTIPLE + generator.normal(0, 0.7, GAIT.shape),
+        phase=BODY[:, 1:2] * MULTIPLE + generator.normal(0, 0.4, GAIT.shape),
         bias=generator.normal(0, 0.01, 6),
     )
 

@@ -1,12 +1,16 @@
 """Windows (B, C, T) in, convolutional feature maps (B, D, S) out: `CNN1d` and `ResNet1d`."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import nn
 
 from tsclr.encoders.base import DEFAULT_POOLING, Encoder, check_positive
+
+Edges = Literal["zeros", "replicate"]
+"""What a convolution sees beyond the ends of a window."""
 
 
 class CNN1d(Encoder):
@@ -24,7 +28,7 @@ class CNN1d(Encoder):
     depth : int
         Blocks.
     kernel : int
-        Steps that a filter spans.
+        Steps that a filter spans, odd.
     pooling : sequence of str
         How the steps are reduced: any of ``mean, max, std, last, attention``, concatenated.
     dropout : float
@@ -33,7 +37,7 @@ class CNN1d(Encoder):
     Raises
     ------
     ValueError
-        If a size is not positive or a pooling is not known.
+        If a size is not positive, `kernel` is even, or a pooling is not known.
 
     Examples
     --------
@@ -52,16 +56,15 @@ class CNN1d(Encoder):
         dropout: float = 0.0,
     ) -> None:
         check_positive(width=width, depth=depth, kernel=kernel)
+        _check_odd(kernel)
         super().__init__(in_channels, width * 2 ** (depth - 1), pooling)
         self.width = width
         self.depth = depth
         self.kernel = kernel
         self.dropout = dropout
-        widths = [in_channels, *(width * 2**i for i in range(depth))]
-        strides = [4] + [2] * (depth - 1)
+        rest = (conv_block(width * 2**i, width * 2 ** (i + 1), kernel, 2) for i in range(depth - 1))
         self.layers = nn.Sequential(
-            *map(conv_block, widths[:-1], widths[1:], [kernel] * depth, strides),
-            nn.Dropout(dropout),
+            conv_block(in_channels, width, kernel, 4, "replicate"), *rest, nn.Dropout(dropout)
         )
 
     def features(self, x: Float[torch.Tensor, "B C T"]) -> Float[torch.Tensor, "B D S"]:
@@ -84,14 +87,14 @@ class ResNet1d(Encoder):
     blocks : sequence of int
         Residual blocks of each stage.
     kernel : int
-        Steps that a filter spans.
+        Steps that a filter spans, odd.
     pooling : sequence of str
         How the steps are reduced: any of ``mean, max, std, last, attention``, concatenated.
 
     Raises
     ------
     ValueError
-        If a size is not positive, there is no stage, or a pooling is not known.
+        If a size is not positive, `kernel` is even, there is no stage, or a pooling is not known.
 
     References
     ----------
@@ -102,14 +105,14 @@ class ResNet1d(Encoder):
     --------
     >>> encoder = ResNet1d(in_channels=6)
     >>> encoder(torch.randn(4, 6, 128)).shape, encoder.num_features
-    (torch.Size([4, 768]), 768)
+    (torch.Size([4, 384]), 384)
     """
 
     def __init__(
         self,
         in_channels: int,
-        width: int = 64,
-        blocks: Sequence[int] = (1, 1, 1),
+        width: int = 32,
+        blocks: Sequence[int] = (2, 2, 2),
         kernel: int = 5,
         pooling: Sequence[str] = DEFAULT_POOLING,
     ) -> None:
@@ -120,7 +123,7 @@ class ResNet1d(Encoder):
         self.width = width
         self.blocks = blocks
         self.kernel = kernel
-        self.stem = conv_block(in_channels, width, kernel, stride=2)
+        self.stem = conv_block(in_channels, width, kernel, 2, "replicate")
         widths = [width, *(width * 2**i for i in range(len(blocks)))]
         stages = map(_stage, widths[:-1], widths[1:], [kernel] * len(blocks), blocks)
         self.stages = nn.Sequential(*stages)
@@ -169,8 +172,13 @@ class Residual(nn.Module):
         return torch.relu(self.shortcut(x) + self.branch(x))
 
 
-def conv_block(n_in: int, n_out: int, kernel: int, stride: int) -> nn.Sequential:
+def conv_block(
+    n_in: int, n_out: int, kernel: int, stride: int, edges: Edges = "zeros"
+) -> nn.Sequential:
     """Convolution, batch norm and ReLU; S steps become ⌈S / stride⌉ for an odd kernel.
+
+    The first layer of a network repeats the outermost samples (``edges="replicate"``): zeros there
+    would be a jump of 1 g, gravity, at both ends of every window. Later features are 0 at rest.
 
     Parameters
     ----------
@@ -180,18 +188,24 @@ def conv_block(n_in: int, n_out: int, kernel: int, stride: int) -> nn.Sequential
         Steps that a filter spans.
     stride : int
         Steps of the input for one of the output.
+    edges : {'zeros', 'replicate'}
+        What lies beyond the ends, as the `padding_mode` of `torch.nn.Conv1d`.
 
     Examples
     --------
     >>> conv_block(6, 64, kernel=5, stride=4)(torch.randn(2, 6, 100)).shape
     torch.Size([2, 64, 25])
     """
-    return nn.Sequential(*_conv_norm(n_in, n_out, kernel, stride), nn.ReLU())
+    return nn.Sequential(*_conv_norm(n_in, n_out, kernel, stride, edges), nn.ReLU())
 
 
-def _conv_norm(n_in: int, n_out: int, kernel: int, stride: int) -> list[nn.Module]:
+def _conv_norm(
+    n_in: int, n_out: int, kernel: int, stride: int, edges: Edges = "zeros"
+) -> list[nn.Module]:
     """No bias in the convolution: batch norm takes the mean off again."""
-    convolution = nn.Conv1d(n_in, n_out, kernel, stride, padding=kernel // 2, bias=False)
+    convolution = nn.Conv1d(
+        n_in, n_out, kernel, stride, padding=kernel // 2, bias=False, padding_mode=edges
+    )
     return [convolution, nn.BatchNorm1d(n_out)]
 
 
@@ -199,3 +213,9 @@ def _stage(n_in: int, n_out: int, kernel: int, n_blocks: int) -> nn.Sequential:
     """Blocks of one width; the first halves the steps."""
     more = [Residual(n_out, n_out, kernel, 1) for _ in range(n_blocks - 1)]
     return nn.Sequential(Residual(n_in, n_out, kernel, 2), *more)
+
+
+def _check_odd(kernel: int) -> None:
+    """Raise unless a filter has a middle, without which S would not be ⌈S / stride⌉."""
+    if kernel % 2 == 0:
+        raise ValueError(f"kernel is {kernel}, expected an odd number such as {kernel + 1}")

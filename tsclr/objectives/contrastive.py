@@ -112,7 +112,7 @@ class NTXent(Objective):
     def forward(
         self, encoder: nn.Module, views: Sequence[Float[torch.Tensor, "..."]]
     ) -> dict[str, Float[torch.Tensor, ""]]:
-        """Inherit from `Objective.forward`; the one term is ``nt_xent``."""
+        """Return one term, ``nt_xent``; arguments and errors as in `Objective.forward`."""
         h = self.features(encoder, views)
         z = self.projector(h.flatten(0, 1)).unflatten(0, h.shape[:2])
         return {"nt_xent": nt_xent(z, self.temperature)}

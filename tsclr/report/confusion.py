@@ -1,5 +1,6 @@
 """Counts of true and predicted classes in, a heat map with precision, recall and F1 out."""
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -89,9 +90,10 @@ def _figure(matrix: np.ndarray, classes: Sequence[str]) -> Figure:
     for row, column in np.ndindex(matrix.shape):
         _cell(axes, row, column, int(matrix[row, column]), float((matrix / rows)[row, column]))
     names = [short(name, 20) for name in classes]
-    crowded = max(len(name) for name in names) * n_classes > 90
+    wrapped = [textwrap.fill(name, 12) for name in names]
+    crowded = max(len(line) for name in wrapped for line in name.splitlines()) * n_classes > 90
     turn = {"rotation": 30, "ha": "left", "rotation_mode": "anchor"} if crowded else {}
-    axes.set_xticks(range(n_classes), names, **turn)
+    axes.set_xticks(range(n_classes), names if crowded else wrapped, **turn)
     axes.set_yticks(range(n_classes), names)
     axes.set_xlim(-0.5, n_classes - 0.5)
     axes.set_ylim(n_classes - 0.5, -0.5)

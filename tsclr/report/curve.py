@@ -127,11 +127,18 @@ def _label_ends(axes: Axes) -> None:
     heights = spread([(end[1] - low) / (high - low) for end in ends], gap=0.062)
     for line, end, height in zip(axes.lines, ends, heights, strict=True):
         colour = str(line.get_color())
-        tie = {"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 2, "shrinkB": 4}
+        tie = {
+            "arrowstyle": "-",
+            "color": colour,
+            "linewidth": 0.6,
+            "shrinkA": 1,
+            "shrinkB": 4,
+            "relpos": (0, 0.5),
+        }
         axes.annotate(
             short(line.get_label(), 34),
             xy=(float(end[0]), float(end[1])),
-            xytext=(1.02, height),
+            xytext=(1.03, height),
             textcoords="axes fraction",
             va="center",
             color=SOFT if colour == BASELINE else colour,

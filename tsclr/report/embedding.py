@@ -1,7 +1,7 @@
 """Points of a 2-D projection in, the same points by activity and by subject out."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ from matplotlib import colormaps, rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from tsclr.report.look import PALETTE, SOFT, STYLE, WIDTH, short
 from tsclr.report.section import Section, Table
@@ -17,9 +18,6 @@ from tsclr.report.section import Section, Table
 MARKERS = "os^DvPX"
 AS_VECTORS = 1000
 """More points than this are drawn as an image: the file is smaller and shows faster."""
-
-NAMED = 10
-"""More subjects than this get colours without names: nobody tells that many apart."""
 
 
 def embedding_scatter(
@@ -86,47 +84,48 @@ def _figure(points: np.ndarray, activities: np.ndarray, subjects: np.ndarray) ->
     """Two panels on the same scales."""
     figure = Figure(figsize=(WIDTH, 5.3))
     left, right = figure.subplots(1, 2)
-    _scatter(left, points, activities, dict(zip(np.unique(activities), _styles(), strict=False)))
-    names = sorted(set(subjects), key=lambda name: (len(name), name))
-    styles = _styles() if len(names) <= len(PALETTE) else _many_styles(len(names))
-    _scatter(right, points, subjects, dict(zip(names, styles, strict=False)))
     left.set_title("By activity")
     right.set_title("By subject")
-    _name_below(left)
-    if len(names) <= NAMED:
-        _name_below(right)
+    names = sorted(set(activities))
+    of_activity = dict(zip(names, _styles(len(names), named=True), strict=True))
+    _scatter(left, points, activities, of_activity)
+    _name_below(left, of_activity)
+    names = sorted(set(subjects), key=lambda name: (len(name), name))
+    few = len(names) <= len(PALETTE)
+    of_subject = dict(zip(names, _styles(len(names), named=few), strict=True))
+    _scatter(right, points, subjects, of_subject)
+    if few:
+        _name_below(right, of_subject)
     else:
         note = f"{len(names)} subjects, one colour each"
         right.text(0, -0.03, note, transform=right.transAxes, va="top", color=SOFT, fontsize=8.5)
     return figure
 
 
-def _styles() -> Iterator[dict[str, str]]:
-    """Colours first, then the same colours with another marker, without end."""
-    for marker in itertools.cycle(MARKERS):
-        for colour in PALETTE:
-            yield {"color": colour, "marker": marker}
-
-
-def _many_styles(n_groups: int) -> Iterator[dict[str, str]]:
-    """Colours along the rainbow: enough to see whether groups mix, too near to be told apart."""
-    for colour in colormaps["turbo"](np.linspace(0.05, 0.95, n_groups)):
-        yield {"color": to_hex(colour), "marker": "o"}
+def _styles(n_groups: int, named: bool) -> list[tuple[str, str]]:
+    """Marker and colour of each group; along the rainbow where no names are shown."""
+    if named:
+        return list(
+            itertools.islice(itertools.cycle(itertools.product(MARKERS, PALETTE)), n_groups)
+        )
+    return [("o", to_hex(rgba)) for rgba in colormaps["turbo"](np.linspace(0.05, 0.95, n_groups))]
 
 
 def _scatter(
-    axes: Axes, points: np.ndarray, groups: np.ndarray, styles: dict[str, dict[str, str]]
+    axes: Axes, points: np.ndarray, groups: np.ndarray, styles: Mapping[str, tuple[str, str]]
 ) -> None:
-    """One panel."""
-    for name, style in styles.items():
+    """One panel; points in a shuffled order, so that no group lies on top of the others."""
+    order = np.random.default_rng(0).permutation(len(points))
+    markers, colours = np.array([styles[group] for group in groups[order]]).T
+    for marker in dict.fromkeys(marker for marker, _ in styles.values()):
         axes.scatter(
-            *points[groups == name].T,
+            *points[order][markers == marker].T,
+            c=colours[markers == marker].tolist(),
+            marker=marker,
             s=12,
             alpha=0.65,
             linewidths=0,
-            label=short(name),
             rasterized=len(points) > AS_VECTORS,
-            **style,
         )
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_xticks([])
@@ -134,14 +133,18 @@ def _scatter(
     axes.spines["bottom"].set_visible(False)
 
 
-def _name_below(axes: Axes) -> None:
+def _name_below(axes: Axes, styles: Mapping[str, tuple[str, str]]) -> None:
     """Names of the groups under the panel, in as many columns as fit."""
-    longest = max(len(str(points.get_label())) for points in axes.collections)
+    names = [short(name) for name in styles]
     axes.legend(
+        [
+            Line2D([], [], linestyle="none", markersize=5, marker=marker, color=colour)
+            for marker, colour in styles.values()
+        ],
+        names,
         loc="upper left",
         bbox_to_anchor=(-0.02, 0),
-        ncols=min(6, max(1, 52 // (longest + 5))),
-        markerscale=1.8,
+        ncols=min(6, max(1, 52 // (max(len(name) for name in names) + 5))),
         labelcolor=SOFT,
         columnspacing=1.2,
         handlelength=1,

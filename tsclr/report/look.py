@@ -58,6 +58,8 @@ STYLE: dict[Any, Any] = {
     "grid.color": RULE,
     "grid.linewidth": 0.7,
     "xtick.color": RULE,
+    "xtick.major.size": 0,
+    "xtick.major.pad": 6,
     "xtick.labelcolor": SOFT,
     "xtick.labelsize": 8.5,
     "ytick.color": RULE,

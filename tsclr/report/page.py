@@ -22,8 +22,8 @@ p{max-width:44rem;margin:.3rem 0 1rem}
 a{color:var(--accent)}
 .subtitle{color:var(--soft);font-size:1.1rem}
 .keys{display:flex;flex-wrap:wrap;gap:1.2rem 2.5rem;margin:1.8rem 0}
-.keys div{display:flex;flex-direction:column-reverse;justify-content:flex-end;border-left:3px solid var(--accent);
- padding-left:.8rem}
+.keys div{display:flex;flex-direction:column-reverse;justify-content:flex-end;
+ border-left:3px solid var(--accent);padding-left:.8rem}
 .keys dt{color:var(--soft);font-size:.875rem;max-width:15rem;line-height:1.35}
 .keys dd{margin:0;font-size:1.6rem;line-height:1.25;font-weight:600;
  font-variant-numeric:tabular-nums}
@@ -53,7 +53,7 @@ tbody th{font-weight:400}
  details::details-content{content-visibility:visible;display:block;height:auto}
  svg{min-width:0}
  h2,p{break-after:avoid}
- figure,tr,.keys{break-inside:avoid}
+ figure,.picture,tr,.keys{break-inside:avoid}
  .scroll{overflow:visible}
 }
 """
@@ -183,14 +183,14 @@ def _facts(facts: Mapping[str, str]) -> str:
 
 def _section(section: Section, prefix: str) -> str:
     """Heading, prose, picture, numbers; the numbers are folded where there is a picture."""
-    parts = [f"<h2>{escape(section.title)}</h2><p>{escape(section.reading)}</p>"]
+    head = f"<h2>{escape(section.title)}</h2><p>{escape(section.reading)}</p>"
     table = _table(section.table) if section.table else ""
     if section.figure:
         svg = to_svg(section.figure, prefix, section.title, section.description)
-        parts.append(f'<figure class="scroll">{svg}</figure>')
+        head += f'<figure class="scroll">{svg}</figure>'
         if table:
             table = f"<details><summary>The numbers</summary>{table}</details>"
-    return "".join([*parts, table])
+    return f'<div class="picture">{head}</div>{table}'
 
 
 def _table(table: Table) -> str:

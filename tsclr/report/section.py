@@ -1,6 +1,5 @@
 """What every section of a report is made of: a title, prose, a picture and its numbers."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -95,9 +94,9 @@ def number(value: object) -> str:
     """
     if isinstance(value, str):
         return value
+    if value is None or value != value:  # NaN differs from itself
+        return "–"  # noqa: RUF001 (an en dash is meant)
     if isinstance(value, float):
-        if math.isnan(value):
-            return "–"  # noqa: RUF001 (an en dash is meant)
         return f"{value:.3f}" if abs(value) < 100 else f"{value:,.0f}"
     return str(value)
 

@@ -72,7 +72,7 @@ def training_curves(metrics: pd.DataFrame) -> Section:
         _figure(epochs[order], drawn),
         f"{len(drawn)} line charts over epochs: {listed(PANELS[name][0] for name in drawn)}; "
         "the numbers are in the table below.",
-        Table(pd.DataFrame({"epoch": metrics["epoch"].to_numpy()[order], **finite})),
+        Table(metrics.iloc[order].filter(items=["epoch", *finite])),
     )
 
 
@@ -89,7 +89,7 @@ def _gaps(epochs: np.ndarray, drawn: Mapping[str, np.ndarray]) -> str:
 def _figure(epochs: np.ndarray, drawn: Mapping[str, np.ndarray]) -> Figure:
     """Three panels a row on one epoch axis."""
     n_rows = -(-len(drawn) // 3)
-    figure = Figure(figsize=(WIDTH, 2.15 * n_rows + 0.2))
+    figure = Figure(figsize=(WIDTH, 2.3 * n_rows + 0.2))
     panels = figure.subplots(n_rows, 3, squeeze=False, sharex=True).ravel()
     for axes, (name, values) in zip(panels, drawn.items(), strict=False):
         _panel(axes, epochs, values, *PANELS[name])
@@ -104,12 +104,21 @@ def _figure(epochs: np.ndarray, drawn: Mapping[str, np.ndarray]) -> Figure:
 def _panel(axes: Axes, epochs: np.ndarray, values: np.ndarray, title: str, hint: str) -> None:
     """One metric: its line, and its last finite value in figures."""
     values = np.where(np.isfinite(values), values, np.nan)
-    axes.plot(epochs, values, color=ACCENT, linewidth=1.6)
+    axes.plot(
+        epochs,
+        values,
+        color=ACCENT,
+        linewidth=1.6,
+        marker=".",
+        markersize=3,
+        clip_on=False,
+        zorder=3,
+    )
     last = np.flatnonzero(np.isfinite(values))[-1]
     x, y = float(epochs[last]), float(values[last])
-    axes.plot(x, y, marker="o", color=ACCENT, clip_on=False)
+    axes.plot(x, y, marker="o", color=ACCENT, clip_on=False, zorder=3)
     axes.annotate(
-        f"{y:,.0f}" if abs(y) >= 100 else f"{y:.3g}",
+        (f"{y:,.0f}" if abs(y) >= 100 else f"{y:.3g}").replace("-", "\N{MINUS SIGN}"),
         (x, y),
         (6, 0),
         textcoords="offset points",
@@ -117,7 +126,7 @@ def _panel(axes: Axes, epochs: np.ndarray, values: np.ndarray, title: str, hint:
         fontsize=8.5,
         color=INK,
     )
-    axes.set_title(title, pad=17)
+    axes.set_title(title, pad=18)
     axes.text(0, 1.045, hint, transform=axes.transAxes, color=SOFT, fontsize=8)
     axes.grid(visible=False, axis="x")
     axes.margins(y=0.12)

@@ -108,7 +108,8 @@ def regularise(
     measured = sample_rate(stamps, max_gap)
     if rate is None:
         rate = snap_rate(measured)
-    check_rate(measured, rate)
+    else:
+        check_rate(measured, rate)
     late = batched(stamps, max_gap)
     cuts = pieces(stamps, max_gap)
     segments: list[Segment] = []

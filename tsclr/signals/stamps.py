@@ -33,9 +33,9 @@ def sort_dedupe(
 ) -> Sorted:
     """Sort stamps and drop the duplicates, but keep the equal stamps of batched delivery.
 
-    Rows with the stamp and the values of the row before are written twice: always dropped. Other
-    equal stamps are dropped too, unless `batched` says that the log delivers several samples at
-    once; then they are samples of their own. The first of equal stamps stays.
+    Rows with the stamp and the values of the row before are written twice. If the log is `batched`
+    even without them, equal stamps are samples of their own and all are kept; else the first of
+    equal stamps is kept.
 
     Parameters
     ----------
@@ -77,9 +77,7 @@ def _drop_equal(
     later = 1 + np.flatnonzero(np.diff(stamps[index]) == 0)
     if values is not None and len(later):
         same = (values[index[later]] == values[index[later - 1]]).all(axis=1)
-        index = np.delete(index, later[same])
-        later = 1 + np.flatnonzero(np.diff(stamps[index]) == 0)
-        if batched(stamps[index], max_gap):
+        if batched(stamps[np.delete(index, later[same])], max_gap):
             return index
     return np.delete(index, later)
 
@@ -186,24 +184,25 @@ def check_rate(measured: float, declared: float, tolerance: float = RATE_TOLERAN
 
 
 def snap_rate(rate: float) -> float:
-    """Round a measured rate in Hz to a usual one.
+    """Round a measured rate in Hz to a usual one, from which others are met exactly.
 
-    The coarsest of whole, half, quarter and fifth Hz that is within 0.05 %, else the nearest
-    tenth of a Hz; three significant digits below 1 Hz. A signal is interpolated onto the rounded
-    rate, so the rounding shifts no sample in time.
+    The coarsest of whole, half, quarter and fifth Hz that is within 0.05 %. Else the nearest tenth
+    below 10 Hz, quarter below 250 Hz, whole Hz above; three significant digits below 1 Hz. A
+    signal is interpolated onto the rounded rate, so that rounding shifts no sample in time.
 
     Examples
     --------
     >>> [snap_rate(rate) for rate in (49.98, 31.2501, 102.43, 0.03333)]
-    [50.0, 31.25, 102.4, 0.0333]
+    [50.0, 31.25, 102.5, 0.0333]
     """
     if rate < 1.0:
         return float(f"{rate:.3g}")
     for parts in (1, 2, 4, 5):
         rounded = round(rate * parts) / parts
-        if abs(rounded / rate - 1.0) <= SNAP_TOLERANCE:
+        if rate * parts <= 1000 and abs(rounded / rate - 1.0) <= SNAP_TOLERANCE:
             return rounded
-    return round(rate, 1)
+    parts = 10 if rate < 10.0 else 4 if rate < 250.0 else 1
+    return round(rate * parts) / parts
 
 
 def clock(stamps: Int64[np.ndarray, " T"]) -> Float64[np.ndarray, " T"]:

@@ -1,0 +1,116 @@
+"""Names of a file's columns in, the column of each channel out."""
+
+import re
+from collections import Counter
+
+from tsclr.specs import nearest
+from tsclr.types import UNITS
+
+NUMBER = re.compile(r"[-+]?[\d.]+(?:[eE][-+]?\d+)?")
+AXES = ("x", "y", "z")
+CHANNEL = re.compile(rf"(?:(?P<device>.+)_)?(?P<sensor>{'|'.join(UNITS)})_(?P<axis>[xyz])")
+
+
+def match_column(name: str, names: list[str]) -> str:
+    """Column called `name`, blanks around it aside.
+
+    Raises
+    ------
+    ValueError
+        If there is no such column, or more than one.
+
+    Examples
+    --------
+    >>> match_column("ax", ["time", " ax"])
+    ' ax'
+    """
+    found = [column for column in names if column.strip() == name.strip()]
+    if not found:
+        raise ValueError(f"no column {name!r}: {nearest(name, names[:50])}{_hint(names)}")
+    if len(found) > 1:
+        raise ValueError(f"{len(found)} columns are called {name!r}: rename all but one")
+    return found[0]
+
+
+def match_channels(columns: dict[str, str] | None, names: list[str]) -> dict[str, str]:
+    """Column of each channel, in the order device, acc gyr mag, x y z.
+
+    Parameters
+    ----------
+    columns : dict of str to str, optional
+        Column of each channel; without it, columns called like a channel in any case.
+    names : list of str
+        All columns of the file.
+
+    Raises
+    ------
+    ValueError
+        If a channel name is unknown, a column is missing or there twice, or a triad is not whole.
+
+    Examples
+    --------
+    >>> match_channels(None, ["time", "Acc_X", "Acc_Y", "Acc_Z"])
+    {'acc_x': 'Acc_X', 'acc_y': 'Acc_Y', 'acc_z': 'Acc_Z'}
+    """
+    if columns:
+        found = [(channel, match_column(column, names)) for channel, column in columns.items()]
+    else:
+        lower = [(name.strip().lower(), name) for name in names]
+        found = [(channel, name) for channel, name in lower if CHANNEL.fullmatch(channel)]
+    if not found:
+        raise ValueError(
+            "no column is called like a channel (acc_x, gyr_z, …): map them with columns, for "
+            f"example {{acc_x: {names[0]}}}. Columns: {_listed(names)}{_hint(names)}"
+        )
+    _check_twice(found)
+    given = dict(found)
+    return {channel: given[channel] for channel in _in_order(list(given))}
+
+
+def _check_twice(found: list[tuple[str, str]]) -> None:
+    """Each channel has one column and each column is one channel."""
+    for kind, values in zip(("channel", "column"), zip(*found, strict=True), strict=True):
+        twice = [value for value, count in Counter(values).items() if count > 1]
+        if twice:
+            raise ValueError(f"{kind} {twice[0]!r} is there twice: rename or map one of them")
+
+
+def _in_order(channels: list[str]) -> list[str]:
+    """Whole triads in the order device, sensor, axis; devices as they first appear."""
+    triads: dict[str, dict[str, list[str]]] = {}
+    for channel in channels:
+        parts = CHANNEL.fullmatch(channel)
+        if parts is None:
+            raise ValueError(f"unknown channel {channel!r}: {nearest(channel, _usual())}")
+        sensors = triads.setdefault(parts["device"] or "", {})
+        sensors.setdefault(parts["sensor"], []).append(parts["axis"])
+    ordered = []
+    for device, sensors in triads.items():
+        for sensor in sorted(sensors, key=list(UNITS).index):
+            name = f"{device}_{sensor}" if device else sensor
+            if len(sensors[sensor]) < len(AXES):
+                raise ValueError(
+                    f"{name} has only {', '.join(sorted(sensors[sensor]))} of x, y, z: "
+                    "map the missing axes or none of them"
+                )
+            ordered += [f"{name}_{axis}" for axis in AXES]
+    return ordered
+
+
+def _usual() -> list[str]:
+    """Channel names without a device."""
+    return [f"{sensor}_{axis}" for sensor in UNITS for axis in AXES]
+
+
+def _listed(names: list[str]) -> str:
+    """The first names, for a message."""
+    return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+
+
+def _hint(names: list[str]) -> str:
+    """What probably went wrong, judged by the header."""
+    if len(names) == 1:
+        return ". There is one column only: is the delimiter right?"
+    if all(NUMBER.fullmatch(name.strip()) for name in names[1:]):
+        return ". The header holds numbers: put names into the first row, or transpose the table"
+    return ""

@@ -1,0 +1,302 @@
+"""A CSV or Parquet log and what its columns mean in, recordings out."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int16, Int64
+
+from tsclr import signals
+from tsclr.readers.base import Reader, sha256
+from tsclr.readers.tabular.columns import match_channels, match_column
+from tsclr.readers.tabular.tables import File, Table, Texts
+from tsclr.specs import nearest
+from tsclr.types import UNITS, UNLABELLED, Recording, sensor_of
+
+TIME_UNITS = ("auto", "iso", "s", "ms", "us", "ns")
+GROUPS = ("subject", "label", "device")
+GRAVITY_ROWS = 100_000
+"""Rows, evenly spread, that tell whether a log holds gravity."""
+
+
+class Tabular(Reader):
+    r"""CSV and Parquet logs, one row per sample.
+
+    Parameters
+    ----------
+    columns : dict of str to str, optional
+        Column of each channel, for example ``{acc_x: ax, acc_y: ay, acc_z: az}``. Channels are
+        called ``acc_x … mag_z``, with the name of a device before them where there are several
+        (``wrist_acc_x``), and come in whole triads. Without it every column that is called like a
+        channel is read; case does not count.
+    units : dict of str to str, optional
+        Unit of each sensor as in `signals.conversion`; acc g, gyr rad/s, mag µT if not given.
+    time : str, optional
+        Column of the time stamps. Without one, rows are `rate` Hz apart.
+    time_unit : str
+        ``iso``, ``s``, ``ms``, ``us`` or ``ns``, UNIX or relative. ``auto``: dates are ``iso``; for
+        numbers see `signals.time_unit`, which uses `rate` if given. Dates without an offset are
+        UTC. Numbers between the years 1990 and 2100 give the recording its start time.
+    rate : float, optional
+        Hz. With a time column it is checked against the stamps.
+    label : str, optional
+        Column of the labels; an empty cell is unlabelled.
+    classes : list of str, optional
+        Labels that may occur. Without it, those of the file, sorted.
+    subject : str, optional
+        Column of the subject. The log is split where it changes.
+    pattern : str, optional
+        Regular expression with named groups among ``subject``, ``label`` and ``device``, searched
+        for in the path written with forward slashes, such as ``(?P<subject>s\d+)/(?P<label>\w+)``.
+        Without any subject the recordings have the empty one.
+    max_gap : float
+        Seconds. Longer gaps and longer runs of missing samples cut the log.
+    delimiter : str
+        Between the columns of a CSV row.
+
+    Notes
+    -----
+    The rate of a recording is `rate`, or the measured one rounded by `signals.snap_rate`. How
+    stamps become regular and what is counted as repair: `signals.regularise`. Besides that,
+    ``malformed_rows`` with a wrong number of columns (up to 1 %) and rows without a time
+    (``missing_stamps``) are left out, and ``unusual_gravity`` counts accelerometers whose median
+    magnitude is outside 0.5 to 2 g. The first recording of a file holds the repairs of the file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> log = Path(folder.name, "s7_walk.csv")
+    >>> rows = "".join(f"{20 * i},0,0,9.81\n" for i in range(100))
+    >>> _ = log.write_text("ms,acc_x,acc_y,acc_z\n" + rows)
+    >>> reader = Tabular(units={"acc": "m/s2"}, time="ms", pattern=r"(?P<subject>s\d+)_")
+    >>> [recording] = reader.read(log)
+    >>> recording.subject, recording.sample_rate, recording.signal.shape
+    ('s7', 50.0, (100, 3))
+    >>> folder.cleanup()
+    """
+
+    suffixes: ClassVar[tuple[str, ...]] = (".csv", ".csv.gz", ".tsv", ".parquet")
+
+    def __init__(
+        self,
+        columns: dict[str, str] | None = None,
+        units: dict[str, str] | None = None,
+        time: str | None = None,
+        time_unit: str = "auto",
+        rate: float | None = None,
+        label: str | None = None,
+        classes: list[str] | None = None,
+        subject: str | None = None,
+        pattern: str | None = None,
+        max_gap: float = 1.0,
+        delimiter: str = ",",
+    ) -> None:
+        self.columns = columns
+        self.units = units
+        self.time = time
+        self.time_unit = time_unit
+        self.rate = rate
+        self.label = label
+        self.classes = classes
+        self.subject = subject
+        self.pattern = pattern
+        self.max_gap = max_gap
+        self.delimiter = delimiter
+        self._check()
+
+    def _check(self) -> None:
+        """Raise for settings that no file could satisfy."""
+        for sensor, unit in (self.units or {}).items():
+            signals.conversion(sensor, unit)
+        if self.columns:
+            match_channels(self.columns, list(self.columns.values()))
+        if self.time_unit not in TIME_UNITS:
+            raise ValueError(
+                f"unknown time_unit {self.time_unit!r}: {nearest(self.time_unit, TIME_UNITS)}"
+            )
+        if self.time is None and self.rate is None:
+            raise ValueError("neither time nor rate: name the time column or give the rate in Hz")
+        for name, value in {"rate": self.rate, "max_gap": self.max_gap}.items():
+            if value is not None and not 0 < value < np.inf:
+                raise ValueError(f"{name} is {value:g}, must be positive")
+        if len(self.delimiter) != 1:
+            raise ValueError(f"delimiter is {self.delimiter!r}, must be one character")
+        self._check_pattern()
+
+    def _check_pattern(self) -> None:
+        try:
+            groups = re.compile(self.pattern or "").groupindex
+        except re.error as error:
+            raise ValueError(
+                f"pattern {self.pattern!r} is no regular expression: {error}"
+            ) from None
+        for group in groups:
+            if group not in GROUPS:
+                raise ValueError(f"unknown group {group!r} in pattern: {nearest(group, GROUPS)}")
+            if getattr(self, group, None) is not None:
+                raise ValueError(f"{group} comes from a column and from pattern: choose one")
+        if self.pattern and not groups:
+            raise ValueError(f"pattern {self.pattern!r} names no group: use (?P<subject>…)")
+
+    def read(self, path: Path) -> Iterator[Recording]:  # noqa: D102 - inherited
+        try:
+            found = self._recordings(path)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+        yield from found
+
+    def _recordings(self, path: Path) -> list[Recording]:
+        """All recordings of a file; messages do not name it yet."""
+        if not path.is_file():
+            raise ValueError("no such file")
+        channels, table = self._table(path)
+        groups = self._groups(path)
+        labels, classes = self._labels(table, groups)
+        subjects = _subjects(table, groups)
+        repairs = Counter(malformed_rows=table.n_malformed)
+        repairs["unusual_gravity"] = self._convert(table.numbers, channels)
+        whole = Recording(
+            signal=table.numbers,
+            sample_rate=1.0,
+            channels=channels,
+            subject="",
+            name=path.name.split(".")[0],
+            device=groups.get("device", ""),
+            labels=labels,
+            classes=classes,
+            source=str(path),
+            source_hash=sha256(path),
+        )
+        if table.timed is not None and not table.timed.all():
+            repairs["missing_stamps"] = int(np.count_nonzero(~table.timed))
+            whole = _rows(whole, table.timed)
+            subjects = replace(subjects, codes=subjects.codes[table.timed])
+        found = self._stretches(whole, self._stamps(table), subjects, repairs)
+        if not found:
+            raise ValueError(f"no two samples in a row can be used: {dict(+repairs)}")
+        found[0] = replace(found[0], repairs=dict(+repairs))
+        return found if len(found) == 1 else [_numbered(*each) for each in enumerate(found, 1)]
+
+    def _table(self, path: Path) -> tuple[tuple[str, ...], Table]:
+        """Channels, and the columns that the settings ask for."""
+        file = File(path, self.delimiter)
+        names = file.schema.names
+        channels = match_channels(self.columns, names)
+        time = None if self.time is None else match_column(self.time, names)
+        asked = {"label": self.label, "subject": self.subject}
+        texts = {role: match_column(name, names) for role, name in asked.items() if name}
+        return tuple(channels), file.read(list(channels.values()), time, texts)
+
+    def _groups(self, path: Path) -> dict[str, str]:
+        """What the pattern finds in the path."""
+        found = re.search(self.pattern or "", path.as_posix())
+        if found is None:
+            raise ValueError(f"pattern {self.pattern!r} does not match the path")
+        return {group: text for group, text in found.groupdict().items() if text is not None}
+
+    def _labels(
+        self, table: Table, groups: dict[str, str]
+    ) -> tuple[Int16[np.ndarray, " T"] | None, tuple[str, ...]]:
+        """Labels as indices into the classes."""
+        texts = table.texts.get("label")
+        if "label" in groups:
+            texts = Texts(np.zeros(len(table.numbers), np.int32), [groups["label"]])
+        if texts is None:
+            return None, tuple(self.classes or ())
+        classes = tuple(sorted(texts.names) if self.classes is None else self.classes)
+        if len(classes) > np.iinfo(np.int16).max:
+            raise ValueError(
+                f"{len(classes)} different labels: is {self.label!r} the label column?"
+            )
+        for code, name in enumerate(texts.names):
+            if name not in classes:
+                row = int(np.argmax(texts.codes == code)) + 1
+                raise ValueError(
+                    f"label {name!r} in data row {row} is not in classes: {nearest(name, classes)}"
+                )
+        index = [classes.index(name) for name in texts.names]
+        return np.array([*index, UNLABELLED], np.int16)[texts.codes], classes
+
+    def _convert(self, signal: Float32[np.ndarray, "T C"], channels: tuple[str, ...]) -> int:
+        """Bring `signal` into tsclr's units in place; count accelerometers without 1 g."""
+        units = UNITS | (self.units or {})
+        sensors = [sensor_of(channel) for channel in channels]
+        signal *= np.array([signals.conversion(s, units[s]) for s in sensors], np.float32)
+        spread = signal[:: 1 + len(signal) // GRAVITY_ROWS]
+        triads = [first for first in range(0, len(sensors), 3) if sensors[first] == "acc"]
+        usual = [signals.check_gravity(spread[:, i : i + 3], units["acc"]) for i in triads]
+        return usual.count(False)
+
+    def _stamps(self, table: Table) -> Int64[np.ndarray, " T"]:
+        """Nanoseconds of the rows that have a time, or of all at the given rate."""
+        if table.time is None or table.timed is None:
+            return np.rint(np.arange(len(table.numbers)) * (1e9 / (self.rate or 1.0))).astype(
+                np.int64
+            )
+        values, unit = table.time[table.timed], self.time_unit
+        if not len(values):
+            raise ValueError(f"time column {self.time!r} is empty")
+        if unit != "auto" and table.is_date != (unit == "iso"):
+            kind = "dates" if table.is_date else "numbers"
+            raise ValueError(f"time column {self.time!r} holds {kind}, but time_unit is {unit!r}")
+        if unit == "auto" and not table.is_date:
+            unit = signals.time_unit(values, self.rate)
+        return signals.to_nanoseconds(values, "ns" if table.is_date else unit)
+
+    def _stretches(
+        self,
+        whole: Recording,
+        stamps: Int64[np.ndarray, " T"],
+        subjects: Texts,
+        repairs: Counter[str],
+    ) -> list[Recording]:
+        """Regular stretches of one subject each; repairs are added up in `repairs`."""
+        found = []
+        for start, stop, subject in signals.runs(subjects.codes).tolist():
+            if stop - start < 2:
+                repairs["dropped_samples"] += stop - start
+                continue
+            part = _rows(whole, slice(start, stop))
+            regular = signals.regularise(
+                stamps[start:stop], part.signal, part.labels, rate=self.rate, max_gap=self.max_gap
+            )
+            repairs.update(regular.repairs)
+            found += [
+                replace(
+                    whole,
+                    signal=segment.values,
+                    labels=segment.labels,
+                    sample_rate=regular.rate,
+                    subject=subjects.names[subject],
+                    start_time=segment.start if signals.is_unix(segment.start) else 0,
+                )
+                for segment in regular.segments
+            ]
+        return found
+
+
+def _subjects(table: Table, groups: dict[str, str]) -> Texts:
+    """Subject of each row."""
+    n_rows = len(table.numbers)
+    texts = table.texts.get("subject")
+    if texts is None:
+        return Texts(np.zeros(n_rows, np.int32), [groups.get("subject", "")])
+    if (texts.codes < 0).any():
+        raise ValueError(f"subject is empty in data row {int(np.argmax(texts.codes < 0)) + 1}")
+    return texts
+
+
+def _rows(whole: Recording, rows: slice | Bool[np.ndarray, " T"]) -> Recording:
+    """The recording with these rows only."""
+    labels = None if whole.labels is None else whole.labels[rows]
+    return replace(whole, signal=whole.signal[rows], labels=labels)
+
+
+def _numbered(number: int, recording: Recording) -> Recording:
+    """The recording with its number in its name."""
+    return replace(recording, name=f"{recording.name}#{number}")
