@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from jaxtyping import install_import_hook
 
-install_import_hook("tsclr", "tests.typecheck.check")
+from tests import typecheck
+
+install_import_hook("tsclr", f"{typecheck.__name__}.check")
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +18,49 @@ def data_root() -> Path:
     if not root or not Path(root).is_dir():
         pytest.skip("set TSCLR_DATA to the folder that holds hapt.zip and motionsense.zip")
     return Path(root)
+
+
+@pytest.fixture(scope="session")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Raw logs of four simulated people, two minutes each."""
+    from tsclr.datasets import Synthetic
+
+    folder = tmp_path_factory.mktemp("logs")
+    Synthetic(n_subjects=4, minutes=3).write_logs(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_store(logs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store made of these logs."""
+    from tsclr.demo import LOGS, RATE
+    from tsclr.ingest import ingest
+    from tsclr.readers import Tabular
+
+    folder = tmp_path_factory.mktemp("tiny") / "store"
+    ingest(Tabular(**LOGS), sorted(logs.iterdir()), folder, RATE)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short pretraining on that store; the last subject is left out."""
+    from tests.training import tiny_pretrain
+
+    return tiny_pretrain(tiny_store, tmp_path_factory.mktemp("tiny") / "run")
+
+
+@pytest.fixture(scope="session")
+def hapt_store(data_root):
+    """All of HAPT in memory, read once."""
+    from tsclr.store import Store
+
+    return Store.load("hapt", data_root)
+
+
+@pytest.fixture(scope="session")
+def motionsense_store(data_root):
+    """All of MotionSense in memory, read once."""
+    from tsclr.store import Store
+
+    return Store.load("motionsense", data_root)

@@ -1,12 +1,14 @@
 """Reports: the right numbers, a page that is whole, safe and asks for nothing from outside."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 
 from tsclr import report
 from tsclr.report.curve import ordered_budgets, spread
@@ -15,6 +17,7 @@ from tsclr.report.section import number
 
 CHANNELS = ("acc_x", "acc_y", "acc_z", "gyr_x", "gyr_y", "gyr_z")
 HOSTILE = '<script>alert("1")</script>'
+DASH = "\N{EN DASH}"
 VOID = {"meta", "link"}
 
 
@@ -207,10 +210,17 @@ def test_a_failed_write_leaves_the_old_report(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="no space left while writing"):
         report.write_report(path, "New", "", [], {})
     assert path.read_bytes() == old
     assert [file.name for file in tmp_path.iterdir()] == ["r.html"]
+
+
+def test_a_picture_needs_no_table(tmp_path):
+    section = replace(report.confusion(np.eye(2, dtype=int), ("a", "b")), table=None)
+    page = page_of(tmp_path, section)
+    assert "The numbers" not in page.text
+    assert len(page.tables) == 1
 
 
 def test_many_points_stay_a_small_file(tmp_path):
@@ -304,7 +314,7 @@ def test_results_table_prints_mean_and_sd_and_stresses_the_best(tmp_path):
 
 def test_a_budget_that_one_method_lacks_is_a_dash(tmp_path):
     results = some_results().iloc[:-1]
-    assert page_of(tmp_path, report.results_table(results)).tables[0][2][2] == "–"
+    assert page_of(tmp_path, report.results_table(results)).tables[0][2][2] == DASH
     line = report.budget_curve(results).figure.axes[0].lines[1]
     np.testing.assert_array_equal(line.get_xdata(), [0, 2, 3])
 
@@ -429,7 +439,7 @@ def test_two_views_of_an_unknown_sensor_with_missing_samples(tmp_path):
     window[1] = np.nan
     section = report.two_views(window, window, window, ("baro", "wrist_acc_x"), 1.0)
     assert [axes.get_ylabel() for axes in section.figure.axes[::3]] == ["baro", "wrist_acc (g)"]
-    assert page_of(tmp_path, section).tables[0][2][2:] == ["–"] * 6
+    assert page_of(tmp_path, section).tables[0][2][2:] == [DASH] * 6
 
 
 def test_two_views_refuse_what_does_not_fit():
@@ -469,8 +479,6 @@ def test_scatter_colours_follow_the_names():
         tuple(colour[:3]) for colour in drawn.get_facecolors()[drawn.get_offsets()[:, 0] % 4 == 0]
     }
     assert len(of_a) == 1
-    from matplotlib.colors import to_rgb
-
     assert of_a == {to_rgb(handles[0].get_color())}
 
 
@@ -496,7 +504,7 @@ def test_confusion_shows_shares_counts_and_scores(tmp_path):
     f1 = 2 * 8 / (10 + 8)
     assert table[1] == ["a", "1.000", "0.800", f"{f1:.3f}", "10", "8"]
     assert table[2] == ["b", f"{5 / 7:.3f}", "1.000", f"{2 * 5 / 12:.3f}", "5", "7"]
-    assert table[3] == ["c", "–", "–", "–", "0", "0"]
+    assert table[3] == ["c", DASH, DASH, DASH, "0", "0"]
     assert f"13 of 15 windows are on the diagonal, macro F1 {(f1 + 10 / 12) / 2:.3f}" in (
         section.reading
     )
@@ -519,4 +527,4 @@ def test_confusion_refuses_what_does_not_fit():
 def test_numbers_of_numpy_print_as_numbers():
     assert number(np.float64(0.5)) == "0.500"
     assert number(np.int64(3)) == "3"
-    assert number(None) == number(np.float32("nan")) == "–"
+    assert number(None) == number(np.float32("nan")) == DASH

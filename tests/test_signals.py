@@ -175,6 +175,11 @@ def test_time_unit_from_spacing_and_magnitude(unit: str, start: int) -> None:
     assert signals.is_unix(int(found[0])) == (start > 0)
 
 
+def test_time_unit_of_stamps_in_whole_seconds() -> None:
+    assert signals.time_unit(np.repeat(np.arange(5), 50)) == "s"
+    assert signals.time_unit(np.repeat(np.arange(1657544418, 1657544450), 50)) == "s"
+
+
 def test_time_unit_is_decided_by_a_declared_rate() -> None:
     since_boot = 1133842630469407 + np.arange(100) * 49_500_000  # ns, but UNIX µs by magnitude
     with pytest.raises(ValueError, match="UNIX time if us"):

@@ -8,7 +8,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -52,7 +52,7 @@ class Checkpoint:
     settings: dict[str, Any]
 
     @classmethod
-    def of(cls, encoder: Encoder, input_spec: InputSpec, **settings: Any) -> Self:
+    def of(cls, encoder: Encoder, input_spec: InputSpec, **settings: Any) -> "Checkpoint":
         """Checkpoint of an encoder and whatever else it should carry.
 
         Parameters
@@ -67,7 +67,7 @@ class Checkpoint:
         described = {"encoder": spec_of(encoder), "input": asdict(input_spec)}
         return cls({}, described | settings).adding("encoder", encoder.state_dict())
 
-    def adding(self, prefix: str, tensors: dict[str, torch.Tensor]) -> Self:
+    def adding(self, prefix: str, tensors: dict[str, torch.Tensor]) -> "Checkpoint":
         """Checkpoint with more tensors under ``prefix.``.
 
         Parameters
@@ -112,7 +112,7 @@ class Checkpoint:
             save_file(tensors, temporary, header)
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: Path) -> "Checkpoint":
         """Read and verify.
 
         Parameters

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -47,7 +46,7 @@ class Embedder(TransformerMixin, BaseEstimator):
         self.batch_size = batch_size
 
     @classmethod
-    def load(cls, run: str | Path, whiten: bool = False) -> Self:
+    def load(cls, run: str | Path, whiten: bool = False) -> "Embedder":
         """Embedder of a run, its weights read and verified.
 
         Parameters
@@ -66,7 +65,7 @@ class Embedder(TransformerMixin, BaseEstimator):
         """
         return cls(run, whiten).fit()
 
-    def fit(self, X: object = None, y: object = None) -> Self:  # noqa: ARG002
+    def fit(self, X: object = None, y: object = None) -> "Embedder":  # noqa: ARG002
         """Read the run; nothing is learnt from `X`.
 
         Parameters

@@ -1,7 +1,7 @@
 """An encoder and windows in, an array of representations out, batch by batch."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from rich.progress import track
 from tsclr.encoders import Encoder
 
 
+@runtime_checkable
 class Batches(Protocol):
     """What gives windows by number: `Windows`, or any dataset with ``__getitems__``."""
 

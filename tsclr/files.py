@@ -2,10 +2,15 @@
 
 import errno
 import hashlib
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 
 @contextmanager
@@ -91,3 +96,58 @@ def sha256(path: Path) -> str:
     """
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def write_table(path: Path, rows: list[dict[str, Any]], header: dict[str, Any]) -> None:
+    """Write rows as Parquet, with a header and a digest of both in its metadata, in one step.
+
+    Parameters
+    ----------
+    path : Path
+        File to replace.
+    rows : list of dict
+        All with the same keys; values that JSON can hold.
+    header : dict
+        What JSON can hold.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_table(Path(folder, "a.parquet"), [{"start": 0}, {"start": 5}], {"rate": 50.0})
+    ...     read_table(Path(folder, "a.parquet"))
+    ([{'start': 0}, {'start': 5}], {'rate': 50.0})
+    """
+    text = json.dumps(header)
+    table = pa.Table.from_pylist(rows)
+    with replacing(path) as temporary:
+        metadata = {"tsclr": text, "sha256": _digest(text, rows)}
+        pq.write_table(table.replace_schema_metadata(metadata), temporary)
+
+
+def read_table(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Read rows and header that `write_table` wrote.
+
+    Parameters
+    ----------
+    path : Path
+        Parquet file.
+
+    Raises
+    ------
+    ValueError
+        If a single bit of rows or header has changed, or something else wrote the file.
+    """
+    try:
+        table = pq.read_table(path)
+        rows, metadata = table.to_pylist(), table.schema.metadata or {}
+        text = metadata[b"tsclr"].decode()
+        if metadata[b"sha256"].decode() != _digest(text, rows):
+            raise ValueError("its content does not match its digest")
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged, or not of tsclr: {error}") from error
+    return rows, json.loads(text)
+
+
+def _digest(text: str, rows: list[dict[str, Any]]) -> str:
+    return hashlib.sha256(json.dumps([text, rows]).encode()).hexdigest()

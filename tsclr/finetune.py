@@ -1,7 +1,6 @@
 """A pretrained encoder and a few labelled windows in, a classifier trained end to end out."""
 
 from copy import deepcopy
-from typing import Self
 
 import numpy as np
 import torch
@@ -64,7 +63,7 @@ class FineTuned(ClassifierMixin, BaseEstimator):
         """The same settings over the same encoder, which `fit` never changes."""
         return type(self)(**self.get_params(deep=False))
 
-    def fit(self, X: Float[np.ndarray, "N C T"], y: Int[np.ndarray, " N"]) -> Self:
+    def fit(self, X: Float[np.ndarray, "N C T"], y: Int[np.ndarray, " N"]) -> "FineTuned":
         """Train on labelled windows.
 
         Parameters

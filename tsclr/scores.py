@@ -54,7 +54,9 @@ def class_f1(counts: Float[np.ndarray, "... K K"] | Int[np.ndarray, "... K K"]) 
         return 2 * right / marked
 
 
-def macro_f1(counts: Float[np.ndarray, "... K K"] | Int[np.ndarray, "... K K"]) -> np.ndarray:
+def macro_f1(
+    counts: Float[np.ndarray, "... K K"] | Int[np.ndarray, "... K K"],
+) -> np.ndarray | np.float64:
     """Mean F1 over classes.
 
     Parameters
@@ -88,7 +90,7 @@ def summarise(
         Seed of the bootstrap.
     """
     total = counts.sum(1)
-    scores = macro_f1(total)
+    scores = np.asarray(macro_f1(total))
     accuracy = np.trace(total, axis1=1, axis2=2) / total.sum((1, 2))
     over_subjects = _resampled(counts, seed)
     return {
@@ -97,7 +99,7 @@ def summarise(
         "macro_f1_sd": float(scores.std(ddof=1)) if len(scores) > 1 else 0.0,
         "macro_f1_ci_draws": _student(scores),
         "macro_f1_ci_subjects": np.percentile(over_subjects, [2.5, 97.5]).tolist(),
-        "macro_f1_sd_subjects": float(macro_f1(counts).mean(0).std()),
+        "macro_f1_sd_subjects": float(np.asarray(macro_f1(counts)).mean(0).std()),
         "accuracy_mean": float(accuracy.mean()),
         "accuracy_sd": float(accuracy.std(ddof=1)) if len(scores) > 1 else 0.0,
         "per_class_f1": dict(
@@ -120,4 +122,4 @@ def _resampled(counts: np.ndarray, seed: int) -> np.ndarray:
     n_subjects = counts.shape[1]
     generator = np.random.default_rng(seed)
     weights = generator.multinomial(n_subjects, np.full(n_subjects, 1 / n_subjects), N_RESAMPLES)
-    return macro_f1(np.einsum("rs,dskl->rdkl", weights, counts)).mean(1)
+    return np.asarray(macro_f1(np.einsum("rs,dskl->rdkl", weights, counts))).mean(1)

@@ -14,16 +14,14 @@ import mmap
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from jaxtyping import Float32, Int16
 
 from tsclr import datasets, signals
-from tsclr.files import replacing
+from tsclr.files import read_table, write_table
 from tsclr.types import UNITS, UNLABELLED, Recording
 
 FORMAT = 1
@@ -50,6 +48,8 @@ class Store:
         Hz.
     classes : tuple of str
         Class names.
+    maps : tuple of mmap, optional
+        What `signal` and `labels` map, where the store lies on disk.
 
     Examples
     --------
@@ -72,7 +72,7 @@ class Store:
     maps: tuple[mmap.mmap, ...] = field(default=(), repr=False)
 
     @classmethod
-    def load(cls, source: str | Path, root: str | Path | None = None) -> Self:
+    def load(cls, source: str | Path, root: str | Path | None = None) -> "Store":
         """Open the store in folder `source`, or read the public dataset of that name into memory.
 
         Parameters
@@ -88,7 +88,7 @@ class Store:
         return cls.build(dataset(None if root is None else str(root)).recordings())
 
     @classmethod
-    def build(cls, recordings: Iterable[Recording], sample_rate: float | None = None) -> Self:
+    def build(cls, recordings: Iterable[Recording], sample_rate: float | None = None) -> "Store":
         """Keep `recordings` in memory, resampled to one rate.
 
         Parameters
@@ -112,7 +112,7 @@ class Store:
         return cls(signal, labels, pd.DataFrame(draft.rows), *draft.header())
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Path) -> "Store":
         """Map the store in folder `path` without reading it.
 
         Parameters
@@ -129,10 +129,7 @@ class Store:
         """
         draft = Draft.read(path / TABLE)
         total, n_channels = draft.n_samples, len(draft.channels)
-        maps = (
-            _map(path / SIGNAL, total * n_channels * 4),
-            _map(path / LABELS, total * 2),
-        )
+        maps = _map(path / SIGNAL, total * n_channels * 4), _map(path / LABELS, total * 2)
         return cls(
             np.frombuffer(maps[0], "<f4", total * n_channels).reshape(total, n_channels),
             np.frombuffer(maps[1], "<i2", total),
@@ -174,7 +171,7 @@ class Draft:
     classes: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: Path) -> "Draft":
         """Read a table that `write` wrote.
 
         Parameters
@@ -193,25 +190,13 @@ class Draft:
             raise FileNotFoundError(
                 f"no store in {path.parent}: write one with `tsclr ingest LOGS --out {path.parent}`"
             )
-        try:
-            table = pq.read_table(path, page_checksum_verification=True)
-        except (pa.ArrowException, OSError) as error:
-            raise ValueError(
-                f"{path} is damaged ({error}); ingest the logs again into a new folder"
-            ) from error
-        metadata = table.schema.metadata or {}
-        header = json.loads(metadata.get(b"tsclr", b"{}"))
+        rows, header = read_table(path)
         if header.get("format") != FORMAT:
             raise ValueError(
                 f"{path} has store format {header.get('format')!r}, this tsclr reads {FORMAT}: "
                 "ingest the logs again, or use the version of tsclr that wrote it"
             )
-        return cls(
-            table.to_pylist(),
-            tuple(header["channels"]),
-            header["sample_rate"],
-            tuple(header["classes"]),
-        )
+        return cls(rows, tuple(header["channels"]), header["sample_rate"], tuple(header["classes"]))
 
     def write(self, path: Path) -> None:
         """Write the table in one step.
@@ -228,10 +213,7 @@ class Draft:
             "sample_rate": self.sample_rate,
             "classes": self.classes,
         }
-        table = pa.Table.from_pylist(self.rows)
-        with replacing(path) as temporary:
-            table = table.replace_schema_metadata({"tsclr": json.dumps(header)})
-            pq.write_table(table, temporary, write_page_checksum=True)
+        write_table(path, self.rows, header)
 
     def header(self) -> tuple[tuple[str, ...], float, tuple[str, ...]]:
         """Channels, rate and classes, once there is a recording."""

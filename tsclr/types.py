@@ -14,7 +14,6 @@ K   classes
 """
 
 from dataclasses import dataclass, field
-from typing import Self
 
 import numpy as np
 from jaxtyping import Float32, Int
@@ -160,7 +159,7 @@ class InputSpec:
         return tuple(UNITS.get(sensor_of(channel), "") for channel in self.channels)
 
     @classmethod
-    def from_dict(cls, values: dict) -> Self:
+    def from_dict(cls, values: dict) -> "InputSpec":
         """Rebuild from the JSON of a checkpoint.
 
         Parameters

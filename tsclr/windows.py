@@ -13,7 +13,6 @@ each change of label and never contain one.
 """
 
 from collections.abc import Sequence
-from typing import Self
 
 import numpy as np
 import torch
@@ -82,7 +81,7 @@ class Windows(Dataset):
     @classmethod
     def sliding(
         cls, store: Store, length: int, stride: int, subjects: Sequence[str] | None = None
-    ) -> Self:
+    ) -> "Windows":
         """Windows over the whole streams, labelled or not: what pretraining sees.
 
         Parameters
@@ -112,7 +111,7 @@ class Windows(Dataset):
     @classmethod
     def labelled(
         cls, store: Store, length: int, stride: int, classes: Sequence[str] | None = None
-    ) -> Self:
+    ) -> "Windows":
         """Windows that lie within one bout of one class, from the start of each bout.
 
         With 128 and 64 samples on HAPT these are its official windows.
@@ -191,7 +190,7 @@ class Windows(Dataset):
         """Subject of each window."""
         return self.store.recordings["subject"].to_numpy(dtype=str)[self.rows()]
 
-    def select(self, chosen: Bool[np.ndarray, " N"] | Int[np.ndarray, " M"]) -> Self:
+    def select(self, chosen: Bool[np.ndarray, " N"] | Int[np.ndarray, " M"]) -> "Windows":
         """The windows that a mask or an ascending index names.
 
         Parameters

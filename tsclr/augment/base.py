@@ -239,8 +239,9 @@ def spline_basis(
     """Matrix that takes values at equally spaced knots to a natural cubic spline through them.
 
     With u the position in knots, h the hat functions max(0, 1 - abs(u - k)) and c a sixth of the
-    second derivatives at the knots, the spline is ``h y + (h³ - h) c``. It is smooth where
-    ``A c = D y``: A has 4 on and 1 beside its diagonal, D has -2 and 1, and c is zero at both ends.
+    second derivatives at the knots, the spline is ``h y + (h³ - h) c``. Its slope has no jumps
+    where ``A c = D y`` at the inner knots: A has 4 on and 1 beside its diagonal, D is the second
+    difference, and c is zero at both ends.
 
     Parameters
     ----------
@@ -266,10 +267,8 @@ def spline_basis(
     u = torch.linspace(0, n_knots - 1, length, dtype=dtype, device=device)
     hat = (1 - (u[:, None] - knots).abs()).clamp(min=0)
     identity = torch.eye(n_knots, dtype=dtype, device=device)
-    beside = ((knots[:, None] - knots).abs() == 1).to(dtype)
-    inner = ((knots > 0) & (knots < n_knots - 1)).to(dtype)[:, None]
-    smooth = identity + inner * (beside + 3 * identity)
-    second_difference = inner * (beside - 2 * identity)
+    second_difference = identity[:-2] - 2 * identity[1:-1] + identity[2:]
+    smooth = second_difference[:, 1:-1] + 6 * identity[1:-1, 1:-1]
     # `smooth` is diagonally dominant, so the check that makes `solve` wait for a GPU is not needed
     curvature = torch.linalg.solve_ex(smooth, second_difference).result
-    return hat + (hat**3 - hat) @ curvature
+    return hat + (hat**3 - hat)[:, 1:-1] @ curvature

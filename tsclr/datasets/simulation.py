@@ -21,41 +21,38 @@ ACTIVITIES = ("walking", "upstairs", "downstairs", "running", "sitting", "standi
 
 # Components of the gait: their axis (0 forward, 1 lateral, 2 vertical, in g; 3 roll, 4 pitch,
 # 5 yaw, in rad) and their frequency as a multiple of the stride rate.
-AXIS = np.array([2, 2, 2, 0, 0, 1, 1, 2, 3, 5, 4, 4])
-MULTIPLE = np.array([2, 4, 6, 2, 4, 1, 3, 1, 1, 1, 2, 1])
-# The last one is the swing of the thigh, felt in a pocket and hardly at the belt.
-THIGH = np.arange(len(AXIS)) == 11
+AXIS = np.array([2, 2, 2, 0, 0, 1, 1, 2, 3, 5, 4])
+MULTIPLE = np.array([2, 4, 6, 2, 4, 1, 3, 1, 1, 1, 2])
 # Amplitudes of an average wearer, one row per activity.
 GAIT = np.zeros((len(ACTIVITIES), len(AXIS)))
 GAIT[:4] = [
-    [0.22, 0.10, 0.05, 0.13, 0.06, 0.08, 0.04, 0.03, 0.05, 0.06, 0.03, 0.32],
-    [0.26, 0.05, 0.02, 0.09, 0.04, 0.09, 0.03, 0.07, 0.07, 0.05, 0.06, 0.40],
-    [0.27, 0.18, 0.12, 0.09, 0.09, 0.09, 0.07, 0.08, 0.06, 0.09, 0.04, 0.24],
-    [0.85, 0.25, 0.12, 0.25, 0.12, 0.15, 0.08, 0.08, 0.09, 0.10, 0.06, 0.50],
+    [0.22, 0.10, 0.05, 0.13, 0.06, 0.08, 0.04, 0.03, 0.05, 0.06, 0.03],
+    [0.26, 0.05, 0.02, 0.09, 0.04, 0.09, 0.03, 0.07, 0.09, 0.05, 0.06],
+    [0.27, 0.18, 0.12, 0.09, 0.09, 0.09, 0.07, 0.08, 0.06, 0.10, 0.04],
+    [0.75, 0.25, 0.12, 0.25, 0.12, 0.15, 0.08, 0.08, 0.09, 0.10, 0.06],
 ]
-# One row per activity. Relative cadence; phase (rad); pitch (rad) of trunk and thigh and its
-# spread over bouts; sway and fidgeting (rad); shortest and longest bout (s).
+# One row per activity. Relative cadence; phase (rad); pitch of the trunk (rad) and its spread over
+# bouts; sway and fidgeting (rad); shortest and longest bout (s).
 BODY = np.array(
     [
-        [1.00, 0.0, 0.00, -0.05, 0.08, 0.030, 0.03, 12, 35],
-        [0.86, 0.9, 0.14, -0.25, 0.08, 0.040, 0.03, 8, 22],
-        [1.05, -0.9, -0.02, -0.15, 0.08, 0.040, 0.03, 8, 22],
-        [1.42, 0.4, 0.12, -0.20, 0.08, 0.040, 0.03, 10, 25],
-        [1.00, 0.0, -0.35, -1.00, 0.12, 0.012, 0.03, 12, 35],
-        [1.00, 0.0, 0.05, 0.00, 0.08, 0.024, 0.03, 12, 35],
-        [1.00, 0.0, -1.50, -1.60, 0.20, 0.004, 0.03, 12, 35],
+        [1.00, 0.0, 0.00, 0.08, 0.050, 0.10, 12, 35],
+        [0.86, 0.9, 0.14, 0.08, 0.060, 0.10, 8, 22],
+        [1.05, -0.9, -0.02, 0.08, 0.060, 0.10, 8, 22],
+        [1.42, 0.4, 0.12, 0.08, 0.060, 0.10, 10, 25],
+        [1.00, 0.0, -0.35, 0.12, 0.012, 0.10, 12, 35],
+        [1.00, 0.0, 0.05, 0.08, 0.024, 0.10, 12, 35],
+        [1.00, 0.0, -1.50, 0.20, 0.004, 0.06, 12, 35],
     ]
 )
 
 
 class Person(NamedTuple):
-    """What stays the same for one wearer; K activities, 12 components of the gait."""
+    """What stays the same for one wearer; K activities, 11 components of the gait."""
 
-    posture: Float64[np.ndarray, " K"]  # pitch of the part of the body that carries the phone
-    placement: Float64[np.ndarray, "4 1"]  # from the phone to that part
+    placement: Float64[np.ndarray, "4 1"]  # from the phone to the trunk
     cadence: Float64[np.ndarray, " K"]  # steps per second
-    amplitude: Float64[np.ndarray, "K 12"]  # g or rad
-    phase: Float64[np.ndarray, "K 12"]  # rad
+    amplitude: Float64[np.ndarray, "K 11"]  # g or rad
+    phase: Float64[np.ndarray, "K 11"]  # rad
     bias: Float64[np.ndarray, " 6"]  # g, rad/s
 
 
@@ -114,13 +111,10 @@ def draw_person(generator: np.random.Generator) -> Person:
     pace = generator.normal(1, 0.06, len(BODY))
     pace[0] = 1  # walking defines the cadence of a person
     strength = np.exp(generator.normal(0, 0.15) + generator.normal(0, 0.15, GAIT.shape))
-    in_pocket = generator.random() < 0.5  # of the trousers, else at the belt
-    felt = np.where(THIGH, 1.0 if in_pocket else 0.1, 1.0)
     return Person(
-        posture=BODY[:, 3 if in_pocket else 2],
-        placement=_rotation(generator.normal(0, 0.15, (3, 1))),
+        placement=_rotation(generator.normal(0, 0.25, (3, 1))),
         cadence=generator.uniform(1.6, 2.1) * BODY[:, 0] * pace,
-        amplitude=GAIT * strength * felt,
+        amplitude=GAIT * strength,
         phase=BODY[:, 1:2] * MULTIPLE + generator.normal(0, 0.4, GAIT.shape),
         bias=generator.normal(0, 0.01, 6),
     )
@@ -128,9 +122,9 @@ def draw_person(generator: np.random.Generator) -> Person:
 
 def _plan(generator: np.random.Generator, n_samples: int, rate: float) -> _Schedule:
     """Rounds of all activities in random order, until the time is over."""
-    n_rounds = int(n_samples / rate / BODY[:, 7].sum()) + 2
+    n_rounds = int(n_samples / rate / BODY[:, 6].sum()) + 2
     activity = np.concatenate([generator.permutation(len(BODY)) for _ in range(n_rounds)])
-    lengths = rate * generator.uniform(BODY[activity, 7], BODY[activity, 8])
+    lengths = rate * generator.uniform(BODY[activity, 6], BODY[activity, 7])
     pauses = rate * generator.uniform(1.5, 4.0, len(activity))
     ends = np.cumsum(lengths + pauses)
     time = np.arange(n_samples)
@@ -166,9 +160,9 @@ def move(person: Person, generator: np.random.Generator, n_samples: int, rate: f
     plan = _plan(generator, n, rate)
     walks = plan.follow((GAIT[plan.activity, 0] > 0).astype(float))
     cadence, gait = _walk(person, plan, generator, rate)
-    body = _compose(_hold(person, plan, generator, rate), _rotation(gait[3:]))
+    body = _compose(_hold(plan, generator, rate), _rotation(gait[3:]))
     local = _compose(body, person.placement)
-    shaking = 0.05 * walks * generator.normal(size=(3, n))
+    shaking = 0.08 * walks * generator.normal(size=(3, n))
     force = _rotate(_inverse(local), gait[:3] + shaking + [[0], [0], [1]])
     turns = np.cumsum(generator.normal(0, 1, len(plan.activity)))
     heading = np.zeros((3, n))
@@ -180,15 +174,15 @@ def move(person: Person, generator: np.random.Generator, n_samples: int, rate: f
 
 
 def _hold(
-    person: Person, plan: _Schedule, generator: np.random.Generator, rate: float
+    plan: _Schedule, generator: np.random.Generator, rate: float
 ) -> Float64[np.ndarray, "4 T"]:
     """Posture, with the small movements around it and the slow drift of the placement."""
     n = len(plan.bout)
-    posture = generator.normal(size=(3, len(plan.activity))) * BODY[plan.activity, 4]
-    posture[1] += person.posture[plan.activity]
-    sway = plan.follow(BODY[plan.activity, 5]) * _wander(generator, n, 0.7 * rate, 3)
+    posture = generator.normal(size=(3, len(plan.activity))) * BODY[plan.activity, 3]
+    posture[1] += BODY[plan.activity, 2]
+    sway = plan.follow(BODY[plan.activity, 4]) * _wander(generator, n, 0.7 * rate, 3)
     # The cube of smooth noise is small most of the time and large now and then.
-    fidget = plan.follow(BODY[plan.activity, 6]) * _wander(generator, n, 2 * rate, 3) ** 3
+    fidget = plan.follow(BODY[plan.activity, 5]) * _wander(generator, n, 2 * rate, 3) ** 3
     drift = 0.05 * _wander(generator, n, 90 * rate, 3)
     return _compose(plan.turn(_rotation(posture)), _rotation(sway + 0.26 * fidget + drift))
 
@@ -207,7 +201,7 @@ def _walk(
     gait = np.zeros((6, n))
     for k, (axis, multiple) in enumerate(zip(AXIS, MULTIPLE, strict=True)):
         gait[axis] += (plan.follow(amplitude[:, k]) * stride**multiple).real
-    return cadence, gait * (1 + 0.15 * _wander(generator, n, 2 * rate, 1))
+    return cadence, gait * (1 + 0.25 * _wander(generator, n, 2 * rate, 1))
 
 
 def measure(

@@ -119,6 +119,7 @@ class ResNet1d(Encoder):
         check_positive(
             width=width, kernel=kernel, stages=len(blocks), blocks=min(blocks, default=1)
         )
+        _check_odd(kernel)
         super().__init__(in_channels, width * 2 ** (len(blocks) - 1), pooling)
         self.width = width
         self.blocks = blocks

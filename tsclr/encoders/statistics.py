@@ -133,7 +133,7 @@ def split_sensors(x: Float[torch.Tensor, "B C T"]) -> Float[torch.Tensor, "B n_s
     (torch.Size([2, 2, 3, 10]), torch.Size([2, 0, 3, 10]))
     """
     n_sensors = x.shape[1] // 3 if x.shape[1] % 3 == 0 else 0
-    return x[:, : 3 * n_sensors].reshape(len(x), n_sensors, 3, x.shape[2])
+    return x[:, : 3 * n_sensors].unflatten(1, (n_sensors, 3))
 
 
 def time_statistics(

@@ -79,7 +79,9 @@ STYLE: dict[Any, Any] = {
 
 
 def short(name: object, limit: int = 26) -> str:
-    """Name as it is drawn: printable characters only, cut where it would push the picture aside.
+    """Name as it is drawn: printable characters only, without its middle where it is too long.
+
+    Both ends stay, because names in a picture often differ in a prefix or in a number at the end.
 
     Parameters
     ----------
@@ -90,11 +92,12 @@ def short(name: object, limit: int = 26) -> str:
 
     Examples
     --------
-    >>> short("a name that is far too long for one axis", limit=12)
-    'a name that…'
+    >>> short("climbing_the_stairs_8", limit=16)
+    'climbing…tairs_8'
     """
     text = "".join(letter for letter in str(name) if letter.isprintable())
-    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+    half = (limit - 1) // 2
+    return text if len(text) <= limit else f"{text[: limit - 1 - half]}…{text[-half:]}"
 
 
 def to_svg(figure: Figure, prefix: str, title: str, description: str) -> str:

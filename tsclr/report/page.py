@@ -1,13 +1,13 @@
 """Sections in, one HTML file that asks for nothing from outside out."""
 
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
 import pandas as pd
 
+from tsclr.files import replacing
 from tsclr.report.look import THEME, to_svg
 from tsclr.report.section import Section, Table, number
 
@@ -96,26 +96,16 @@ def write_report(
 
     Examples
     --------
+    >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = write_report(f"{folder}/report.html", "Demo", "", [], {"seed": "0"})
     ...     "Demo" in path.read_text()
     True
     """
     page = _page(title, subtitle, sections, facts, key_figures or {})
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(page.encode("utf-8", errors="replace"))
-            file.flush()
-            os.fsync(file.fileno())
-        part.chmod(0o644)  # a temporary file is readable by its owner only, a report need not be
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    return path
+    with replacing(Path(path)) as temporary:
+        temporary.write_bytes(page.encode("utf-8", errors="replace"))
+    return Path(path)
 
 
 def _page(

@@ -95,7 +95,7 @@ def number(value: object) -> str:
     if isinstance(value, str):
         return value
     if value is None or value != value:  # NaN differs from itself
-        return "–"  # noqa: RUF001 (an en dash is meant)
+        return "\N{EN DASH}"
     if isinstance(value, float):
         return f"{value:.3f}" if abs(value) < 100 else f"{value:,.0f}"
     return str(value)

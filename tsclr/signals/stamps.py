@@ -13,7 +13,8 @@ from jaxtyping import Float, Float64, Int, Int64, Shaped
 RATE_TOLERANCE = 0.05
 SNAP_TOLERANCE = 0.0005
 BATCHED_SHARE = 0.01
-LAG = 1000
+LONG_LAG = 1000
+SHORT_LAG = 10
 BLOCK_SECONDS = 10.0
 
 
@@ -119,9 +120,9 @@ def _steps(stamps: Int64[np.ndarray, " T"], max_gap: float) -> Float64[np.ndarra
     return steps[(steps >= 0) & (steps <= max_gap)]
 
 
-def _usual_step(steps: Float[np.ndarray, " N"]) -> float:
-    """Median slope of stamp against index over a long lag: batches within the lag cancel."""
-    lag = max(1, min(LAG, len(steps) // 2))
+def _usual_step(steps: Float[np.ndarray, " N"], lag: int = LONG_LAG) -> float:
+    """Median slope of stamp against index over a lag: jitter and batches within it cancel."""
+    lag = max(1, min(lag, len(steps) // 2))
     time = np.concatenate([[0.0], np.cumsum(steps)])
     return float(np.median(time[lag:] - time[:-lag])) / lag or float(steps.mean())
 
@@ -129,9 +130,10 @@ def _usual_step(steps: Float[np.ndarray, " N"]) -> float:
 def sample_rate(stamps: Int64[np.ndarray, " T"], max_gap: float = 1.0) -> float:
     """Sample rate in Hz, robust against gaps, lost samples and batched delivery.
 
-    The mean of the steps within 0.5 to 1.5 times the median step, so that lost samples do not
-    count and stamps rounded to whole milliseconds average out. For `batched` stamps the median
-    slope of stamp against index over lags of 1000 samples (Theil 1950, Sen 1968, one lag).
+    The mean of the steps within 0.5 to 1.5 times the usual one, so that lost samples do not count
+    and stamps rounded to whole milliseconds average out. The usual step is the median slope of
+    stamp against index over lags of 10 samples (Theil 1950, Sen 1968, with one lag). For `batched`
+    stamps it is that slope over lags of 1000 samples alone.
 
     Parameters
     ----------
@@ -159,8 +161,9 @@ def sample_rate(stamps: Int64[np.ndarray, " T"], max_gap: float = 1.0) -> float:
         )
     if batched(stamps, max_gap):
         return 1.0 / _usual_step(steps)
-    median = np.median(steps[steps > 0])
-    return 1.0 / float(steps[np.abs(steps - median) <= 0.5 * median].mean())
+    usual = _usual_step(steps, SHORT_LAG)
+    away = np.abs(steps - usual)
+    return 1.0 / float(steps[away <= max(0.5 * usual, away.min())].mean())
 
 
 def check_rate(measured: float, declared: float, tolerance: float = RATE_TOLERANCE) -> None:
@@ -192,8 +195,8 @@ def snap_rate(rate: float) -> float:
 
     Examples
     --------
-    >>> [snap_rate(rate) for rate in (49.98, 31.2501, 102.43, 0.03333)]
-    [50.0, 31.25, 102.5, 0.0333]
+    >>> [snap_rate(rate) for rate in (49.98, 31.2501, 102.34, 0.03333)]
+    [50.0, 31.25, 102.25, 0.0333]
     """
     if rate < 1.0:
         return float(f"{rate:.3g}")

@@ -147,7 +147,7 @@ def time_unit(values: Shaped[np.ndarray, " T"], rate: float | None = None) -> st
     """Unit of numbers that count time: ``s``, ``ms``, ``us`` or ``ns``.
 
     With a declared `rate` the unit whose measured rate is nearest to it. Without, the one unit in
-    which the log runs at 10 to 1000 Hz; and where the numbers are UNIX time between 1990 and 2100
+    which the log runs at 10 to 1000 Hz; and where all numbers are UNIX time between 1990 and 2100
     in some unit, it must be that one.
 
     Parameters
@@ -181,8 +181,10 @@ def time_unit(values: Shaped[np.ndarray, " T"], rate: float | None = None) -> st
             f"cannot tell the unit of time: {found}; {low:g} to {high:g} Hz is expected. "
             f"Name the unit: {', '.join(NANOSECONDS)}"
         )
-    middle = float(np.median(values))
-    unix = [unit for unit, scale in NANOSECONDS.items() if is_unix(middle * scale)]
+    ends = float(values.min()), float(values.max())
+    unix = [
+        unit for unit, scale in NANOSECONDS.items() if all(is_unix(end * scale) for end in ends)
+    ]
     if unix and unix != fitting:
         raise ValueError(
             f"cannot tell the unit of time: the numbers are UNIX time if {unix[0]}, but the "
@@ -196,10 +198,13 @@ def _raw_step(values: Shaped[np.ndarray, " T"]) -> float:
     if len(values) < 2:
         raise ValueError(f"{len(values)} stamps: at least 2 are needed to tell the unit of time")
     time = (values - values[0]).astype(np.float64)
-    lag = max(1, min(LAG, len(time) // 2))
+    # Short enough that few lags cross a gap; where so many stamps are equal that the median
+    # is 0, the whole log tells.
+    lag = max(1, min(LAG, len(time) // 8))
     step = float(np.median(np.abs(time[lag:] - time[:-lag]))) / lag
+    step = step or float(np.ptp(time)) / (len(time) - 1)
     if step == 0:
-        raise ValueError(f"time does not advance: most of {len(values)} rows hold {values[0]}")
+        raise ValueError(f"time does not advance: all {len(values)} rows hold {values[0]}")
     return step
 
 

@@ -57,9 +57,9 @@ def match_channels(columns: dict[str, str] | None, names: list[str]) -> dict[str
     else:
         lower = [(name.strip().lower(), name) for name in names]
         found = [(channel, name) for channel, name in lower if CHANNEL.fullmatch(channel)]
-    if not found:
+    if not found or (not columns and _hint(names)):
         raise ValueError(
-            "no column is called like a channel (acc_x, gyr_z, …): map them with columns, for "
+            "no columns called like the channels (acc_x, gyr_z, …): map them with columns, for "
             f"example {{acc_x: {names[0]}}}. Columns: {_listed(names)}{_hint(names)}"
         )
     _check_twice(found)

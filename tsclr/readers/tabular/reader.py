@@ -114,7 +114,7 @@ class Tabular(Reader):
         for sensor, unit in (self.units or {}).items():
             signals.conversion(sensor, unit)
         if self.columns:
-            match_channels(self.columns, list(self.columns.values()))
+            match_channels(self.columns, list(set(self.columns.values())))
         if self.time_unit not in TIME_UNITS:
             raise ValueError(
                 f"unknown time_unit {self.time_unit!r}: {nearest(self.time_unit, TIME_UNITS)}"
@@ -235,9 +235,8 @@ class Tabular(Reader):
     def _stamps(self, table: Table) -> Int64[np.ndarray, " T"]:
         """Nanoseconds of the rows that have a time, or of all at the given rate."""
         if table.time is None or table.timed is None:
-            return np.rint(np.arange(len(table.numbers)) * (1e9 / (self.rate or 1.0))).astype(
-                np.int64
-            )
+            step = 1e9 / float(self.rate or 0)  # the constructor asked for a rate
+            return np.rint(np.arange(len(table.numbers)) * step).astype(np.int64)
         values, unit = table.time[table.timed], self.time_unit
         if not len(values):
             raise ValueError(f"time column {self.time!r} is empty")

@@ -22,6 +22,7 @@ MALFORMED_SHARE = 0.01
 HEAD_BYTES = 1 << 18
 """Part of a CSV file that tells its columns and the form of its time stamps."""
 
+NO_ROWS = "the file has a header but no rows"
 TEXT = pa.dictionary(pa.int32(), pa.string())
 CONVERSION_ERROR = re.compile(r"CSV column #(\d+):.*conversion error to .*?'(.*)'$", re.DOTALL)
 
@@ -110,6 +111,8 @@ class File:
         serial = csv.ReadOptions(use_threads=False)
         table = csv.read_csv(pa.BufferReader(head), serial, self._parse_options([]))
         _ = table.column_names  # bytes that are not UTF-8 come to light here
+        if len(head.splitlines()) < 2:
+            raise ValueError(NO_ROWS)
         return table
 
     def read(self, numbers: list[str], time: str | None, texts: dict[str, str]) -> Table:
@@ -304,4 +307,4 @@ def _check_rows(table: Table, malformed: list[csv.InvalidRow]) -> None:
             f"{row.actual_columns}; check the delimiter and whether the file is complete"
         )
     if n_rows == 0:
-        raise ValueError("the file has a header but no rows")
+        raise ValueError(NO_ROWS)

@@ -1,0 +1,152 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tsclr.cli import COMMANDS, main
+
+LOG_OPTIONS = [
+    "--columns", "{acc_x: ax, acc_y: ay, acc_z: az, gyr_x: gx, gyr_y: gy, gyr_z: gz}",
+    "--units", "{acc: m/s², gyr: deg/s}", "--time", "time", "--label", "activity",
+    "--pattern", r"subject(?P<subject>\d+)_phone",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture) -> None:
+    assert main([name, "--help"]) == 0
+    told = capsys.readouterr().out
+    assert f"tsclr {name}" in told
+    assert "default" in told
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"]])
+def test_the_overview_lists_every_command(words: list[str], capsys: pytest.CaptureFixture) -> None:
+    assert main(words) == 0
+    told = capsys.readouterr().out
+    assert all(name in told for name in COMMANDS)
+
+
+def test_no_command_shows_the_overview_and_fails(capsys: pytest.CaptureFixture) -> None:
+    assert main([]) == 2
+    assert "usage" in capsys.readouterr().out
+
+
+def test_version(capsys: pytest.CaptureFixture) -> None:
+    from tsclr import __version__
+
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == __version__
+
+
+def test_a_misspelt_command_gets_the_near_one(capsys: pytest.CaptureFixture) -> None:
+    assert main(["pretrian"]) == 2
+    assert "did you mean pretrain?" in capsys.readouterr().err
+
+
+def test_help_is_quick_because_torch_is_not_imported() -> None:
+    code = "import sys; from tsclr.cli import main; main(['--help']); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("False")
+
+
+def test_a_users_mistake_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["probe", str(tmp_path / "nowhere")]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("tsclr: no checkpoint")
+    assert "Traceback" not in told
+
+
+def test_debug_shows_where_it_arose(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        main(["probe", str(tmp_path / "nowhere"), "--debug"])
+
+
+def test_interrupting_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(words: list[str]) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(COMMANDS, "demo", interrupted)
+    assert main(["demo"]) == 130
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"encodr": {"class_path": "CNN1d"}}, "encodr"),
+        ({"encoder": {"class_path": "CNN1"}}, "CNN1"),
+        ({"training": {"epoch": 3}}, "epoch"),
+        ({"training": {"epochs": "many"}}, "many"),
+    ],
+)
+def test_a_typo_in_a_config_is_named(
+    change: dict, told: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(json.dumps(change))
+    assert main(["pretrain", str(config), "--out", str(tmp_path / "run")]) == 2
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_scientific_notation_without_a_point_is_a_number(tmp_path: Path) -> None:
+    from jsonargparse import ArgumentParser
+
+    from tsclr.pretrain import pretrain
+
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--config", action="config")
+    parser.add_function_arguments(pretrain, skip={"config"}, as_positional=False)
+    (tmp_path / "c.yaml").write_text("training:\n  learning_rate: 1e-3\n")
+    given = parser.parse_args(["--config", str(tmp_path / "c.yaml")], defaults=True)
+    assert given.training.learning_rate == 1e-3
+
+
+def test_data_list_names_every_dataset(capsys: pytest.CaptureFixture) -> None:
+    assert main(["data", "list"]) == 0
+    told = capsys.readouterr().out
+    assert all(name in told for name in ("hapt", "motionsense", "synthetic"))
+
+
+def test_data_fetch_needs_a_name(capsys: pytest.CaptureFixture) -> None:
+    assert main(["data", "fetch"]) == 2
+    assert "tsclr data list" in capsys.readouterr().err
+
+
+def test_data_fetch_of_a_simulation_says_there_is_nothing(capsys: pytest.CaptureFixture) -> None:
+    assert main(["data", "fetch", "synthetic"]) == 1
+    assert "no archive to fetch" in capsys.readouterr().err
+
+
+def test_the_whole_path_from_logs_to_vectors(
+    logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    store, run = tmp_path / "store", tmp_path / "run"
+    assert main(["ingest", str(logs), "--out", str(store), "--rate", "50", *LOG_OPTIONS]) == 0
+    assert "4 subjects" in capsys.readouterr().out
+    words = [
+        "pretrain", "configs/simclr_store.yaml", "--out", str(run), "--data.source", str(store),
+        "--data.test", "['04']", "--encoder.init_args.width", "8", "--training.epochs", "1",
+        "--training.batch_size", "32",
+    ]  # fmt: skip
+    assert main(words) == 0
+    assert main(words) == 1
+    assert "--resume" in capsys.readouterr().err
+    again = ["pretrain", str(run / "config.yaml"), "--resume", "true"]
+    assert main(again) == 0
+    scores = tmp_path / "scores.json"
+    words = ["probe", str(run), "--budgets", "1,all", "--draws", "2", "--json", str(scores)]
+    assert main([*words, "--heads", "linear"]) == 0
+    rows = json.loads(scores.read_text())["results"]
+    assert {"method", "budget", "macro_f1_mean", "macro_f1_sd", "draws"} <= rows[0].keys()
+    assert "pretrained" in capsys.readouterr().out
+    vectors = tmp_path / "vectors.parquet"
+    assert main(["embed", str(run), str(store), "--out", str(vectors), "--stride", "1.28"]) == 0
+    from_store = pd.read_parquet(vectors)
+    words = ["embed", str(run), str(logs), "--out", str(vectors), "--stride", "1.28", *LOG_OPTIONS]
+    assert main(words) == 0
+    from_logs = pd.read_parquet(vectors)
+    pd.testing.assert_frame_equal(from_store, from_logs, atol=1e-5)

@@ -1,0 +1,147 @@
+"""A file is the old one or the new one, whatever fails; a changed bit in a table is noticed."""
+
+import errno
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tsclr.files import naming_full_disk, read_table, replacing, sha256, write_table
+
+ROWS = [{"name": "a", "start": 0, "repairs": "{}"}, {"name": "bö", "start": 7, "repairs": "{}"}]
+HEADER = {"format": 1, "channels": ["acc_x"], "sample_rate": 31.25}
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    return path
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_new_content_takes_the_place_of_the_old_only_at_the_end(file):
+    with replacing(file) as temporary:
+        temporary.write_text("new")
+        assert file.read_text() == "old"
+        assert temporary.parent == file.parent
+    assert file.read_text() == "new"
+    assert names(file.parent) == ["a.txt"]
+
+
+def test_missing_folders_are_made(tmp_path):
+    with replacing(tmp_path / "b" / "c" / "d.txt") as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "b" / "c" / "d.txt").read_text() == "new"
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_error_keeps_the_old_file_and_removes_the_temporary_one(file, error):
+    def fail(path):
+        path.write_text("half")
+        raise error
+
+    with pytest.raises(error), replacing(file) as temporary:
+        fail(temporary)
+    assert file.read_text() == "old"
+    assert names(file.parent) == ["a.txt"]
+
+
+def test_block_that_writes_nothing_is_an_error_and_keeps_the_old_file(file):
+    with pytest.raises(FileNotFoundError), replacing(file):
+        pass
+    assert file.read_text() == "old"
+
+
+def test_content_is_on_disk_before_it_takes_the_place(file, monkeypatch):
+    order = []
+    fsync, replace = os.fsync, Path.replace
+    monkeypatch.setattr(os, "fsync", lambda fd: (order.append("fsync"), fsync(fd)))
+    monkeypatch.setattr(Path, "replace", lambda p, q: (order.append("replace"), replace(p, q)))
+    with replacing(file) as temporary:
+        temporary.write_text("new")
+    assert order == ["fsync", "replace"]
+
+
+def test_full_disk_keeps_the_old_file_and_names_it(file, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    named = pytest.raises(OSError, match=r"no space left while writing .*a\.txt: free some")
+    with named as caught, replacing(file) as temporary:
+        temporary.write_text("new")
+    assert caught.value.errno == errno.ENOSPC
+    assert file.read_text() == "old"
+    assert names(file.parent) == ["a.txt"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the Linux device /dev/full")
+def test_full_disk_is_recognised_from_python_and_from_arrow():
+    table = pa.table({"a": range(100_000)})
+    for write in (lambda path: path.write_text("x"), lambda path: pq.write_table(table, path)):
+        named = pytest.raises(OSError, match="no space left while writing store")
+        with named, naming_full_disk(Path("store")):
+            write(Path("/dev/full"))
+
+
+def test_full_quota_counts_as_full_disk():
+    with pytest.raises(OSError, match="no space left while writing"), naming_full_disk(Path("a")):
+        raise OSError(errno.EDQUOT, "quota")
+
+
+def test_other_errors_pass_unchanged():
+    with pytest.raises(PermissionError, match="mine"), naming_full_disk(Path("a")):
+        raise PermissionError(errno.EACCES, "mine")
+
+
+def test_sha256_is_that_of_the_standard(file):
+    # FIPS 180-2, appendix B.1
+    file.write_bytes(b"abc")
+    assert sha256(file).startswith("ba7816bf8f01cfea414140de5dae2223")
+
+
+def test_table_comes_back_as_it_was_written(tmp_path):
+    write_table(tmp_path / "t.parquet", ROWS, HEADER)
+    assert read_table(tmp_path / "t.parquet") == (ROWS, HEADER)
+
+
+def test_table_without_rows_comes_back(tmp_path):
+    write_table(tmp_path / "t.parquet", [], HEADER)
+    assert read_table(tmp_path / "t.parquet") == ([], HEADER)
+
+
+def test_any_flipped_bit_is_noticed_or_changes_nothing(tmp_path):
+    path = tmp_path / "t.parquet"
+    write_table(path, ROWS, HEADER)
+    whole = path.read_bytes()
+    n_noticed = 0
+    for place in range(0, len(whole), 7):
+        broken = bytearray(whole)
+        broken[place] ^= 1 << place % 8
+        path.write_bytes(broken)
+        try:
+            assert read_table(path) == (ROWS, HEADER)
+        except ValueError as error:
+            n_noticed += "t.parquet is damaged" in str(error)
+    assert n_noticed > len(whole) / 28
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
+def test_truncated_table_is_noticed(tmp_path, share):
+    path = tmp_path / "t.parquet"
+    write_table(path, ROWS, HEADER)
+    os.truncate(path, int(share * path.stat().st_size))
+    with pytest.raises(ValueError, match="is damaged"):
+        read_table(path)
+
+
+def test_parquet_file_of_somebody_else_is_refused(tmp_path):
+    pq.write_table(pa.table({"a": [1]}), tmp_path / "t.parquet")
+    with pytest.raises(ValueError, match="or not of tsclr"):
+        read_table(tmp_path / "t.parquet")

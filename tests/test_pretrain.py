@@ -1,0 +1,250 @@
+import json
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.training import tiny_pretrain
+from tsclr.augment import Jitter
+from tsclr.checkpoint import FILE, Checkpoint
+from tsclr.encoders import CNN1d, Statistics
+from tsclr.objectives import NTXent
+from tsclr.pairs import Neighbour
+from tsclr.pretrain import (
+    Data,
+    Training,
+    batches,
+    fit_whitening,
+    learning_rate,
+    pick_device,
+    pretrain,
+    sensor_scale,
+)
+from tsclr.readout import PairWhitening
+from tsclr.runs import METRICS, State
+from tsclr.store import Store
+from tsclr.windows import Windows
+
+
+def test_a_run_folder_tells_everything(tiny_run: Path, tiny_store: Path) -> None:
+    metrics = [json.loads(line) for line in (tiny_run / METRICS).read_text().splitlines()]
+    assert [row["epoch"] for row in metrics] == [1, 2, 3]
+    assert metrics[-1]["loss"] < metrics[0]["loss"]
+    assert metrics[-1]["loss"] == pytest.approx(metrics[-1]["nt_xent"])
+    assert all(math.isfinite(value) for row in metrics for value in row.values())
+    told = json.loads((tiny_run / "run.json").read_text())
+    assert {"tsclr", "commit", "python", "packages", "processor", "seed", "split"} <= told.keys()
+    checkpoint = Checkpoint.load(tiny_run)
+    assert checkpoint.settings["split"]["test"] == ["04"]
+    assert checkpoint.settings["data"]["source"] == str(tiny_store)
+    assert checkpoint.settings["metrics"] == metrics
+    assert checkpoint.input_spec.units == ("g", "g", "g", "rad/s", "rad/s", "rad/s")
+
+
+def test_the_test_subject_is_not_seen(tiny_run: Path, tiny_store: Path) -> None:
+    split = Checkpoint.load(tiny_run).settings["split"]
+    assert sorted(split["train"] + split["validation"] + split["test"]) == sorted(
+        Store.open(tiny_store).subjects
+    )
+    assert len(split["validation"]) == 1
+
+
+def _tensors(run: Path) -> dict[str, torch.Tensor]:
+    return Checkpoint.load(run).tensors
+
+
+def _assert_same_weights(run: Path, other: Path) -> None:
+    found, expected = _tensors(run), _tensors(other)
+    assert found.keys() == expected.keys()
+    for name, tensor in expected.items():
+        assert torch.equal(found[name], tensor), name
+
+
+def test_resume_ends_with_the_weights_of_an_uninterrupted_run(
+    tiny_run: Path, tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = State.save
+
+    def stop_after_two(self: State, out: Path, *rest: object) -> None:
+        save(self, out, *rest)
+        if self.epoch == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(State, "save", stop_after_two)
+    with pytest.raises(KeyboardInterrupt):
+        tiny_pretrain(tiny_store, tmp_path / "run")
+    monkeypatch.undo()
+    assert Checkpoint.load(tmp_path / "run").settings["epoch"] == 2
+    tiny_pretrain(tiny_store, tmp_path / "run", resume=True)
+    _assert_same_weights(tmp_path / "run", tiny_run)
+
+
+def test_resume_keeps_the_optimiser_and_raw_weights_ts2vec(tiny_run: Path) -> None:
+    checkpoint = Checkpoint.load(tiny_run)
+    moments = checkpoint.part("optimizer")
+    assert any(name.endswith("exp_avg_sq") for name in moments)
+    assert checkpoint.part("objective")
+
+
+def test_sigkill_leaves_a_whole_run_that_a_rerun_completes(
+    tiny_run: Path, tiny_store: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    command = [
+        sys.executable, "-c",
+        "import sys; from pathlib import Path; from tests.training import tiny_pretrain; "
+        "tiny_pretrain(Path(sys.argv[1]), Path(sys.argv[2]), resume=True)",
+        str(tiny_store), str(out),
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not (out / FILE).exists():
+        time.sleep(0.01)
+    time.sleep(random.Random(0).uniform(0, 0.2))
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert Checkpoint.load(out).settings["epoch"] >= 1
+    tiny_pretrain(tiny_store, out, resume=True)
+    _assert_same_weights(out, tiny_run)
+    leftovers = {path.name for path in out.iterdir()} - {p.name for p in tiny_run.iterdir()}
+    assert all(name.endswith(".part") for name in leftovers)
+
+
+def test_a_run_is_not_overwritten(tiny_run: Path, tiny_store: Path) -> None:
+    with pytest.raises(FileExistsError, match="--resume"):
+        tiny_pretrain(tiny_store, tiny_run)
+
+
+def test_resume_with_other_settings_is_refused(tiny_run: Path, tiny_store: Path) -> None:
+    with pytest.raises(ValueError, match="another training"):
+        tiny_pretrain(tiny_store, tiny_run, resume=True, batch_size=16)
+
+
+def test_a_finished_run_resumes_to_itself(tiny_run: Path, tiny_store: Path) -> None:
+    before = (tiny_run / FILE).read_bytes()
+    tiny_pretrain(tiny_store, tiny_run, resume=True)
+    assert (tiny_run / FILE).read_bytes() == before
+
+
+def test_the_same_seed_gives_the_same_weights_and_leaves_the_global_generator_alone(
+    tiny_run: Path, tiny_store: Path, tmp_path: Path
+) -> None:
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    tiny_pretrain(tiny_store, tmp_path / "again")
+    assert torch.equal(torch.rand(3), expected)
+    _assert_same_weights(tmp_path / "again", tiny_run)
+
+
+def test_learning_rate_warms_up_and_falls_to_zero() -> None:
+    training = Training(learning_rate=2.0, warmup=0.1)
+    rates = [learning_rate(step, 100, training) for step in range(100)]
+    assert rates[:10] == pytest.approx([0.2 * (step + 1) for step in range(10)])
+    expected = [1 + math.cos(math.pi * step / 90) for step in range(90)]
+    assert rates[10:] == pytest.approx(expected)
+
+
+def test_batches_take_every_window_once_and_leave_out_the_rest() -> None:
+    drawn = list(batches(103, Training(batch_size=10)))
+    assert [len(batch) for batch in drawn] == [10] * 10
+    assert len(np.unique(np.concatenate(drawn))) == 100
+    assert [len(batch) for batch in batches(7, Training(batch_size=10))] == [7]
+    assert len(list(batches(103, Training(batch_size=10, windows_per_epoch=25)))) == 2
+
+
+def test_input_scale_is_the_root_mean_square_of_each_sensor(tiny_store: Path) -> None:
+    windows = Windows.sliding(Store.open(tiny_store), 128, 128)
+    signal = windows.__getitems__(range(len(windows))).double()
+    acc, gyr = signal[:, :3].square().mean().sqrt(), signal[:, 3:].square().mean().sqrt()
+    expected = torch.tensor([acc, acc, acc, gyr, gyr, gyr]).float()
+    torch.testing.assert_close(sensor_scale(windows, 0), expected)
+
+
+def test_a_silent_sensor_has_scale_one() -> None:
+    store = Store.load("synthetic")
+    silent = np.zeros_like(store.signal[:1000])
+    quiet = Store(
+        silent, store.labels[:1000], store.recordings[:1], store.channels, 50.0, store.classes
+    )
+    assert sensor_scale(Windows.sliding(quiet, 128, 64), 0).tolist() == [1.0] * 6
+
+
+def test_whitening_is_fitted_on_neighbours_at_the_end(tiny_run: Path, tiny_store: Path) -> None:
+    checkpoint = Checkpoint.load(tiny_run)
+    split = checkpoint.settings["split"]
+    streams = Windows.sliding(Store.open(tiny_store), 128, 64, split["train"])
+    arrays = {name: tensor.numpy() for name, tensor in checkpoint.part("readout").items()}
+    kept = PairWhitening.from_arrays(arrays)
+    fitted = fit_whitening(checkpoint.encoder(), streams)
+    np.testing.assert_allclose(kept.mean_, fitted.mean_, rtol=1e-5)
+
+
+def test_an_encoder_without_parameters_is_refused(tiny_store: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="Statistics has no parameter"):
+        pretrain(
+            Data(str(tiny_store)), Statistics, NTXent, [Jitter()], Neighbour(), Training(), tmp_path
+        )
+
+
+def test_a_diverging_loss_stops_with_advice(tiny_store: Path, tmp_path: Path) -> None:
+    with pytest.raises(FloatingPointError, match=r"lower training\.learning_rate"):
+        pretrain(
+            Data(str(tiny_store)),
+            partial(CNN1d, width=8),
+            NTXent,
+            [],
+            Neighbour(),
+            Training(epochs=3, batch_size=32, learning_rate=1e30),
+            tmp_path,
+        )
+
+
+@pytest.mark.parametrize("setting", ["epochs", "batch_size", "learning_rate", "clip_norm"])
+def test_settings_out_of_range_are_named(setting: str) -> None:
+    with pytest.raises(ValueError, match=rf"training\.{setting} is 0"):
+        Training(**{setting: 0})
+
+
+def test_warmup_out_of_range_is_named() -> None:
+    with pytest.raises(ValueError, match=r"training\.warmup is 1"):
+        Training(warmup=1.0)
+
+
+def test_a_window_longer_than_every_recording_is_refused(tiny_store: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="longer than every stretch"):
+        tiny_pretrain(tiny_store, tmp_path, data={"window": 10_000.0})
+
+
+def test_one_subject_is_too_few(tiny_store: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="at least two are needed"):
+        tiny_pretrain(tiny_store, tmp_path, data={"test": ["02", "03", "04"]})
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="asks for a device that is not there")
+def test_a_missing_device_is_named() -> None:
+    with pytest.raises(ValueError, match="device cuda"):
+        pick_device("cuda")
+    assert pick_device("auto").type == "cpu"
+
+
+def test_no_space_left_keeps_the_run(
+    tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr("tsclr.checkpoint.save_file", full)
+    with pytest.raises(OSError, match="no space left"):
+        tiny_pretrain(tiny_store, tmp_path / "run")
+    monkeypatch.undo()
+    tiny_pretrain(tiny_store, tmp_path / "run")
+    assert Checkpoint.load(tmp_path / "run").settings["epoch"] == 3

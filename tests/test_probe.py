@@ -1,0 +1,113 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
+from sklearn.preprocessing import StandardScaler
+
+from tsclr.checkpoint import Checkpoint
+from tsclr.embed import Embedder
+from tsclr.probe import PRETRAINED, RANDOM, STATISTICS, Task, knn, methods, probe
+from tsclr.splits import LeakError, Split
+from tsclr.store import Store
+from tsclr.windows import Windows
+
+
+@pytest.fixture(scope="module")
+def scored(tiny_run: Path) -> dict:
+    heads = ["linear", "knn", "finetune"]
+    return probe(tiny_run, budgets=["1", "all"], draws=2, heads=heads, whiten=True)
+
+
+def test_every_method_stands_under_every_head(scored: dict) -> None:
+    cells = {(row["method"], row["head"]) for row in scored["results"]}
+    frozen = [PRETRAINED, RANDOM, STATISTICS]
+    frozen += [f"{name}, whitened" for name in frozen]
+    expected = {(name, head) for name in frozen for head in ("linear", "knn")}
+    assert cells == expected | {(PRETRAINED, "finetune"), (RANDOM, "finetune")}
+
+
+def test_rows_hold_scores_and_how_they_came_about(scored: dict) -> None:
+    assert scored["test_subjects"] == ["04"]
+    assert len(scored["train_subjects"]) == 3
+    for row in scored["results"]:
+        assert 0 <= row["macro_f1_mean"] <= 1
+        assert row["draws"] == (2 if row["budget"] == "1" else 1)
+        assert np.sum(row["confusion"]) == scored["n_test_windows"] * row["draws"]
+
+
+def test_all_labels_beat_one_a_class(scored: dict) -> None:
+    score = {
+        (row["method"], row["head"], row["budget"]): row["macro_f1_mean"]
+        for row in scored["results"]
+    }
+    assert score[STATISTICS, "linear", "all"] > score[STATISTICS, "linear", "1"]
+
+
+def test_the_linear_score_equals_one_computed_by_hand(tiny_run: Path, scored: dict) -> None:
+    (row,) = [
+        row
+        for row in scored["results"]
+        if (row["method"], row["head"], row["budget"]) == (PRETRAINED, "linear", "all")
+    ]
+    settings = Checkpoint.load(tiny_run).settings
+    store = Store.open(Path(settings["data"]["source"]))
+    windows = Windows.labelled(store, 128, 64)
+    features = Embedder(tiny_run).transform(windows.__getitems__(range(len(windows))).numpy())
+    test = windows.subjects == "04"
+    fit = np.isin(windows.subjects, settings["split"]["train"])
+    scaled = StandardScaler().fit(features[fit]).transform(features)
+    C = float(row["chosen"].split("C=")[1].split(",")[0]) if "C=" in row["chosen"] else 1.0
+    model = LogisticRegression(C=C, max_iter=1000).fit(scaled[~test], windows.labels[~test])
+    expected = f1_score(windows.labels[test], model.predict(scaled[test]), average="macro")
+    assert row["macro_f1_mean"] == pytest.approx(expected)
+
+
+def test_random_init_is_the_start_of_the_run(tiny_run: Path) -> None:
+    found = methods(Checkpoint.load(tiny_run))
+    trained, fresh = found[PRETRAINED], found[RANDOM]
+    assert torch.equal(trained.input_scale, fresh.input_scale)
+    assert not torch.equal(next(trained.parameters()), next(fresh.parameters()))
+    again = methods(Checkpoint.load(tiny_run))[RANDOM]
+    assert torch.equal(next(again.parameters()), next(fresh.parameters()))
+
+
+def test_a_test_subject_that_pretraining_saw_is_refused(tiny_run: Path) -> None:
+    with pytest.raises(LeakError, match="pretraining has seen the test subjects 01"):
+        probe(tiny_run, test=["01"])
+
+
+def test_overlapping_windows_in_train_and_test_are_refused(tiny_store: Path) -> None:
+    windows = Windows.labelled(Store.open(tiny_store), 128, 64)
+    task = Task(windows, windows.store.classes, Split(("01", "02"), ("03",), ("04",)))
+    assert len(task.where(["04"]))
+    with pytest.raises(LeakError, match="share"):
+        Task(windows, windows.store.classes, Split(("01", "02"), ("03",), ("02",)))
+
+
+def test_another_dataset_takes_its_own_split(tiny_run: Path) -> None:
+    found = probe(tiny_run, "synthetic", budgets=["1"], draws=1, heads=["knn"])
+    assert found["source"] == "synthetic"
+    assert set(found["test_subjects"]).isdisjoint(found["train_subjects"])
+
+
+def test_classes_can_be_chosen(tiny_run: Path) -> None:
+    found = probe(tiny_run, budgets=["1"], draws=1, heads=["knn"], classes=["sitting", "walking"])
+    assert found["classes"] == ["sitting", "walking"]
+    assert np.shape(found["results"][0]["confusion"]) == (2, 2)
+
+
+def test_a_budget_larger_than_a_class_names_the_class(tiny_run: Path) -> None:
+    with pytest.raises(ValueError, match=r"budget of 100000 labels per class is more than the \d+"):
+        probe(tiny_run, budgets=["100000"], heads=["knn"])
+
+
+def test_an_unknown_head_names_the_near_one(tiny_run: Path) -> None:
+    with pytest.raises(ValueError, match="did you mean linear"):
+        probe(tiny_run, heads=["linea"])
+
+
+def test_neighbours_are_never_more_than_labels() -> None:
+    assert [head.n_neighbors for head in knn(6)] == [1, 5]

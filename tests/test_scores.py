@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+from scipy.stats import t
+from sklearn.metrics import accuracy_score, f1_score
+
+from tsclr.scores import class_f1, confusions, macro_f1, summarise
+
+CLASSES = ("a", "b", "c")
+
+
+@pytest.fixture
+def labelled() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(0)
+    truth = generator.integers(0, 3, 300)
+    predicted = np.where(generator.random(300) < 0.7, truth, generator.integers(0, 3, 300))
+    return truth, predicted, generator.choice(np.array(["1", "2", "10"]), 300)
+
+
+def test_f1_equals_that_of_scikit_learn(labelled: tuple) -> None:
+    truth, predicted, subjects = labelled
+    counts = confusions(truth, predicted, subjects, 3)
+    total = counts.sum(0)
+    assert macro_f1(total) == pytest.approx(f1_score(truth, predicted, average="macro"))
+    assert class_f1(total) == pytest.approx(f1_score(truth, predicted, average=None))
+    for subject, own in zip(np.unique(subjects), counts, strict=True):
+        mine = subjects == subject
+        expected = f1_score(truth[mine], predicted[mine], average="macro")
+        assert macro_f1(own) == pytest.approx(expected)
+
+
+def test_a_class_that_is_nowhere_does_not_count() -> None:
+    counts = np.array([[5, 0, 0], [0, 5, 0], [0, 0, 0]])
+    assert macro_f1(counts) == 1.0
+    assert np.isnan(class_f1(counts)[2])
+
+
+def test_summary_gives_mean_spread_and_intervals(labelled: tuple) -> None:
+    truth, predicted, subjects = labelled
+    other = np.roll(predicted, 1)
+    counts = np.stack([confusions(truth, p, subjects, 3) for p in (predicted, other)])
+    row = summarise(counts, CLASSES)
+    scores = [f1_score(truth, p, average="macro") for p in (predicted, other)]
+    accuracies = [accuracy_score(truth, p) for p in (predicted, other)]
+    assert row["draws"] == 2
+    assert row["macro_f1_mean"] == pytest.approx(np.mean(scores))
+    assert row["macro_f1_sd"] == pytest.approx(np.std(scores, ddof=1))
+    assert row["accuracy_mean"] == pytest.approx(np.mean(accuracies))
+    reach = t.ppf(0.975, 1) * np.std(scores, ddof=1) / np.sqrt(2)
+    assert row["macro_f1_ci_draws"] == pytest.approx(
+        [np.mean(scores) - reach, np.mean(scores) + reach]
+    )
+    low, high = row["macro_f1_ci_subjects"]
+    assert low < row["macro_f1_mean"] < high
+    assert np.sum(row["confusion"]) == 600
+    assert list(row["per_class_f1"]) == list(CLASSES)
+
+
+def test_the_interval_over_subjects_is_that_of_a_slow_bootstrap(labelled: tuple) -> None:
+    truth, predicted, subjects = labelled
+    counts = confusions(truth, predicted, subjects, 3)
+    generator = np.random.default_rng(1)
+    slow = [macro_f1(counts[generator.integers(0, 3, 3)].sum(0)) for _ in range(4000)]
+    found = summarise(counts[None], CLASSES)["macro_f1_ci_subjects"]
+    assert found == pytest.approx(np.percentile(slow, [2.5, 97.5]), abs=0.01)
+
+
+def test_one_draw_has_no_interval_over_draws(labelled: tuple) -> None:
+    row = summarise(confusions(*labelled, 3)[None], CLASSES)
+    assert row["macro_f1_ci_draws"] is None
+    assert row["macro_f1_sd"] == 0.0

@@ -1,0 +1,31 @@
+"""A pretraining that takes a second, for tests to run, interrupt and read."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tsclr.augment import Jitter, Rotate
+from tsclr.encoders import CNN1d
+from tsclr.objectives import NTXent
+from tsclr.pairs import Neighbour
+from tsclr.pretrain import Data, Training, pretrain
+
+
+def tiny_pretrain(
+    store: Path,
+    out: Path,
+    resume: bool = False,
+    data: dict[str, Any] | None = None,
+    **training: Any,
+) -> Path:
+    """Pretrain a small network on `store`."""
+    return pretrain(
+        Data(str(store), **({"test": ["04"]} if data is None else data)),
+        partial(CNN1d, width=8),
+        partial(NTXent, hidden=16, width=8),
+        [Rotate(spread=0.5), Jitter(sd=0.02)],
+        Neighbour(2.56),
+        Training(**({"epochs": 3, "batch_size": 32, "learning_rate": 5e-3} | training)),
+        out,
+        resume,
+    )
