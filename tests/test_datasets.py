@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial.transform import Rotation
@@ -21,7 +21,7 @@ from scipy.spatial.transform import Rotation
 from tsclr import datasets, specs
 from tsclr.datasets import Dataset, Hapt, MotionSense, Synthetic
 from tsclr.datasets.base import checked, parse_numbers
-from tsclr.datasets.simulation import ACTIVITIES, draw_person, measure, move
+from tsclr.datasets.simulation import ACTIVITIES, Motion, draw_person, measure, move
 from tsclr.files import sha256
 from tsclr.types import UNLABELLED, Recording
 
@@ -355,6 +355,7 @@ def test_facts_are_compared_after_everything_was_passed_on():
         next(counts)
 
 
+@settings(max_examples=20, deadline=None)
 @given(arrays(np.float64, (3, 2), elements=st.floats(-1e9, 1e9)))
 def test_numbers_survive_as_text(values):
     text = "b,a\n" + "".join(f"{float(b)!r},{float(a)!r}\n" for a, b in values)
@@ -463,19 +464,29 @@ def synthetic() -> Synthetic:
     return Synthetic(n_subjects=4, minutes=5, seed=3)
 
 
-def parts_of(synthetic: Synthetic, activity: str) -> Iterator[tuple[str, slice]]:
-    for recording in synthetic.recordings():
-        for label, part in bouts(recording.labels):
+@pytest.fixture(scope="module")
+def motions(synthetic) -> list[Motion]:
+    return [synthetic.motion(f"0{number}") for number in (1, 2, 3, 4)]
+
+
+def parts_of(motions: list[Motion], activity: str) -> Iterator[tuple[Motion, slice]]:
+    for motion in motions:
+        for label, part in bouts(motion.labels):
             if ACTIVITIES[label] == activity and part.stop - part.start > 400:
-                yield recording.subject, part
+                yield motion, part
+
+
+def in_world(motion: Motion, part: slice) -> Rotation:
+    return Rotation.from_quat(motion.orientation[part], scalar_first=True)
 
 
 @pytest.mark.parametrize("activity", sorted(RESTING & set(ACTIVITIES)))
-def test_at_rest_the_force_is_gravity_in_the_axes_of_the_phone(synthetic, activity):
-    for subject, part in parts_of(synthetic, activity):
-        motion = synthetic.motion(subject)
-        turned = Rotation.from_quat(motion.orientation[part], scalar_first=True)
-        np.testing.assert_allclose(motion.force[part], turned.inv().apply([0, 0, 1]), atol=1e-12)
+def test_at_rest_the_force_is_gravity_in_the_axes_of_the_phone(motions, activity):
+    parts = list(parts_of(motions, activity))
+    assert parts
+    for motion, part in parts:
+        expected = in_world(motion, part).inv().apply([0, 0, 1])
+        np.testing.assert_allclose(motion.force[part], expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("activity", ["walking", "running", "sitting"])
@@ -496,12 +507,10 @@ def test_the_gyroscope_adds_up_to_the_turn(activity):
         assert (orientation.inv() * end).magnitude() < 0.01
 
 
-def test_the_vertical_acceleration_peaks_at_the_cadence(synthetic):
+def test_the_vertical_acceleration_peaks_at_the_cadence(motions):
     errors = []
-    for subject, part in parts_of(synthetic, "walking"):
-        motion = synthetic.motion(subject)
-        turned = Rotation.from_quat(motion.orientation[part], scalar_first=True)
-        vertical = turned.apply(motion.force[part])[:, 2] - 1
+    for motion, part in parts_of(motions, "walking"):
+        vertical = in_world(motion, part).apply(motion.force[part])[:, 2] - 1
         power = np.abs(np.fft.rfft(vertical * np.hanning(len(vertical)), 8192)) ** 2
         frequencies = np.fft.rfftfreq(8192, 1 / 50)
         errors.append(frequencies[power.argmax()] - motion.cadence[part].mean())
@@ -509,9 +518,9 @@ def test_the_vertical_acceleration_peaks_at_the_cadence(synthetic):
     assert np.abs(errors).max() < 0.15
 
 
-def test_transitions_are_smooth_and_unlabelled(synthetic):
-    motion = synthetic.motion("02")
-    orientation = Rotation.from_quat(motion.orientation, scalar_first=True)
+def test_transitions_are_smooth_and_unlabelled(motions):
+    motion = motions[1]
+    orientation = in_world(motion, slice(None))
     steps = (orientation[:-1].inv() * orientation[1:]).magnitude()
     between = motion.labels == UNLABELLED
     assert 0.05 < between.mean() < 0.3
@@ -519,7 +528,7 @@ def test_transitions_are_smooth_and_unlabelled(synthetic):
     assert set(motion.labels) == {UNLABELLED, *range(len(ACTIVITIES))}
 
 
-def test_a_seed_repeats_and_another_differs(synthetic):
+def test_a_seed_repeats_and_another_differs():
     def first_bytes(**arguments) -> bytes:
         return next(Synthetic(minutes=1, **arguments).recordings()).signal.tobytes()
 
@@ -528,9 +537,8 @@ def test_a_seed_repeats_and_another_differs(synthetic):
     assert first_bytes(seed=3) == first_bytes(seed=3, n_subjects=40)
 
 
-def test_the_truth_belongs_to_the_recording(synthetic):
-    recording = next(synthetic.recordings())
-    motion = synthetic.motion(recording.subject)
+def test_the_truth_belongs_to_the_recording(synthetic, motions):
+    recording, motion = next(synthetic.recordings()), motions[0]
     np.testing.assert_array_equal(recording.labels, motion.labels)
     error = recording.signal[:, :3] - motion.force
     assert np.abs(np.median(error, axis=0)).max() < 0.05  # the bias has a deviation of 0.01 g

@@ -84,10 +84,12 @@ def test_full_disk_keeps_the_old_file_and_names_it(file, monkeypatch):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the Linux device /dev/full")
 def test_full_disk_is_recognised_from_python_and_from_arrow():
     table = pa.table({"a": range(100_000)})
-    for write in (lambda path: path.write_text("x"), lambda path: pq.write_table(table, path)):
-        named = pytest.raises(OSError, match="no space left while writing store")
-        with named, naming_full_disk(Path("store")):
-            write(Path("/dev/full"))
+    # Through an open handle: Arrow deletes the file at a path that it could not write.
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        for write in (lambda: full.write(b"x"), lambda: pq.write_table(table, full)):
+            named = pytest.raises(OSError, match="no space left while writing store")
+            with named, naming_full_disk(Path("store")):
+                write()
 
 
 def test_full_quota_counts_as_full_disk():

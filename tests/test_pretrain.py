@@ -32,6 +32,7 @@ from tsclr.pretrain import (
 from tsclr.readout import PairWhitening
 from tsclr.runs import METRICS, State
 from tsclr.store import Store
+from tsclr.types import Recording
 from tsclr.windows import Windows
 
 
@@ -170,12 +171,12 @@ def test_input_scale_is_the_root_mean_square_of_each_sensor(tiny_store: Path) ->
 
 
 def test_a_silent_sensor_has_scale_one() -> None:
-    store = Store.load("synthetic")
-    silent = np.zeros_like(store.signal[:1000])
-    quiet = Store(
-        silent, store.labels[:1000], store.recordings[:1], store.channels, 50.0, store.classes
-    )
-    assert sensor_scale(Windows.sliding(quiet, 128, 64), 0).tolist() == [1.0] * 6
+    channels = ("acc_x", "acc_y", "acc_z")
+    silent = Recording(
+        signal=np.zeros((500, 3), np.float32), sample_rate=50.0, channels=channels, subject="1",
+        name="silent",
+    )  # fmt: skip
+    assert sensor_scale(Windows.sliding(Store.build([silent]), 128, 64), 0).tolist() == [1.0] * 3
 
 
 def test_whitening_is_fitted_on_neighbours_at_the_end(tiny_run: Path, tiny_store: Path) -> None:

@@ -410,6 +410,14 @@ def test_one_epoch_is_a_point(tmp_path):
     page_of(tmp_path, section)
 
 
+def test_counts_and_rates_start_at_zero():
+    metrics = some_metrics().assign(dead_features=0)
+    for axes in report.training_curves(metrics).figure.axes[3:]:
+        low, high = axes.get_ylim()
+        assert low == 0
+        assert high >= 1
+
+
 def test_metrics_that_cannot_be_drawn_are_refused():
     with pytest.raises(ValueError, match="metrics has no column 'loss'"):
         report.training_curves(some_metrics().drop(columns="loss"))
@@ -505,9 +513,14 @@ def test_confusion_shows_shares_counts_and_scores(tmp_path):
     assert table[1] == ["a", "1.000", "0.800", f"{f1:.3f}", "10", "8"]
     assert table[2] == ["b", f"{5 / 7:.3f}", "1.000", f"{2 * 5 / 12:.3f}", "5", "7"]
     assert table[3] == ["c", DASH, DASH, DASH, "0", "0"]
-    assert f"13 of 15 windows are on the diagonal, macro F1 {(f1 + 10 / 12) / 2:.3f}" in (
+    assert f"13 of 15 predictions are on the diagonal, macro F1 {(f1 + 10 / 12) / 2:.3f}" in (
         section.reading
     )
+
+
+def test_a_share_below_half_a_per_cent_is_not_called_zero():
+    axes = report.confusion(np.array([[999, 1], [0, 9]]), ("a", "b")).figure.axes[0]
+    assert "<1 %" in {text.get_text() for text in axes.texts}
 
 
 def test_long_class_names_are_turned_and_none_is_lost():

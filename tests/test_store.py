@@ -197,11 +197,19 @@ def test_truncated_table_is_named(three, tmp_path):
 def test_flipped_footer_is_noticed(three, tmp_path):
     path = written(tmp_path, three) / TABLE
     content = bytearray(path.read_bytes())
-    # The metadata are in the footer: a channel that changes its name there still parses.
-    place = content.rindex(b"acc_y")
-    content[place : place + 5] = b"acc_w"
+    content[-20] ^= 1
     path.write_bytes(content)
     with pytest.raises(ValueError, match=rf"{TABLE} is damaged"):
+        Store.open(tmp_path)
+
+
+def test_footer_that_names_other_channels_is_noticed(three, tmp_path):
+    path = written(tmp_path, three) / TABLE
+    table = pq.read_table(path)
+    old = table.schema.metadata
+    changed = old | {b"tsclr": old[b"tsclr"].replace(b"acc_x", b"acc_y")}
+    pq.write_table(table.replace_schema_metadata(changed), path)
+    with pytest.raises(ValueError, match=rf"{TABLE} is damaged.*does not match its digest"):
         Store.open(tmp_path)
 
 

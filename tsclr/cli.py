@@ -78,23 +78,20 @@ def _guarded(function: Callable[[list[str]], None], words: list[str], debug: boo
 def ingest(words: list[str]) -> None:
     """Read raw logs (CSV, Parquet) into a store."""
     parser = _parser("ingest", ingest)
-    from tsclr.readers import Tabular
-
     parser.add_argument("paths", nargs="+", type=Path, help="log files, or folders of them")
     parser.add_argument("--config", action="config", help="YAML with any of these options")
     parser.add_argument("--out", type=Path, required=True, help="folder of the store")
     parser.add_argument(
         "--rate", type=float | None, help="rate of the store, Hz (default: that of the first log)"
     )
-    parser.add_class_arguments(Tabular, as_positional=False)
-    given = parser.instantiate(parser.parse_args(words))
-    options = vars(given)
-    reader = Tabular(**{name: options[name] for name in _arguments(Tabular)})
+    _describe_logs(parser)
+    given = parser.parse_args(words)
     from rich.progress import track
 
     from tsclr.ingest import ingest as run
     from tsclr.readers import find_files
 
+    reader = _reader(given)
     files = find_files(given.paths, reader.suffixes)
     store = run(reader, track(files, "ingesting"), given.out, given.rate)
     _say(_about_store(given.out, store))
@@ -113,7 +110,7 @@ def data(words: list[str]) -> None:
     from tsclr import datasets
 
     if given.action == "list":
-        _say_table(datasets.table())
+        _say_table(_about_datasets(datasets))
     elif given.name is None:
         parser.error("data fetch needs the name of a dataset: see `tsclr data list`")
     else:
@@ -170,17 +167,13 @@ def probe(words: list[str]) -> None:
     )  # fmt: skip
     if given.json:
         _write_json(given.json, results)
-    from tsclr.report import pivot
-
-    _say_table(pivot(results["results"]))
+    _say_table(_by_budget(results["results"]))
 
 
 @command
 def embed(words: list[str]) -> None:
     """Write a vector for each window: embed RUN STORE_OR_LOGS --out vectors.parquet."""
     parser = _parser("embed", embed)
-    from tsclr.readers import Tabular
-
     parser.add_argument("run", type=Path, help="run folder")
     parser.add_argument("source", nargs="+", help="a store, a dataset, or log files")
     parser.add_argument("--config", action="config", help="YAML with any of these options")
@@ -190,15 +183,14 @@ def embed(words: list[str]) -> None:
     )
     parser.add_argument("--whiten", action="store_true", help="apply the run's pair whitening")
     parser.add_argument("--root", type=str | None, help="folder with the archive of the dataset")
-    parser.add_class_arguments(Tabular, as_positional=False)
+    _describe_logs(parser)
     given = parser.parse_args(words)
     from tsclr.embed import Embedder, write_vectors
     from tsclr.windows import samples
 
     embedder = Embedder.load(given.run, given.whiten)
     spec = embedder.input_spec_
-    reader = Tabular(**{name: given[name] for name in _arguments(Tabular)})
-    store = _open_source(given.source, given.root, reader, spec.sample_rate)
+    store = _open_source(given, spec.sample_rate)
     stride = spec.length if given.stride is None else samples(given.stride, spec.sample_rate)
     n_windows = write_vectors(embedder, store, stride, given.out)
     _say(f"{n_windows:,} windows, {embedder.encoder_.num_features} features: {given.out}")
@@ -216,15 +208,36 @@ def demo(words: list[str]) -> None:
     _say(str(run(given.out, given.seed)))
 
 
-def _open_source(source: list[str], root: str | None, reader: Any, sample_rate: float) -> Any:
-    """The store or dataset that `source` names, or one in memory made of log files."""
+def _describe_logs(parser: "ArgumentParser") -> None:
+    """Options that say what the columns of a log are."""
+    from tsclr.readers import Tabular
+
+    parser.add_class_arguments(Tabular, as_positional=False, skip={"rate"})
+    parser.add_argument(
+        "--log_rate", type=float | None, help="Hz of the logs; needed where no column has the time"
+    )
+
+
+def _reader(given: Any) -> Any:
+    """The reader that the options of `_describe_logs` describe."""
+    import inspect
+
+    from tsclr.readers import Tabular
+
+    names = set(inspect.signature(Tabular).parameters) - {"rate"}
+    return Tabular(**{name: given[name] for name in names}, rate=given.log_rate)
+
+
+def _open_source(given: Any, sample_rate: float) -> Any:
+    """The store or dataset that ``source`` names, or one in memory made of log files."""
     from tsclr.readers import find_files
     from tsclr.store import TABLE, Store
 
-    first = Path(source[0])
-    if len(source) == 1 and ((first / TABLE).exists() or not first.exists()):
-        return Store.load(source[0], root)
-    files = find_files([Path(path) for path in source], reader.suffixes)
+    first = Path(given.source[0])
+    if len(given.source) == 1 and ((first / TABLE).exists() or not first.exists()):
+        return Store.load(given.source[0], given.root)
+    reader = _reader(given)
+    files = find_files([Path(path) for path in given.source], reader.suffixes)
     return Store.build((r for file in files for r in reader.read(file)), sample_rate)
 
 
@@ -233,13 +246,6 @@ def _parser(name: str, function: Callable[[list[str]], None]) -> "ArgumentParser
     from jsonargparse import ArgumentParser
 
     return ArgumentParser(prog=f"tsclr {name}", description=function.__doc__)
-
-
-def _arguments(kind: type) -> list[str]:
-    """Names of the arguments of a constructor."""
-    import inspect
-
-    return list(inspect.signature(kind).parameters)
 
 
 def _listed(text: str | None) -> list[str]:
@@ -274,6 +280,38 @@ def _about_store(out: Path, store: Any) -> str:
         f"({seconds / 3600:.2f} h)\nclasses: {', '.join(store.classes) or 'none'}\n"
         f"repairs: {mended}"
     )
+
+
+def _about_datasets(datasets: Any) -> Any:
+    """A row for each dataset."""
+    import pandas as pd
+
+    from tsclr.specs import subclasses
+
+    return pd.DataFrame(
+        {
+            "name": kind.name,
+            "subjects": kind.facts.get("subjects", "as wished"),
+            "classes": len(kind.classes),
+            "Hz": f"{kind.sample_rate:g}",
+            "what": kind.title,
+            "licence": kind.licence,
+        }
+        for kind in subclasses(datasets.Dataset).values()
+    )
+
+
+def _by_budget(rows: list[dict[str, Any]]) -> Any:
+    """Macro F1, mean and SD over draws, a row for each method and head."""
+    import pandas as pd
+
+    table = pd.DataFrame(rows)
+    table["score"] = [f"{row['macro_f1_mean']:.3f} ± {row['macro_f1_sd']:.3f}" for row in rows]
+    shown = table.set_index(["method", "head", "budget"])["score"].unstack()  # noqa: PD010
+    order = table[["method", "head"]].drop_duplicates()
+    return shown.loc[
+        list(order.itertuples(index=False, name=None)), table["budget"].unique()
+    ].reset_index()
 
 
 def _write_json(path: Path, value: Any) -> None:

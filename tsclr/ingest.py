@@ -79,7 +79,9 @@ def ingest(
         ):
             for file in files:
                 if not _is_done(file, settings, done.get(str(file))):
-                    _append(reader.read(file), draft, signal_file, label_file, settings)
+                    recordings = reader.read(file)
+                    if not _append(recordings, draft, signal_file, label_file, settings):
+                        raise ValueError(f"{file} holds no recording: leave it out")
                     done[str(file)] = draft.rows[-1]
                     draft.write(out / UNFINISHED)
         draft.header()
@@ -124,8 +126,9 @@ def _append(
     signal_file: BinaryIO,
     label_file: BinaryIO,
     settings: str,
-) -> None:
-    """Add the recordings of one file to the draft and, safely on disk, to the flat arrays."""
+) -> int:
+    """Add recordings to the draft and, safely on disk, to the flat arrays; say how many."""
+    n_before = len(draft.rows)
     for recording in recordings:
         signal, labels = draft.add(recording, settings)
         signal_file.write(np.ascontiguousarray(signal, "<f4").data)
@@ -133,6 +136,7 @@ def _append(
     for handle in (signal_file, label_file):
         handle.flush()
         os.fsync(handle.fileno())
+    return len(draft.rows) - n_before
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from io import BytesIO
+from itertools import chain
 from lzma import LZMAError
 from pathlib import Path
 from typing import Any
@@ -196,17 +197,20 @@ def _inside(stack: ExitStack, archive: Path, marker: str) -> zipfile.Path:
         raise ValueError(f"{archive} differs from what was downloaded: fetch it again")
     try:
         outer = stack.enter_context(zipfile.ZipFile(archive))
-        found = _anchor(outer, marker)
-        for inner_name in [name for name in sorted(outer.namelist()) if name.endswith(".zip")]:
-            if found is None:
-                inner = stack.enter_context(zipfile.ZipFile(BytesIO(outer.read(inner_name))))
-                inner.filename = f"{archive}/{inner_name}"
-                found = _anchor(inner, marker)
+        inner = (name for name in sorted(outer.namelist()) if name.endswith(".zip"))
+        places = chain([outer], (_nested(stack, outer, name) for name in inner))
+        found = next(filter(None, (_anchor(place, marker) for place in places)), None)
     except DAMAGE as error:
         raise ValueError(f"{archive} is damaged ({error}): fetch it again") from error
     if found is None:
         raise ValueError(f"{archive} holds no {marker}: it is not the official archive")
     return found
+
+
+def _nested(stack: ExitStack, outer: zipfile.ZipFile, name: str) -> zipfile.ZipFile:
+    inner = stack.enter_context(zipfile.ZipFile(BytesIO(outer.read(name))))
+    inner.filename = f"{outer.filename}/{name}"  # for messages
+    return inner
 
 
 def _anchor(archive: zipfile.ZipFile, marker: str) -> zipfile.Path | None:
@@ -218,6 +222,8 @@ def _anchor(archive: zipfile.ZipFile, marker: str) -> zipfile.Path | None:
 
 class _ProgressBar:
     """What pooch asks of a progress bar, drawn by rich on the error stream."""
+
+    total = 0  # bytes; pooch sets it, to 0 where the server does not tell
 
     def __init__(self, title: str):
         columns = (TextColumn(title), BarColumn(), DownloadColumn(), TimeRemainingColumn())
@@ -231,17 +237,8 @@ class _ProgressBar:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @property
-    def total(self) -> float | None:
-        return self._progress.tasks[0].total
-
-    @total.setter
-    def total(self, n_bytes: int) -> None:
-        # A server that does not tell the length reports 0.
-        self._progress.update(self._task, total=n_bytes or None)
-
     def update(self, n_bytes: int) -> None:
-        self._progress.advance(self._task, n_bytes)
+        self._progress.update(self._task, advance=n_bytes, total=self.total or None)
 
     def reset(self) -> None:
         self._progress.update(self._task, completed=0)

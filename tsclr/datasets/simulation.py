@@ -108,14 +108,14 @@ def draw_person(generator: np.random.Generator) -> Person:
     >>> bool(1.6 <= person.cadence[ACTIVITIES.index("walking")] <= 2.1)
     True
     """
-    pace = generator.normal(1, 0.06, len(BODY))
+    pace = generator.normal(1, 0.04, len(BODY))
     pace[0] = 1  # walking defines the cadence of a person
-    strength = np.exp(generator.normal(0, 0.15) + generator.normal(0, 0.15, GAIT.shape))
+    strength = np.exp(generator.normal(0, 0.15) + generator.normal(0, 0.1, GAIT.shape))
     return Person(
-        placement=_rotation(generator.normal(0, 0.25, (3, 1))),
+        placement=_rotation(generator.normal(0, 0.2, (3, 1))),
         cadence=generator.uniform(1.6, 2.1) * BODY[:, 0] * pace,
         amplitude=GAIT * strength,
-        phase=BODY[:, 1:2] * MULTIPLE + generator.normal(0, 0.4, GAIT.shape),
+        phase=BODY[:, 1:2] * MULTIPLE + generator.normal(0, 0.3, GAIT.shape),
         bias=generator.normal(0, 0.01, 6),
     )
 
@@ -162,7 +162,7 @@ def move(person: Person, generator: np.random.Generator, n_samples: int, rate: f
     cadence, gait = _walk(person, plan, generator, rate)
     body = _compose(_hold(plan, generator, rate), _rotation(gait[3:]))
     local = _compose(body, person.placement)
-    shaking = 0.08 * walks * generator.normal(size=(3, n))
+    shaking = 0.1 * walks * generator.normal(size=(3, n))
     force = _rotate(_inverse(local), gait[:3] + shaking + [[0], [0], [1]])
     turns = np.cumsum(generator.normal(0, 1, len(plan.activity)))
     heading = np.zeros((3, n))

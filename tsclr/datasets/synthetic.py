@@ -17,7 +17,7 @@ DAY = 86_400_000_000_000
 
 
 class Synthetic(Dataset):
-    """Simulated wearers of a phone in the pocket or at the belt, seven activities, 50 Hz.
+    """Simulated wearers of a phone at the waist, seven activities, 50 Hz.
 
     Subjects differ in placement, cadence, style and sensor bias; bouts of one subject differ in
     posture, pace and strength; within a bout cadence and amplitude drift, and people fidget.

@@ -24,7 +24,7 @@ def confusion(matrix: Int[np.ndarray, "K K"], classes: Sequence[str]) -> Section
     Parameters
     ----------
     matrix : (K, K) int
-        Windows of true class (row) predicted as class (column).
+        Windows of true class (row) predicted as class (column), of one draw or summed over draws.
     classes : sequence of str
         K names.
 
@@ -37,7 +37,7 @@ def confusion(matrix: Int[np.ndarray, "K K"], classes: Sequence[str]) -> Section
     --------
     >>> section = confusion(np.array([[9, 1], [0, 10]]), ["sit", "walk"])
     >>> print(section.reading)
-    Rows are true classes... 19 of 20 windows are on the diagonal, macro F1 0.950.
+    Rows are true classes... 19 of 20 predictions are on the diagonal, macro F1 0.950.
     """
     if matrix.shape != (len(classes), len(classes)):
         raise ValueError(
@@ -50,8 +50,8 @@ def confusion(matrix: Int[np.ndarray, "K K"], classes: Sequence[str]) -> Section
     return Section(
         "Confusion",
         "Rows are true classes, columns predictions. A cell gives the share of its row in per cent "
-        "above the number of windows; empty cells are zero. "
-        f"{np.trace(matrix)} of {matrix.sum()} windows are on the diagonal, "
+        "above the count; empty cells are zero. "
+        f"{np.trace(matrix)} of {matrix.sum()} predictions are on the diagonal, "
         f"macro F1 {scores['F1'].mean():.3f}.",
         _figure(matrix, classes),
         f"Heat map of {len(classes)} true by {len(classes)} predicted classes; precision, recall "
@@ -74,7 +74,7 @@ def _scores(matrix: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
             "precision": share(predicted),
             "recall": share(true),
             "F1": share((true + predicted) / 2),
-            "windows": true,
+            "true": true,
             "predicted": predicted,
         }
     )
@@ -99,7 +99,7 @@ def _figure(matrix: np.ndarray, classes: Sequence[str]) -> Figure:
     axes.set_ylim(n_classes - 0.5, -0.5)
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
-    axes.set_xlabel("predicted class", loc="left")
+    axes.set_xlabel("predicted class", loc="left", labelpad=8)
     axes.set_ylabel("true class", loc="top")
     axes.tick_params(length=0, labelcolor=INK)
     axes.grid(visible=False)
@@ -114,6 +114,6 @@ def _cell(axes: Axes, row: int, column: int, count: int, share: float) -> None:
     axes.add_patch(square)
     if count:
         colour = PAPER if share >= LIGHT_TEXT else INK
-        percent = f"{100 * share:.0f} %"
+        percent = f"{100 * share:.0f} %" if share >= 0.005 else "<1 %"
         axes.text(column, row, percent, ha="center", va="bottom", fontsize=8.5, color=colour)
         axes.text(column, row + 0.06, f"{count:,}", ha="center", va="top", fontsize=7, color=colour)

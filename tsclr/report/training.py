@@ -131,6 +131,6 @@ def _panel(axes: Axes, epochs: np.ndarray, values: np.ndarray, title: str, hint:
     axes.grid(visible=False, axis="x")
     axes.margins(y=0.12)
     if title in FROM_ZERO:
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, max(1, axes.get_ylim()[1]))
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(4))

@@ -12,8 +12,9 @@ from jaxtyping import Bool, Float32, Int16, Int64
 
 from tsclr import signals
 from tsclr.readers.base import Reader, sha256
+from tsclr.readers.tabular.batches import Table, Texts
 from tsclr.readers.tabular.columns import match_channels, match_column
-from tsclr.readers.tabular.tables import File, Table, Texts
+from tsclr.readers.tabular.tables import File
 from tsclr.specs import nearest
 from tsclr.types import UNITS, UNLABELLED, Recording, sensor_of
 
@@ -73,7 +74,7 @@ class Tabular(Reader):
     >>> log = Path(folder.name, "s7_walk.csv")
     >>> rows = "".join(f"{20 * i},0,0,9.81\n" for i in range(100))
     >>> _ = log.write_text("ms,acc_x,acc_y,acc_z\n" + rows)
-    >>> reader = Tabular(units={"acc": "m/s2"}, time="ms", pattern=r"(?P<subject>s\d+)_")
+    >>> reader = Tabular(units={"acc": "m/s2"}, time="ms", pattern=r"(?P<subject>s\d+)_walk")
     >>> [recording] = reader.read(log)
     >>> recording.subject, recording.sample_rate, recording.signal.shape
     ('s7', 50.0, (100, 3))
@@ -265,17 +266,8 @@ class Tabular(Reader):
                 stamps[start:stop], part.signal, part.labels, rate=self.rate, max_gap=self.max_gap
             )
             repairs.update(regular.repairs)
-            found += [
-                replace(
-                    whole,
-                    signal=segment.values,
-                    labels=segment.labels,
-                    sample_rate=regular.rate,
-                    subject=subjects.names[subject],
-                    start_time=segment.start if signals.is_unix(segment.start) else 0,
-                )
-                for segment in regular.segments
-            ]
+            whole = replace(whole, sample_rate=regular.rate, subject=subjects.names[subject])
+            found += [_cut(whole, segment) for segment in regular.segments]
         return found
 
 
@@ -294,6 +286,12 @@ def _rows(whole: Recording, rows: slice | Bool[np.ndarray, " T"]) -> Recording:
     """The recording with these rows only."""
     labels = None if whole.labels is None else whole.labels[rows]
     return replace(whole, signal=whole.signal[rows], labels=labels)
+
+
+def _cut(whole: Recording, segment: signals.Segment) -> Recording:
+    """The recording with the samples and the start of one segment."""
+    start = segment.start if signals.is_unix(segment.start) else 0
+    return replace(whole, signal=segment.values, labels=segment.labels, start_time=start)
 
 
 def _numbered(number: int, recording: Recording) -> Recording:
