@@ -30,7 +30,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.benchmark(group="read a CSV of a million rows")
 def test_tabular(benchmark, log: Path) -> None:
-    reader = Tabular(time="time", label="label", rate=50.0)
+    reader = Tabular(time="time", label="label", log_rate=50.0)
     [found] = benchmark(lambda: list(reader.read(log)))
     benchmark.extra_info["rows_per_second"] = N_ROWS / benchmark.stats.stats.median
     assert found.signal.shape == (N_ROWS, 6)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tsclr.checkpoint import Checkpoint
 from tsclr.cli import COMMANDS, main
 
 LOG_OPTIONS = [
@@ -92,17 +93,16 @@ def test_a_typo_in_a_config_is_named(
     assert not (tmp_path / "run").exists()
 
 
-def test_scientific_notation_without_a_point_is_a_number(tmp_path: Path) -> None:
-    from jsonargparse import ArgumentParser
-
-    from tsclr.pretrain import pretrain
-
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument("--config", action="config")
-    parser.add_function_arguments(pretrain, skip={"config"}, as_positional=False)
-    (tmp_path / "c.yaml").write_text("training:\n  learning_rate: 1e-3\n")
-    given = parser.parse_args(["--config", str(tmp_path / "c.yaml")], defaults=True)
-    assert given.training.learning_rate == 1e-3
+def test_scientific_notation_without_a_point_is_a_number(tiny_store: Path, tmp_path: Path) -> None:
+    config = tmp_path / "c.yaml"
+    text = Path("configs/simclr_store.yaml").read_text()
+    config.write_text(text.replace("learning_rate: 2.0e-3", "learning_rate: 1e-3"))
+    words = [
+        "pretrain", str(config), "--out", str(tmp_path / "run"), "--data.source", str(tiny_store),
+        "--training.epochs", "1", "--training.windows_per_epoch", "32",
+    ]  # fmt: skip
+    assert main(words) == 0
+    assert Checkpoint.load(tmp_path / "run").settings["training"]["learning_rate"] == 1e-3
 
 
 def test_data_list_names_every_dataset(capsys: pytest.CaptureFixture) -> None:

@@ -135,6 +135,8 @@ def test_files_are_resampled_to_the_asked_rate(logs, out):
 
 
 def test_nothing_is_left_beside_the_store(logs, out):
+    out.mkdir()
+    (out / f".{TABLE}.123.part").write_text("from a run that was killed")
     ingest(Plain(), logs[:2], out)
     assert sorted(path.name for path in out.iterdir()) == sorted([".lock", TABLE, SIGNAL, LABELS])
 

@@ -57,7 +57,7 @@ def test_reader_contract(kind: type[Reader]) -> None:
 
 
 def test_settings_are_plain_data() -> None:
-    reader = Tabular(columns={"acc_x": "a", "acc_y": "b", "acc_z": "c"}, rate=50.0)
+    reader = Tabular(columns={"acc_x": "a", "acc_y": "b", "acc_z": "c"}, log_rate=50.0)
     spec = spec_of(reader)
     assert spec["columns"] == {"acc_x": "a", "acc_y": "b", "acc_z": "c"}
     assert vars(reader).keys() == spec.keys() - {"class"}
@@ -138,7 +138,7 @@ def test_columns_and_units_are_mapped(log: pd.DataFrame, write: Write) -> None:
 
 def test_several_devices_are_kept_apart(log: pd.DataFrame, write: Write) -> None:
     both = log[ACC].add_prefix("Wrist_").join(log[SIX].add_prefix("hip_"))
-    [found] = read(write(both), time=None, rate=50.0)
+    [found] = read(write(both), time=None, log_rate=50.0)
     wrist = ("wrist_acc_x", "wrist_acc_y", "wrist_acc_z")
     assert found.channels == (*wrist, *(f"hip_{channel}" for channel in SIX))
 
@@ -336,7 +336,7 @@ def test_time_that_contradicts_the_settings(log: pd.DataFrame, write: Write) -> 
     fails(write(log), "holds numbers, but time_unit is 'iso'", time_unit="iso")
     fails(write(log.assign(t=log["t"] * 10)), "Name the unit")
     fails(write(log.assign(t=5)), "does not advance")
-    fails(write(log), "declared 100 Hz, but the stamps say 50 Hz", rate=100.0)
+    fails(write(log), "declared 100 Hz, but the stamps say 50 Hz", log_rate=100.0)
     fails(write(log), "raise max_gap", time_unit="s", max_gap=2.0)
     dates = pd.date_range("2024-05-31", periods=N, freq="20ms").astype(str)
     fails(write(log.assign(t=dates)), "holds dates, but time_unit is 'ms'", time_unit="ms")
@@ -352,7 +352,7 @@ def test_labels_outside_the_classes(log: pd.DataFrame, write: Write) -> None:
         classes=["walk", "sit"],
     )
     many = pd.DataFrame({"what": np.arange(40_000)}).assign(acc_x=0, acc_y=0, acc_z=1)
-    fails(write(many), "40000 different labels", label="what", time=None, rate=50.0)
+    fails(write(many), "40000 different labels", label="what", time=None, log_rate=50.0)
 
 
 def test_an_empty_subject(log: pd.DataFrame, write: Write) -> None:
@@ -409,13 +409,13 @@ def test_the_wrong_unit_of_acceleration(log: pd.DataFrame, write: Write) -> None
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"time": None}, "neither time nor rate"),
+        ({"time": None}, "neither time nor log_rate"),
         ({"units": {"acc": "m/s3"}}, r"unknown unit 'm/s3' of acc: did you mean m/s"),
         ({"units": {"accel": "g"}}, "unknown sensor 'accel'"),
         ({"columns": {"acc_w": "a"}}, "unknown channel 'acc_w'"),
         ({"columns": dict.fromkeys(ACC, "a")}, "column 'a' is there twice"),
         ({"time_unit": "sec"}, "unknown time_unit 'sec'"),
-        ({"rate": 0.0}, "rate is 0, must be positive"),
+        ({"log_rate": 0.0}, "log_rate is 0, must be positive"),
         ({"max_gap": -1.0}, "max_gap is -1, must be positive"),
         ({"delimiter": ", "}, "must be one character"),
         ({"pattern": "("}, "no regular expression"),

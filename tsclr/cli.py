@@ -212,10 +212,7 @@ def _describe_logs(parser: "ArgumentParser") -> None:
     """Options that say what the columns of a log are."""
     from tsclr.readers import Tabular
 
-    parser.add_class_arguments(Tabular, as_positional=False, skip={"rate"})
-    parser.add_argument(
-        "--log_rate", type=float | None, help="Hz of the logs; needed where no column has the time"
-    )
+    parser.add_class_arguments(Tabular, as_positional=False)
 
 
 def _reader(given: Any) -> Any:
@@ -224,8 +221,7 @@ def _reader(given: Any) -> Any:
 
     from tsclr.readers import Tabular
 
-    names = set(inspect.signature(Tabular).parameters) - {"rate"}
-    return Tabular(**{name: given[name] for name in names}, rate=given.log_rate)
+    return Tabular(**{name: given[name] for name in inspect.signature(Tabular).parameters})
 
 
 def _open_source(given: Any, sample_rate: float) -> Any:

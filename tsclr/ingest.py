@@ -63,7 +63,7 @@ def ingest(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     log = Path(folder, "walk.csv")
     ...     _ = log.write_text("acc_x,acc_y,acc_z\n" + "0,0,1\n" * 100)
-    ...     store = ingest(Tabular(rate=50.0), [log], Path(folder, "store"))
+    ...     store = ingest(Tabular(log_rate=50.0), [log], Path(folder, "store"))
     >>> store.signal.shape, store.sample_rate
     ((100, 3), 50.0)
     """
@@ -92,6 +92,8 @@ def ingest(
 
 def _resume(out: Path, sample_rate: float | None) -> Draft:
     """The table as the last run left it, checked against what is asked for now."""
+    for half in out.glob(".*.part"):
+        half.unlink()
     table = next((out / name for name in (UNFINISHED, TABLE) if (out / name).exists()), None)
     if table is None:
         return Draft(sample_rate=sample_rate)

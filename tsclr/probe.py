@@ -162,10 +162,10 @@ def probe(
     rows = []
     for cell in _cells(checkpoint, task, heads, whiten):
         for text, budget in track(parsed.items(), f"{cell.method}, {cell.head}"):
-            chosen = cell.choose(task, budget)
-            counts = cell.score(chosen, task, budget)
+            chosen, validation = cell.choose(task, budget)
             row = {"method": cell.method, "head": cell.head, "budget": text}
-            rows.append(row | {"chosen": str(chosen)} | summarise(counts, task.classes, seed))
+            row |= summarise(cell.score(chosen, task, budget), task.classes, seed)
+            rows.append(row | {"validation_macro_f1": validation, "chosen": str(chosen)})
     return {
         "results": rows,
         "source": source,
@@ -228,14 +228,14 @@ class Cell:
     inputs: np.ndarray
     candidates: Callable[[int], list[Any]]
 
-    def choose(self, task: Task, budget: Budget) -> Any:
-        """The candidate with the best mean macro F1 on the validation subjects."""
+    def choose(self, task: Task, budget: Budget) -> tuple[Any, float]:
+        """The candidate with the best mean macro F1 on the validation subjects, and that score."""
         trained, tested = task.split.train, task.split.validation
         labels = task.windows.labels[task.where(trained)]
         candidates = self.candidates(len(draw_budget(labels, budget, task.classes, task.seed)))
         counts = (self._counts(one, task, trained, tested, budget) for one in candidates)
         means = [macro_f1(count.sum(1)).mean() for count in counts]
-        return candidates[int(np.argmax(means))]
+        return candidates[int(np.argmax(means))], float(max(means))
 
     def score(self, chosen: Any, task: Task, budget: Budget) -> np.ndarray:
         """Confusion counts (draws, subjects, K, K) on the test subjects."""

@@ -37,12 +37,12 @@ class Tabular(Reader):
     units : dict of str to str, optional
         Unit of each sensor as in `signals.conversion`; acc g, gyr rad/s, mag µT if not given.
     time : str, optional
-        Column of the time stamps. Without one, rows are `rate` Hz apart.
+        Column of the time stamps. Without one, rows are `log_rate` Hz apart.
     time_unit : str
         ``iso``, ``s``, ``ms``, ``us`` or ``ns``, UNIX or relative. ``auto``: dates are ``iso``; for
-        numbers see `signals.time_unit`, which uses `rate` if given. Dates without an offset are
+        numbers see `signals.time_unit`, which uses `log_rate` if given. Dates without an offset are
         UTC. Numbers between the years 1990 and 2100 give the recording its start time.
-    rate : float, optional
+    log_rate : float, optional
         Hz. With a time column it is checked against the stamps.
     label : str, optional
         Column of the labels; an empty cell is unlabelled.
@@ -61,7 +61,7 @@ class Tabular(Reader):
 
     Notes
     -----
-    The rate of a recording is `rate`, or the measured one rounded by `signals.snap_rate`. How
+    The rate of a recording is `log_rate`, or the measured one rounded by `signals.snap_rate`. How
     stamps become regular and what is counted as repair: `signals.regularise`. Besides that,
     ``malformed_rows`` with a wrong number of columns (up to 1 %) and rows without a time
     (``missing_stamps``) are left out, and ``unusual_gravity`` counts accelerometers whose median
@@ -89,7 +89,7 @@ class Tabular(Reader):
         units: dict[str, str] | None = None,
         time: str | None = None,
         time_unit: str = "auto",
-        rate: float | None = None,
+        log_rate: float | None = None,
         label: str | None = None,
         classes: list[str] | None = None,
         subject: str | None = None,
@@ -101,7 +101,7 @@ class Tabular(Reader):
         self.units = units
         self.time = time
         self.time_unit = time_unit
-        self.rate = rate
+        self.log_rate = log_rate
         self.label = label
         self.classes = classes
         self.subject = subject
@@ -120,9 +120,11 @@ class Tabular(Reader):
             raise ValueError(
                 f"unknown time_unit {self.time_unit!r}: {nearest(self.time_unit, TIME_UNITS)}"
             )
-        if self.time is None and self.rate is None:
-            raise ValueError("neither time nor rate: name the time column or give the rate in Hz")
-        for name, value in {"rate": self.rate, "max_gap": self.max_gap}.items():
+        if self.time is None and self.log_rate is None:
+            raise ValueError(
+                "neither time nor log_rate: name the time column, or give log_rate in Hz"
+            )
+        for name, value in {"log_rate": self.log_rate, "max_gap": self.max_gap}.items():
             if value is not None and not 0 < value < np.inf:
                 raise ValueError(f"{name} is {value:g}, must be positive")
         if len(self.delimiter) != 1:
@@ -236,7 +238,7 @@ class Tabular(Reader):
     def _stamps(self, table: Table) -> Int64[np.ndarray, " T"]:
         """Nanoseconds of the rows that have a time, or of all at the given rate."""
         if table.time is None or table.timed is None:
-            step = 1e9 / float(self.rate or 0)  # the constructor asked for a rate
+            step = 1e9 / float(self.log_rate or 0)  # the constructor asked for a rate
             return np.rint(np.arange(len(table.numbers)) * step).astype(np.int64)
         values, unit = table.time[table.timed], self.time_unit
         if not len(values):
@@ -245,7 +247,7 @@ class Tabular(Reader):
             kind = "dates" if table.is_date else "numbers"
             raise ValueError(f"time column {self.time!r} holds {kind}, but time_unit is {unit!r}")
         if unit == "auto" and not table.is_date:
-            unit = signals.time_unit(values, self.rate)
+            unit = signals.time_unit(values, self.log_rate)
         return signals.to_nanoseconds(values, "ns" if table.is_date else unit)
 
     def _stretches(
@@ -263,7 +265,11 @@ class Tabular(Reader):
                 continue
             part = _rows(whole, slice(start, stop))
             regular = signals.regularise(
-                stamps[start:stop], part.signal, part.labels, rate=self.rate, max_gap=self.max_gap
+                stamps[start:stop],
+                part.signal,
+                part.labels,
+                rate=self.log_rate,
+                max_gap=self.max_gap,
             )
             repairs.update(regular.repairs)
             whole = replace(whole, sample_rate=regular.rate, subject=subjects.names[subject])
