@@ -22,7 +22,7 @@ from tsclr.ingest import ingest
 from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour
 from tsclr.pretrain import Data, Training, pretrain
-from tsclr.probe import PRETRAINED, probe
+from tsclr.probe import PRETRAINED, RANDOM, probe
 from tsclr.readers import Tabular
 from tsclr.runs import METRICS, circumstances
 from tsclr.store import Store
@@ -46,6 +46,7 @@ VIEWS: list[Augmentation] = [
     Jitter(sd=0.02, p=0.8),
 ]
 RATE = 50.0
+FEW = "5"
 N_POINTS = 1500
 
 log = logging.getLogger(__name__)
@@ -113,7 +114,6 @@ def write(out: Path, store: Store, scores: dict[str, Any]) -> Path:
         The report.
     """
     results = pd.DataFrame(scores["results"])
-    best = {row["budget"]: row for row in scores["results"] if row["method"] == PRETRAINED}
     metrics = pd.read_json(out / "run" / METRICS, lines=True)
     sections = [
         report.budget_curve(results),
@@ -121,7 +121,9 @@ def write(out: Path, store: Store, scores: dict[str, Any]) -> Path:
         report.training_curves(metrics),
         views_section(store),
         vectors_section(pd.read_parquet(out / "vectors.parquet"), scores["test_subjects"]),
-        report.confusion(np.array(best["5"]["confusion"]), scores["classes"]),
+        report.confusion(
+            np.array(_row(scores["results"], PRETRAINED)["confusion"]), scores["classes"]
+        ),
     ]
     facts = {name: str(value) for name, value in circumstances().items()}
     report.write_report(
@@ -130,13 +132,36 @@ def write(out: Path, store: Store, scores: dict[str, Any]) -> Path:
         f"Contrastive pretraining on simulated raw logs of {len(store.subjects)} people, then an "
         f"activity classifier from a few labels, tested on {len(scores['test_subjects'])} others.",
         sections,
-        facts | {"training windows": f"{scores['n_train_windows']:,}"},
-        {
-            f"macro F1, {budget} labels a class": f"{row['macro_f1_mean']:.3f}"
-            for budget, row in best.items()
-        },
+        facts | {"labelled training windows": f"{scores['n_train_windows']:,}"},
+        key_figures(scores["results"], metrics),
     )
     return out / "report.html"
+
+
+def key_figures(results: list[dict[str, Any]], metrics: pd.DataFrame) -> dict[str, str]:
+    """What a reader should remember.
+
+    Parameters
+    ----------
+    results : list of dict
+        Rows of `probe`.
+    metrics : DataFrame
+        A row for each epoch.
+    """
+    ours, untrained = _row(results, PRETRAINED), _row(results, RANDOM)
+    gain = ours["macro_f1_mean"] - untrained["macro_f1_mean"]
+    return {
+        f"macro F1 at {FEW} labels a class, frozen encoder": (
+            f"{ours['macro_f1_mean']:.3f} ± {ours['macro_f1_sd']:.3f}"
+        ),
+        "above the same encoder, untrained": f"{gain:+.3f}",
+        "pretraining": f"{metrics['seconds'].sum():.0f} s",
+    }
+
+
+def _row(results: list[dict[str, Any]], method: str) -> dict[str, Any]:
+    """Scores of a method with few labels."""
+    return next(row for row in results if (row["method"], row["budget"]) == (method, FEW))
 
 
 def views_section(store: Store) -> report.Section:
