@@ -27,7 +27,7 @@ check: .venv/ready
 	$(BIN)/pyright
 
 test: check
-	$(BIN)/pytest -n auto --cov --cov-report=term
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --cov --cov-report=term
 
 bench: .venv/ready
 	$(BIN)/python -m benchmarks

@@ -302,7 +302,10 @@ def _by_budget(rows: list[dict[str, Any]]) -> Any:
     import pandas as pd
 
     table = pd.DataFrame(rows)
-    table["score"] = [f"{row['macro_f1_mean']:.3f} ± {row['macro_f1_sd']:.3f}" for row in rows]
+    spread = [f" ± {row['macro_f1_sd']:.3f}" if row["draws"] > 1 else "" for row in rows]
+    table["score"] = [
+        f"{row['macro_f1_mean']:.3f}{sd}" for row, sd in zip(rows, spread, strict=True)
+    ]
     shown = table.set_index(["method", "head", "budget"])["score"].unstack()  # noqa: PD010
     order = table[["method", "head"]].drop_duplicates()
     return shown.loc[
@@ -322,10 +325,11 @@ def _write_json(path: Path, value: Any) -> None:
 
 def _say_table(table: Any) -> None:
     """Print a DataFrame for people."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    shown = Table(*map(str, table.columns))
+    shown = Table(*map(str, table.columns), box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for row in table.itertuples(index=False):
         shown.add_row(*map(str, row))
     Console().print(shown)

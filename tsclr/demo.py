@@ -125,14 +125,16 @@ def write(out: Path, store: Store, scores: dict[str, Any]) -> Path:
             np.array(_row(scores["results"], PRETRAINED)["confusion"]), scores["classes"]
         ),
     ]
-    facts = {name: str(value) for name, value in circumstances().items()}
+    facts = circumstances()
+    facts["packages"] = ", ".join(" ".join(each) for each in facts["packages"].items())
     report.write_report(
         out / "report.html",
         "tsclr demo",
         f"Contrastive pretraining on simulated raw logs of {len(store.subjects)} people, then an "
         f"activity classifier from a few labels, tested on {len(scores['test_subjects'])} others.",
         sections,
-        facts | {"labelled training windows": f"{scores['n_train_windows']:,}"},
+        {name: str(value) for name, value in facts.items()}
+        | {"labelled training windows": f"{scores['n_train_windows']:,}"},
         key_figures(scores["results"], metrics),
     )
     return out / "report.html"

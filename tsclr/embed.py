@@ -1,6 +1,6 @@
 """Windows, stores and logs in, vectors out: a trained encoder inside a pipeline of yours."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -95,7 +95,7 @@ class Embedder(TransformerMixin, BaseEstimator):
         """
         if not hasattr(self, "encoder_"):
             self.fit()
-        X = np.asarray(X, np.float32)
+        X = np.require(X, np.float32, "W")
         self.input_spec_.check(X.shape)
         bad = ~np.isfinite(X).all(axis=(1, 2))
         if bad.any():
@@ -144,7 +144,7 @@ class Embedder(TransformerMixin, BaseEstimator):
         self.checkpoint_.save(Path(path))
 
     def _vectors(self, windows: "Windows | _Array") -> np.ndarray:
-        features = encode(self.encoder_, windows, self.batch_size)
+        features = encode(self.encoder_, windows, batch_size=self.batch_size)
         return features if self.whitening_ is None else self.whitening_.transform(features)
 
     def _whitening(self) -> PairWhitening:
@@ -166,8 +166,8 @@ class _Array:
     def __len__(self) -> int:
         return len(self.windows)
 
-    def __getitems__(self, indices: Sequence[int]) -> torch.Tensor:
-        return self.windows[list(indices)]
+    def __getitems__(self, indices: np.ndarray) -> torch.Tensor:
+        return self.windows[torch.from_numpy(indices)]
 
 
 def describe(windows: Windows) -> pd.DataFrame:

@@ -1,12 +1,10 @@
 """An encoder and windows in, an array of representations out, batch by batch."""
 
-from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float32
-from rich.progress import track
+from jaxtyping import Float32, Int
 
 from tsclr.encoders import Encoder
 
@@ -19,7 +17,7 @@ class Batches(Protocol):
         """How many windows."""
         ...
 
-    def __getitems__(self, indices: Sequence[int]) -> torch.Tensor:
+    def __getitems__(self, indices: np.ndarray) -> torch.Tensor:
         """Windows (B, C, T) by number."""
         ...
 
@@ -27,36 +25,35 @@ class Batches(Protocol):
 def encode(
     encoder: Encoder,
     windows: Batches,
+    indices: Int[np.ndarray, " N"] | None = None,
     batch_size: int = 512,
-    progress: str | None = None,
 ) -> Float32[np.ndarray, "N D"]:
-    """Representations of all windows, in evaluation mode and without gradients.
+    """Representations of windows, in evaluation mode and without gradients.
 
     Parameters
     ----------
     encoder : Encoder
         Maps (B, C, T) to (B, D); runs on the device where it lies.
     windows : Batches
-        N windows.
+        Where the windows are.
+    indices : (N,) int, optional
+        Which of them; all by default.
     batch_size : int
         Windows per pass.
-    progress : str, optional
-        Title of a progress bar; none by default.
 
     Returns
     -------
     (N, D) float32
         One row for each window.
     """
-    device = encoder.input_scale.device
-    features = np.empty((len(windows), encoder.num_features), np.float32)
+    chosen = np.arange(len(windows)) if indices is None else indices
+    features = np.empty((len(chosen), encoder.num_features), np.float32)
     was_training = encoder.training
     encoder.eval()
     with torch.inference_mode():
-        for low in track(
-            range(0, len(windows), batch_size), description=progress or "", disable=not progress
-        ):
-            index = range(low, min(low + batch_size, len(windows)))
-            features[low : low + len(index)] = encoder(windows.__getitems__(index).to(device)).cpu()
+        for low in range(0, len(chosen), batch_size):
+            batch = chosen[low : low + batch_size]
+            x = windows.__getitems__(batch).to(encoder.input_scale.device)
+            features[low : low + len(batch)] = encoder(x).cpu()
     encoder.train(was_training)
     return features

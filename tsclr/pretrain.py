@@ -31,6 +31,9 @@ from tsclr.windows import Windows, samples
 N_WATCHED = 1024
 """Validation pairs on which an epoch is judged; training windows that set the input scale."""
 
+N_PAIRS = 8192
+"""Pairs on which the whitening is fitted: ten for each feature of the largest shipped encoder."""
+
 log = logging.getLogger(__name__)
 
 
@@ -347,14 +350,14 @@ def fit_whitening(encoder: Encoder, streams: Windows, seed: int = 0) -> PairWhit
     encoder : Encoder
         Gives the features.
     streams : Windows
-        Windows over unlabelled streams of training subjects.
+        Windows over unlabelled streams of training subjects; up to `N_PAIRS` are drawn.
     seed : int
-        Seed of the draw of neighbours.
+        Seed of the draw of windows and neighbours.
     """
     generator = torch.Generator().manual_seed(seed)
-    partners = Neighbour().partner(np.arange(len(streams)), streams, generator)
-    features = encode(encoder, streams)
-    return PairWhitening().fit(features, features[partners])
+    index = torch.randperm(len(streams), generator=generator)[:N_PAIRS].numpy()
+    partners = Neighbour().partner(index, streams, generator)
+    return PairWhitening().fit(encode(encoder, streams, index), encode(encoder, streams, partners))
 
 
 def sensor_scale(windows: Windows, seed: int) -> Float[torch.Tensor, " C"]:

@@ -19,6 +19,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from tsclr import datasets
 from tsclr.checkpoint import Checkpoint
@@ -47,7 +48,7 @@ STEPS = (50, 200)
 
 def linear(n_labels: int) -> list[Any]:  # noqa: ARG001
     """Logistic regressions from strong to weak regularisation."""
-    return [LogisticRegression(C=C, max_iter=1000) for C in (1e-3, 1e-2, 0.1, 1.0, 10.0)]
+    return [LogisticRegression(C=C, max_iter=1000, tol=1e-3) for C in (1e-3, 1e-2, 0.1, 1.0, 10.0)]
 
 
 def knn(n_labels: int) -> list[Any]:
@@ -258,7 +259,8 @@ class Cell:
             seed = task.seed * 10_007 + draw
             drawn = pool[draw_budget(labels[pool], budget, task.classes, seed)]
             classifier: Any = clone(candidate)
-            classifier.fit(self.inputs[drawn], labels[drawn])
+            with threadpool_limits(1, "blas"):  # ten times faster than two on matrices this small
+                classifier.fit(self.inputs[drawn], labels[drawn])
             predicted = classifier.predict(self.inputs[target])
             counts.append(confusions(labels[target], predicted, subjects, len(task.classes)))
         return np.stack(counts)

@@ -1,0 +1,1 @@
+"""Speed, memory and scores, measured; the results are kept in ``benchmarks/results``."""

@@ -1,0 +1,53 @@
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.readme import README, filled
+from tsclr.cli import main
+from tsclr.datasets import Synthetic
+from tsclr.store import Store
+from tsclr.windows import Windows
+
+TEXT = README.read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
+
+
+def commands() -> list[list[str]]:
+    joined = "\n".join(blocks("bash")).replace("\\\n", " ")
+    lines = [shlex.split(line, comments=True) for line in joined.splitlines()]
+    return [words[1:] for words in lines if words and words[0] == "tsclr"]
+
+
+def test_the_commands_and_the_python_of_the_readme_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "configs").symlink_to(Path("configs").resolve())
+    monkeypatch.chdir(tmp_path)
+    Synthetic(n_subjects=4, minutes=3).write_logs(Path("my_logs"))
+    ran = commands()
+    assert [words[0] for words in ran] == ["ingest", "pretrain", "probe", "embed"]
+    for words in ran:
+        quick = ["--training.epochs", "1", "--training.batch_size", "64"]
+        assert main([*words, *(quick if words[0] == "pretrain" else [])]) == 0, words
+    windows = Windows.labelled(Store.open(Path("store")), 128, 64)
+    X, y = windows.__getitems__(range(len(windows))).numpy(), windows.labels
+    (code,) = blocks("python")
+    names = {"X": X, "y": y}
+    exec(code, names)
+    assert np.mean(names["classifier"].predict(X) == y) > 0.9
+
+
+def test_make_targets_of_the_readme_exist() -> None:
+    targets = Path("Makefile").read_text()
+    for target in re.findall(r"^make (\w+)", "\n".join(blocks("bash")), re.MULTILINE):
+        assert f"\n{target}:" in targets
+
+
+def test_the_results_are_those_of_the_result_files() -> None:
+    assert filled(TEXT) == TEXT
