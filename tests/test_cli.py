@@ -77,9 +77,10 @@ def test_interrupting_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"encodr": {"class_path": "CNN1d"}}, "encodr"),
-        ({"encoder": {"class_path": "CNN1"}}, "CNN1"),
-        ({"training": {"epoch": 3}}, "epoch"),
+        ({"encodr": {"class_path": "CNN1d"}}, "did you mean encoder?"),
+        ({"encoder": {"class_path": "CNN1"}}, "did you mean CNN1d?"),
+        ({"pairing": {"class_path": "Neighbour", "init_args": {"second": 2}}}, "mean seconds?"),
+        ({"training": {"epoch": 3}}, "did you mean epochs?"),
         ({"training": {"epochs": "many"}}, "many"),
     ],
 )
@@ -135,7 +136,7 @@ def test_the_whole_path_from_logs_to_vectors(
     assert main(words) == 0
     assert main(words) == 1
     assert "--resume" in capsys.readouterr().err
-    again = ["pretrain", str(run / "config.yaml"), "--resume", "true"]
+    again = ["pretrain", str(run / "config.yaml"), "--resume"]
     assert main(again) == 0
     scores = tmp_path / "scores.json"
     words = ["probe", str(run), "--budgets", "1,all", "--draws", "2", "--json", str(scores)]

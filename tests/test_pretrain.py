@@ -17,20 +17,13 @@ from tests.training import tiny_pretrain
 from tsclr.augment import Jitter
 from tsclr.checkpoint import FILE, Checkpoint
 from tsclr.encoders import CNN1d, Statistics
+from tsclr.features import fit_whitening
 from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour
-from tsclr.pretrain import (
-    Data,
-    Training,
-    batches,
-    fit_whitening,
-    learning_rate,
-    pick_device,
-    pretrain,
-    sensor_scale,
-)
+from tsclr.pretrain import batches, learning_rate, pick_device, pretrain, sensor_scale
 from tsclr.readout import PairWhitening
 from tsclr.runs import METRICS, State
+from tsclr.settings import Data, Training
 from tsclr.store import Store
 from tsclr.types import Recording
 from tsclr.windows import Windows

@@ -66,7 +66,13 @@ def test_units_follow_the_sensor_whatever_the_device():
 
 def test_input_spec_survives_json():
     values = {"channels": list(CHANNELS), "sample_rate": 50.0, "length": 128}
-    assert InputSpec.from_dict(values) == SPEC
+    assert InputSpec.from_dict(values | {"units": list(SPEC.units)}) == SPEC
+
+
+def test_input_spec_in_other_units_is_refused():
+    values = {"channels": ["acc_x"], "sample_rate": 50.0, "length": 128, "units": ["m/s²"]}
+    with pytest.raises(ValueError, match="use the version of tsclr that wrote it"):
+        InputSpec.from_dict(values)
 
 
 def test_stream_that_fits_is_accepted():

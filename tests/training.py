@@ -8,7 +8,8 @@ from tsclr.augment import Jitter, Rotate
 from tsclr.encoders import CNN1d
 from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour
-from tsclr.pretrain import Data, Training, pretrain
+from tsclr.pretrain import pretrain
+from tsclr.settings import Data, Training
 
 
 def tiny_pretrain(

@@ -64,7 +64,8 @@ class Checkpoint:
         **settings
             Anything that JSON can hold.
         """
-        described = {"encoder": spec_of(encoder), "input": asdict(input_spec)}
+        accepted = {"units": input_spec.units, "scale": encoder.input_scale.tolist()}
+        described = {"encoder": spec_of(encoder), "input": asdict(input_spec) | accepted}
         return cls({}, described | settings).adding("encoder", encoder.state_dict())
 
     def adding(self, prefix: str, tensors: dict[str, torch.Tensor]) -> "Checkpoint":

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jsonargparse import ArgumentParser
+    from tsclr.parser import Parser
 
 COMMANDS: dict[str, Callable[[list[str]], None]] = {}
 USAGE, FAILED = 2, 1
@@ -77,7 +77,7 @@ def _guarded(function: Callable[[list[str]], None], words: list[str], debug: boo
 @command
 def ingest(words: list[str]) -> None:
     """Read raw logs (CSV, Parquet) into a store."""
-    parser = _parser("ingest", ingest)
+    parser = _parser(ingest)
     parser.add_argument("paths", nargs="+", type=Path, help="log files, or folders of them")
     parser.add_argument("--config", action="config", help="YAML with any of these options")
     parser.add_argument("--out", type=Path, required=True, help="folder of the store")
@@ -94,13 +94,15 @@ def ingest(words: list[str]) -> None:
     reader = _reader(given)
     files = find_files(given.paths, reader.suffixes)
     store = run(reader, track(files, "ingesting"), given.out, given.rate)
-    _say(_about_store(given.out, store))
+    from tsclr.summaries import about_store
+
+    _say(f"store: {given.out}\n{about_store(store)}")
 
 
 @command
 def data(words: list[str]) -> None:
     """List the public datasets, or fetch one: data list, data fetch NAME."""
-    parser = _parser("data", data)
+    parser = _parser(data)
     parser.add_argument("action", choices=["list", "fetch"], help="what to do")
     parser.add_argument("name", nargs="?", help="dataset to fetch")
     parser.add_argument(
@@ -110,7 +112,9 @@ def data(words: list[str]) -> None:
     from tsclr import datasets
 
     if given.action == "list":
-        _say_table(_about_datasets(datasets))
+        from tsclr.summaries import about_datasets
+
+        _say_table(about_datasets())
     elif given.name is None:
         parser.error("data fetch needs the name of a dataset: see `tsclr data list`")
     else:
@@ -120,11 +124,17 @@ def data(words: list[str]) -> None:
 @command
 def pretrain(words: list[str]) -> None:
     """Learn an encoder from unlabelled streams: pretrain CONFIG.yaml --out RUN."""
-    parser = _parser("pretrain", pretrain)
+    parser = _parser(pretrain)
+    from tsclr.augment import Augmentation
+    from tsclr.encoders import Encoder
+    from tsclr.objectives import Objective
+    from tsclr.pairs import Pairing
     from tsclr.pretrain import pretrain as run
 
+    parser.kinds = (Encoder, Objective, Augmentation, Pairing)
     parser.add_argument("--config", action="config", help="YAML with any of these options")
-    parser.add_function_arguments(run, skip={"config"}, as_positional=False)
+    parser.add_argument("--resume", action="store_true", help="go on with the run in OUT")
+    parser.add_function_arguments(run, skip={"config", "resume"}, as_positional=False)
     if words and not words[0].startswith("-"):
         words = ["--config", *words]
     given = parser.parse_args(words)
@@ -137,7 +147,7 @@ def pretrain(words: list[str]) -> None:
 @command
 def probe(words: list[str]) -> None:
     """Score a run with few labels, beside baselines: probe RUN --dataset NAME."""
-    parser = _parser("probe", probe)
+    parser = _parser(probe)
     from tsclr.probe import HEADS
 
     parser.add_argument("run", type=Path, help="run folder")
@@ -167,13 +177,15 @@ def probe(words: list[str]) -> None:
     )  # fmt: skip
     if given.json:
         _write_json(given.json, results)
-    _say_table(_by_budget(results["results"]))
+    from tsclr.summaries import by_budget
+
+    _say_table(by_budget(results["results"]))
 
 
 @command
 def embed(words: list[str]) -> None:
     """Write a vector for each window: embed RUN STORE_OR_LOGS --out vectors.parquet."""
-    parser = _parser("embed", embed)
+    parser = _parser(embed)
     parser.add_argument("run", type=Path, help="run folder")
     parser.add_argument("source", nargs="+", help="a store, a dataset, or log files")
     parser.add_argument("--config", action="config", help="YAML with any of these options")
@@ -199,7 +211,7 @@ def embed(words: list[str]) -> None:
 @command
 def demo(words: list[str]) -> None:
     """Simulate raw logs, pretrain, probe with few labels, embed, and write report.html."""
-    parser = _parser("demo", demo)
+    parser = _parser(demo)
     parser.add_argument("--out", type=Path, default=Path("demo"), help="folder for everything")
     parser.add_argument("--seed", type=int, default=0, help="seed of the simulation and training")
     given = parser.parse_args(words)
@@ -208,7 +220,7 @@ def demo(words: list[str]) -> None:
     _say(str(run(given.out, given.seed)))
 
 
-def _describe_logs(parser: "ArgumentParser") -> None:
+def _describe_logs(parser: "Parser") -> None:
     """Options that say what the columns of a log are."""
     from tsclr.readers import Tabular
 
@@ -237,11 +249,11 @@ def _open_source(given: Any, sample_rate: float) -> Any:
     return Store.build((r for file in files for r in reader.read(file)), sample_rate)
 
 
-def _parser(name: str, function: Callable[[list[str]], None]) -> "ArgumentParser":
+def _parser(function: Callable[[list[str]], None]) -> "Parser":
     """Parser of one command, described by its docstring."""
-    from jsonargparse import ArgumentParser
+    from tsclr.parser import Parser
 
-    return ArgumentParser(prog=f"tsclr {name}", description=function.__doc__)
+    return Parser(prog=f"tsclr {function.__name__}", description=function.__doc__)
 
 
 def _listed(text: str | None) -> list[str]:
@@ -258,59 +270,6 @@ def _overview() -> str:
         + "\n".join(lines)
         + "\n\ntsclr COMMAND --help tells more; --debug shows where an error arose."
     )
-
-
-def _about_store(out: Path, store: Any) -> str:
-    """One paragraph that says what is in a store."""
-    import json
-
-    seconds = len(store.signal) / store.sample_rate
-    repairs: dict[str, int] = {}
-    for row in store.recordings["repairs"]:
-        for name, count in json.loads(row).items():
-            repairs[name] = repairs.get(name, 0) + count
-    mended = ", ".join(f"{count:,} {name}" for name, count in repairs.items()) or "none"
-    return (
-        f"store: {out}\n{len(store.subjects)} subjects, {len(store.recordings)} stretches, "
-        f"{len(store.signal):,} samples of {', '.join(store.channels)} at {store.sample_rate:g} Hz "
-        f"({seconds / 3600:.2f} h)\nclasses: {', '.join(store.classes) or 'none'}\n"
-        f"repairs: {mended}"
-    )
-
-
-def _about_datasets(datasets: Any) -> Any:
-    """A row for each dataset."""
-    import pandas as pd
-
-    from tsclr.specs import subclasses
-
-    return pd.DataFrame(
-        {
-            "name": kind.name,
-            "subjects": kind.facts.get("subjects", "as wished"),
-            "classes": len(kind.classes),
-            "Hz": f"{kind.sample_rate:g}",
-            "what": kind.title,
-            "licence": kind.licence,
-        }
-        for kind in subclasses(datasets.Dataset).values()
-    )
-
-
-def _by_budget(rows: list[dict[str, Any]]) -> Any:
-    """Macro F1, mean and SD over draws, a row for each method and head."""
-    import pandas as pd
-
-    table = pd.DataFrame(rows)
-    spread = [f" ± {row['macro_f1_sd']:.3f}" if row["draws"] > 1 else "" for row in rows]
-    table["score"] = [
-        f"{row['macro_f1_mean']:.3f}{sd}" for row, sd in zip(rows, spread, strict=True)
-    ]
-    shown = table.set_index(["method", "head", "budget"])["score"].unstack()  # noqa: PD010
-    order = table[["method", "head"]].drop_duplicates()
-    return shown.loc[
-        list(order.itertuples(index=False, name=None)), table["budget"].unique()
-    ].reset_index()
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -21,10 +21,11 @@ from tsclr.files import replacing
 from tsclr.ingest import ingest
 from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour
-from tsclr.pretrain import Data, Training, pretrain
+from tsclr.pretrain import pretrain
 from tsclr.probe import PRETRAINED, RANDOM, probe
 from tsclr.readers import Tabular
 from tsclr.runs import METRICS, circumstances
+from tsclr.settings import Data, Training
 from tsclr.store import Store
 from tsclr.windows import Windows
 

@@ -1,4 +1,4 @@
-"""An encoder and windows in, an array of representations out, batch by batch."""
+"""An encoder and windows in, representations and what they share with their neighbours out."""
 
 from typing import Protocol, runtime_checkable
 
@@ -7,6 +7,12 @@ import torch
 from jaxtyping import Float32, Int
 
 from tsclr.encoders import Encoder
+from tsclr.pairs import Neighbour
+from tsclr.readout import PairWhitening
+from tsclr.windows import Windows
+
+N_PAIRS = 8192
+"""Pairs on which the whitening is fitted: ten for each feature of the largest shipped encoder."""
 
 
 @runtime_checkable
@@ -57,3 +63,21 @@ def encode(
             features[low : low + len(batch)] = encoder(x).cpu()
     encoder.train(was_training)
     return features
+
+
+def fit_whitening(encoder: Encoder, streams: Windows, seed: int = 0) -> PairWhitening:
+    """Pair whitening of the features of neighbours in time, without labels.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        Gives the features.
+    streams : Windows
+        Windows over unlabelled streams of training subjects; up to `N_PAIRS` are drawn.
+    seed : int
+        Seed of the draw of windows and neighbours.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    index = torch.randperm(len(streams), generator=generator)[:N_PAIRS].numpy()
+    partners = Neighbour().partner(index, streams, generator)
+    return PairWhitening().fit(encode(encoder, streams, index), encode(encoder, streams, partners))

@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,125 +13,22 @@ import torch
 from jaxtyping import Float
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tsclr import datasets
 from tsclr.augment import Augmentation, Chain
 from tsclr.checkpoint import FILE
 from tsclr.diagnostics import alignment, dead_features, effective_rank, uniformity
 from tsclr.encoders import Encoder
-from tsclr.features import encode
+from tsclr.features import fit_whitening
 from tsclr.objectives import Objective
-from tsclr.pairs import Neighbour, Pairing
-from tsclr.readout import PairWhitening
+from tsclr.pairs import Pairing
 from tsclr.runs import State, describe
+from tsclr.settings import Data, Training
 from tsclr.specs import spec_of
-from tsclr.splits import Split, split_subjects
-from tsclr.store import Store
-from tsclr.windows import Windows, samples
+from tsclr.windows import Windows
 
 N_WATCHED = 1024
 """Validation pairs on which an epoch is judged; training windows that set the input scale."""
 
-N_PAIRS = 8192
-"""Pairs on which the whitening is fitted: ten for each feature of the largest shipped encoder."""
-
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class Data:
-    """Where pretraining windows come from.
-
-    Parameters
-    ----------
-    source : str
-        Folder of a store, or name of a public dataset.
-    root : str, optional
-        Folder with the archive of the dataset; the variable TSCLR_DATA by default.
-    window : float
-        Length of a window, s.
-    stride : float
-        From start to start, s.
-    test : list of str, optional
-        Subjects to leave out for a later test; for a public dataset its documented ones.
-    validation : float
-        Share of the other subjects that is watched, not trained on.
-    split_seed : int
-        Seed of the draw of validation subjects.
-    """
-
-    source: str
-    root: str | None = None
-    window: float = 2.56
-    stride: float = 1.28
-    test: list[str] | None = None
-    validation: float = 0.2
-    split_seed: int = 0
-
-    def open(self) -> tuple[Store, Split]:
-        """The store, and who is trained on."""
-        store = Store.load(self.source, self.root)
-        test = self.test
-        if test is None:
-            test = [] if Path(self.source).is_dir() else datasets.find(self.source)().test_subjects
-        return store, split_subjects(store.subjects, test, self.validation, self.split_seed)
-
-    def windows(self, store: Store, subjects: tuple[str, ...]) -> Windows:
-        """Windows over the whole streams of `subjects`.
-
-        Parameters
-        ----------
-        store : Store
-            As `open` gives it.
-        subjects : tuple of str
-            Whose streams.
-        """
-        length = samples(self.window, store.sample_rate)
-        stride = samples(self.stride, store.sample_rate, "stride")
-        return Windows.sliding(store, length, stride, subjects)
-
-
-@dataclass
-class Training:
-    """How long and how fast to train.
-
-    Parameters
-    ----------
-    epochs : int
-        Passes over the training windows.
-    batch_size : int
-        Pairs per step.
-    learning_rate : float
-        Highest rate of AdamW, after the warm-up.
-    weight_decay : float
-        Of AdamW.
-    warmup : float
-        Share of the steps with a rate that grows linearly; a half cosine to zero follows.
-    clip_norm : float
-        Largest norm of the gradient.
-    windows_per_epoch : int, optional
-        Windows drawn per epoch; all by default.
-    seed : int
-        Seed of weights, batches and views.
-    device : str
-        ``cpu``, ``cuda``, or ``auto``: cuda where there is one.
-    """
-
-    epochs: int = 20
-    batch_size: int = 256
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-4
-    warmup: float = 0.05
-    clip_norm: float = 1.0
-    windows_per_epoch: int | None = None
-    seed: int = 0
-    device: str = "auto"
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "learning_rate", "clip_norm"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"training.{name} is {getattr(self, name)}, it must be above 0")
-        if not 0 <= self.warmup < 1:
-            raise ValueError(f"training.warmup is {self.warmup}, it must be in [0, 1)")
 
 
 def pretrain(
@@ -340,24 +237,6 @@ def watch(
         "effective_rank": float(effective_rank(first - centre)),
         "dead_features": int(dead_features(first)),
     }
-
-
-def fit_whitening(encoder: Encoder, streams: Windows, seed: int = 0) -> PairWhitening:
-    """Pair whitening of the features of neighbours in time, without labels.
-
-    Parameters
-    ----------
-    encoder : Encoder
-        Gives the features.
-    streams : Windows
-        Windows over unlabelled streams of training subjects; up to `N_PAIRS` are drawn.
-    seed : int
-        Seed of the draw of windows and neighbours.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    index = torch.randperm(len(streams), generator=generator)[:N_PAIRS].numpy()
-    partners = Neighbour().partner(index, streams, generator)
-    return PairWhitening().fit(encode(encoder, streams, index), encode(encoder, streams, partners))
 
 
 def sensor_scale(windows: Windows, seed: int) -> Float[torch.Tensor, " C"]:

@@ -24,9 +24,8 @@ from threadpoolctl import threadpool_limits
 from tsclr import datasets
 from tsclr.checkpoint import Checkpoint
 from tsclr.encoders import Encoder, Statistics
-from tsclr.features import encode
+from tsclr.features import encode, fit_whitening
 from tsclr.finetune import FineTuned
-from tsclr.pretrain import fit_whitening
 from tsclr.scores import confusions, macro_f1, summarise
 from tsclr.specs import from_spec, nearest
 from tsclr.splits import (

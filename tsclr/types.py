@@ -165,14 +165,27 @@ class InputSpec:
         Parameters
         ----------
         values : dict
-            ``channels``, ``sample_rate`` and ``length``.
+            ``channels``, ``sample_rate``, ``length`` and ``units``.
+
+        Raises
+        ------
+        ValueError
+            If the units are not those of this tsclr.
 
         Examples
         --------
-        >>> InputSpec.from_dict({"channels": ["acc_x"], "sample_rate": 50.0, "length": 128})
+        >>> InputSpec.from_dict(
+        ...     {"channels": ["acc_x"], "sample_rate": 50.0, "length": 128, "units": ["g"]}
+        ... )
         InputSpec(channels=('acc_x',), sample_rate=50.0, length=128)
         """
-        return cls(tuple(values["channels"]), values["sample_rate"], values["length"])
+        spec = cls(tuple(values["channels"]), values["sample_rate"], values["length"])
+        if tuple(values["units"]) != spec.units:
+            raise ValueError(
+                f"the checkpoint was trained on {values['units']}, this tsclr reads {spec.units}: "
+                "use the version of tsclr that wrote it, or pretrain again"
+            )
+        return spec
 
     def check_stream(self, channels: tuple[str, ...], sample_rate: float) -> None:
         """Raise ``ValueError`` unless a stream has these channels, in this order, at this rate.

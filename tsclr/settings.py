@@ -1,0 +1,106 @@
+"""Names and numbers in, as a config gives them; a store with its split, or checked values out."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tsclr import datasets
+from tsclr.splits import Split, split_subjects
+from tsclr.store import Store
+from tsclr.windows import Windows, samples
+
+
+@dataclass
+class Data:
+    """Where pretraining windows come from.
+
+    Parameters
+    ----------
+    source : str
+        Folder of a store, or name of a public dataset.
+    root : str, optional
+        Folder with the archive of the dataset; the variable TSCLR_DATA by default.
+    window : float
+        Length of a window, s.
+    stride : float
+        From start to start, s.
+    test : list of str, optional
+        Subjects to leave out for a later test; for a public dataset its documented ones.
+    validation : float
+        Share of the other subjects that is watched, not trained on.
+    split_seed : int
+        Seed of the draw of validation subjects.
+    """
+
+    source: str
+    root: str | None = None
+    window: float = 2.56
+    stride: float = 1.28
+    test: list[str] | None = None
+    validation: float = 0.2
+    split_seed: int = 0
+
+    def open(self) -> tuple[Store, Split]:
+        """The store, and who is trained on."""
+        store = Store.load(self.source, self.root)
+        test = self.test
+        if test is None:
+            test = [] if Path(self.source).is_dir() else datasets.find(self.source)().test_subjects
+        return store, split_subjects(store.subjects, test, self.validation, self.split_seed)
+
+    def windows(self, store: Store, subjects: tuple[str, ...]) -> Windows:
+        """Windows over the whole streams of `subjects`.
+
+        Parameters
+        ----------
+        store : Store
+            As `open` gives it.
+        subjects : tuple of str
+            Whose streams.
+        """
+        length = samples(self.window, store.sample_rate)
+        stride = samples(self.stride, store.sample_rate, "stride")
+        return Windows.sliding(store, length, stride, subjects)
+
+
+@dataclass
+class Training:
+    """How long and how fast to train.
+
+    Parameters
+    ----------
+    epochs : int
+        Passes over the training windows.
+    batch_size : int
+        Pairs per step.
+    learning_rate : float
+        Highest rate of AdamW, after the warm-up.
+    weight_decay : float
+        Of AdamW.
+    warmup : float
+        Share of the steps with a rate that grows linearly; a half cosine to zero follows.
+    clip_norm : float
+        Largest norm of the gradient.
+    windows_per_epoch : int, optional
+        Windows drawn per epoch; all by default.
+    seed : int
+        Seed of weights, batches and views.
+    device : str
+        ``cpu``, ``cuda``, or ``auto``: cuda where there is one.
+    """
+
+    epochs: int = 20
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    warmup: float = 0.05
+    clip_norm: float = 1.0
+    windows_per_epoch: int | None = None
+    seed: int = 0
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "learning_rate", "clip_norm"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"training.{name} is {getattr(self, name)}, it must be above 0")
+        if not 0 <= self.warmup < 1:
+            raise ValueError(f"training.warmup is {self.warmup}, it must be in [0, 1)")

@@ -1,0 +1,76 @@
+"""Stores, datasets and scores in, text and tables for people out."""
+
+import json
+from collections import Counter
+from typing import Any
+
+import pandas as pd
+
+from tsclr.datasets import Dataset
+from tsclr.specs import subclasses
+from tsclr.store import Store
+
+
+def about_store(store: Store) -> str:
+    """What is in a store, and what had to be repaired.
+
+    Parameters
+    ----------
+    store : Store
+        Any store.
+    """
+    repairs = Counter()
+    for row in store.recordings["repairs"]:
+        repairs.update(json.loads(row))
+    mended = ", ".join(f"{count:,} {name}" for name, count in repairs.items()) or "none"
+    hours = len(store.signal) / store.sample_rate / 3600
+    return (
+        f"{len(store.subjects)} subjects, {len(store.recordings)} stretches, "
+        f"{len(store.signal):,} samples of {', '.join(store.channels)} "
+        f"at {store.sample_rate:g} Hz ({hours:.2f} h)\n"
+        f"classes: {', '.join(store.classes) or 'none'}\nrepairs: {mended}"
+    )
+
+
+def about_datasets() -> pd.DataFrame:
+    """A row for each dataset that can be read by name.
+
+    Examples
+    --------
+    >>> "hapt" in about_datasets()["name"].tolist()
+    True
+    """
+    return pd.DataFrame(
+        {
+            "name": kind.name,
+            "subjects": kind.facts.get("subjects", "as wished"),
+            "classes": len(kind.classes),
+            "Hz": f"{kind.sample_rate:g}",
+            "what": kind.title,
+            "licence": kind.licence,
+        }
+        for kind in subclasses(Dataset).values()
+    )
+
+
+def by_budget(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Macro F1 by label budget, a row for each method and head.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Results of `tsclr.probe.probe`.
+
+    Returns
+    -------
+    DataFrame
+        Mean, and SD over draws where there are several, as text.
+    """
+    table: dict[tuple[str, str], dict[str, str]] = {}
+    for row in rows:
+        spread = f" ± {row['macro_f1_sd']:.3f}" if row["draws"] > 1 else ""
+        cells = table.setdefault((row["method"], row["head"]), {})
+        cells[row["budget"]] = f"{row['macro_f1_mean']:.3f}{spread}"
+    return pd.DataFrame(
+        {"method": method, "head": head} | cells for (method, head), cells in table.items()
+    )
