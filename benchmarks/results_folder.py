@@ -1,6 +1,5 @@
 """A name and figures in, a file in ``benchmarks/results`` with date, commit and machine out."""
 
-import datetime
 import json
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,5 @@ def keep(name: str, figures: dict[str, Any]) -> Path:
         What JSON can hold.
     """
     path = RESULTS / f"{name}.json"
-    date = datetime.datetime.now(datetime.UTC).date().isoformat()
-    path.write_text(json.dumps({"date": date} | circumstances() | figures, indent=1) + "\n")
+    path.write_text(json.dumps({"circumstances": circumstances()} | figures, indent=1) + "\n")
     return path

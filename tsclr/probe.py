@@ -26,6 +26,7 @@ from tsclr.checkpoint import Checkpoint
 from tsclr.encoders import Encoder, Statistics
 from tsclr.features import encode, fit_whitening
 from tsclr.finetune import FineTuned
+from tsclr.runs import circumstances
 from tsclr.scores import confusions, macro_f1, summarise
 from tsclr.specs import from_spec, nearest
 from tsclr.splits import (
@@ -176,6 +177,7 @@ def probe(
         "n_train_windows": len(task.where((*task.split.train, *task.split.validation))),
         "n_test_windows": len(task.where(task.split.test)),
         "seed": seed,
+        "circumstances": circumstances(),
     }
 
 

@@ -12,6 +12,7 @@ import json
 import platform
 import subprocess
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -142,9 +143,10 @@ def describe(out: Path, config: str, **facts: Any) -> None:
 
 
 def circumstances() -> dict[str, Any]:
-    """Versions, commit, machine and threads: what a figure has to be read beside."""
+    """Date, versions, commit, machine and threads: what a figure has to be read beside."""
     packages = ("torch", "numpy", "scipy", "pandas", "pyarrow", "scikit-learn")
     return {
+        "date": datetime.now(UTC).date().isoformat(),
         "tsclr": tsclr.__version__,
         "commit": _commit(),
         "python": platform.python_version(),
