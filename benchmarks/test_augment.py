@@ -94,14 +94,10 @@ LOOPS = {
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+def warm_allocator():
     # A training process has freed larger tensors by its first step; after that the C library keeps
     # its memory instead of handing each tensor back to the system.
     torch.empty(2**22).fill_(0)
-    yield
-    torch.set_num_threads(before)
 
 
 def windows(n=N_WINDOWS):

@@ -14,14 +14,6 @@ N_WINDOWS = 256
 TRAINED = {name: kind for name, kind in ENCODERS.items() if list(kind(in_channels=6).parameters())}
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def windows():
     return torch.randn(N_WINDOWS, 6, 128, generator=torch.Generator().manual_seed(0))

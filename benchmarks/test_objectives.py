@@ -1,6 +1,6 @@
 """NT-Xent, value and gradient: two views of a batch of windows x 128, in time and peak memory.
 
-Beside it, in the group "nt_xent", stands the same loss as popular repositories write it: the
+Beside it, in the same group, stands the same loss as popular repositories write it: the
 similarity of all pairs, by broadcasting cosine_similarity or by a matrix product, then boolean
 selection of the negatives. Broadcasting makes tensors of (2N, 2N, D): about 3 GiB at 512 windows,
 and more than 10 GiB at 1,024, where it is not run. `extra_info` holds the peak memory above that of
@@ -68,7 +68,6 @@ def peak_mebibytes(function, windows):
     return (max(sizes) - sizes[0]) / 2**20
 
 
-@pytest.mark.benchmark(group="nt_xent")
 @pytest.mark.parametrize(
     ("function", "windows", "rounds"),
     [
@@ -80,7 +79,7 @@ def peak_mebibytes(function, windows):
     ],
 )
 def test_nt_xent(benchmark, function, windows, rounds):
-    torch.set_num_threads(1)
+    benchmark.group = f"nt_xent of {windows} windows"
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         peak = pool.apply(peak_mebibytes, (function, windows))
     benchmark.extra_info["peak_memory_MiB"] = round(peak)

@@ -3,6 +3,8 @@
 `extra_info` holds pairs per second. All threads of the machine are used, as in training.
 """
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -18,6 +20,11 @@ from tsclr.store import Store
 from tsclr.windows import Windows
 
 N_PAIRS = 256
+
+
+@pytest.fixture(autouse=True)
+def all_threads(one_thread):
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
 
 
 @pytest.fixture(scope="module")

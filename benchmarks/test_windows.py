@@ -16,14 +16,6 @@ N_WINDOWS, N_ROWS, LENGTH = 256, 1_000_000, 128
 CHANNELS = ("acc_x", "acc_y", "acc_z", "gyr_x", "gyr_y", "gyr_z")
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def windows(tmp_path_factory):
     folder, rng = tmp_path_factory.mktemp("store"), np.random.default_rng(0)

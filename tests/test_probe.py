@@ -79,6 +79,12 @@ def test_a_test_subject_that_pretraining_saw_is_refused(tiny_run: Path) -> None:
         probe(tiny_run, test=["01"])
 
 
+def test_the_same_store_is_known_by_another_path(tiny_run: Path, tiny_store: Path) -> None:
+    detour = str(tiny_store / ".." / tiny_store.name)
+    with pytest.raises(LeakError, match="pretraining has seen"):
+        probe(tiny_run, detour, test=["01"])
+
+
 def test_a_split_that_shares_a_subject_makes_no_task(tiny_store: Path) -> None:
     windows = Windows.labelled(Store.open(tiny_store), 128, 64)
     with pytest.raises(LeakError, match="subjects 02 are in train and in test"):

@@ -196,7 +196,7 @@ def open_labelled(
         classes = store.classes if dataset is None else dataset.scored_classes
     windows = Windows.labelled(store, spec.length, max(1, spec.length // 2), classes)
     used = Split(**{name: tuple(who) for name, who in checkpoint.settings["split"].items()})
-    own = checkpoint.settings["data"]["source"] == source
+    own = _place(checkpoint.settings["data"]["source"]) == _place(source)
     if own and used.test and test is None:
         return windows, tuple(classes), used
     if test is None and dataset is not None:
@@ -209,6 +209,11 @@ def open_labelled(
             f"`--data.test '[{','.join(split.test)}]'`, or name other subjects with --test"
         )
     return windows, tuple(classes), split
+
+
+def _place(source: str) -> str:
+    """One name for a store, however its folder is written."""
+    return str(Path(source).resolve()) if Path(source).is_dir() else source.lower()
 
 
 @dataclass(frozen=True)

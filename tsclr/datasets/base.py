@@ -173,7 +173,9 @@ def find(name: str) -> type[Dataset]:
     """
     known = {dataset.name: dataset for dataset in subclasses(Dataset).values()}
     if name.lower() not in known:
-        raise KeyError(f"no dataset called {name!r}: {nearest(name, known)}")
+        raise KeyError(
+            f"no store in a folder {name!r}, and no dataset of that name: {nearest(name, known)}"
+        )
     return known[name.lower()]
 
 
