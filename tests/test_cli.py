@@ -1,4 +1,5 @@
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -104,6 +105,24 @@ def test_scientific_notation_without_a_point_is_a_number(tiny_store: Path, tmp_p
     ]  # fmt: skip
     assert main(words) == 0
     assert Checkpoint.load(tmp_path / "run").settings["training"]["learning_rate"] == 1e-3
+
+
+def test_the_module_is_the_program(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["tsclr", "--help"])
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_module("tsclr", run_name="__main__")
+    assert stopped.value.code == 0
+    assert "usage: tsclr" in capsys.readouterr().out
+
+
+def test_demo_prints_the_report_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr("tsclr.demo.demo", lambda out, seed: out / f"{seed}.html")
+    assert main(["demo", "--out", str(tmp_path), "--seed", "3"]) == 0
+    assert capsys.readouterr().out.strip().endswith("3.html")
 
 
 def test_data_list_names_every_dataset(capsys: pytest.CaptureFixture) -> None:

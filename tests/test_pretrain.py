@@ -22,7 +22,7 @@ from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour
 from tsclr.pretrain import batches, learning_rate, pick_device, pretrain, sensor_scale
 from tsclr.readout import PairWhitening
-from tsclr.runs import METRICS, State
+from tsclr.runs import METRICS, State, circumstances
 from tsclr.settings import Data, Training
 from tsclr.store import Store
 from tsclr.types import Recording
@@ -42,6 +42,11 @@ def test_a_run_folder_tells_everything(tiny_run: Path, tiny_store: Path) -> None
     assert checkpoint.settings["data"]["source"] == str(tiny_store)
     assert checkpoint.settings["metrics"] == metrics
     assert checkpoint.input_spec.units == ("g", "g", "g", "rad/s", "rad/s", "rad/s")
+
+
+def test_a_machine_without_git_tells_no_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert circumstances()["commit"] is None
 
 
 def test_the_test_subject_is_not_seen(tiny_run: Path, tiny_store: Path) -> None:

@@ -248,7 +248,7 @@ def test_mapped_pages_are_released_while_reading_and_the_data_stay_right(
     released = []
     release = Store.release
     monkeypatch.setattr(Store, "release", lambda self: (released.append(1), release(self)))
-    monkeypatch.setattr(module, "RELEASE_BYTES", 10 * 20 * 3 * 4)
+    monkeypatch.setattr(module, "RELEASE_EVERY", 10)
     mapped = Windows.sliding(Store.open(tmp_path), length=20, stride=7)
     expected = Windows.sliding(store, length=20, stride=7)
     released.clear()

@@ -23,7 +23,8 @@ from tsclr.specs import nearest
 from tsclr.store import Store
 from tsclr.types import UNLABELLED, InputSpec
 
-RELEASE_BYTES = 64 * 2**20
+RELEASE_EVERY = 1024
+"""Windows between two releases of pages: each may map 128 KiB of the file around itself."""
 
 
 class Windows(Dataset):
@@ -76,7 +77,7 @@ class Windows(Dataset):
         self.store, self.length, self.starts = store, length, starts
         self.labels = np.broadcast_to(UNLABELLED, len(starts)) if labels is None else labels
         self._view = np.lib.stride_tricks.sliding_window_view(store.signal, length, axis=0)
-        self._bytes_read = 0
+        self._n_read = 0
 
     @classmethod
     def sliding(
@@ -164,10 +165,10 @@ class Windows(Dataset):
         """
         # NumPy copies window by window, time first; what follows is faster with time last.
         batch = torch.from_numpy(self._view[self.starts[np.asarray(indices)]]).contiguous()
-        self._bytes_read += batch.nbytes
-        if self._bytes_read > RELEASE_BYTES:
+        self._n_read += len(batch)
+        if self._n_read > RELEASE_EVERY:
             self.store.release()
-            self._bytes_read = 0
+            self._n_read = 0
         return batch
 
     @property
