@@ -72,7 +72,15 @@ def test_safetensors_of_other_programs_are_refused(tmp_path: Path) -> None:
 
 def test_a_class_outside_the_package_is_not_imported(tmp_path: Path) -> None:
     Checkpoint({}, {"encoder": {"class": "os.system", "in_channels": 3}}).save(tmp_path / FILE)
-    with pytest.raises(KeyError, match=r"no Encoder called 'os\.system'"):
+    with pytest.raises(ValueError, match=r"no Encoder called 'os\.system'"):
+        Checkpoint.load(tmp_path).encoder()
+
+
+def test_an_argument_of_another_version_is_explained(tmp_path: Path) -> None:
+    Checkpoint({}, {"encoder": {"class": "CNN1d", "in_channels": 3, "heads": 2}}).save(
+        tmp_path / FILE
+    )
+    with pytest.raises(ValueError, match=r"CNN1d has no argument 'heads'.*version of tsclr"):
         Checkpoint.load(tmp_path).encoder()
 
 

@@ -197,7 +197,7 @@ def test_second_ingest_at_the_same_time_is_refused(logs, out):
     out.mkdir()
     with (out / ".lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        with pytest.raises(ValueError, match="another ingest is writing to"):
+        with pytest.raises(ValueError, match="another process is writing to"):
             ingest(Plain(), logs[:1], out)
     assert len(ingest(Plain(), logs[:1], out).recordings) == 2
 

@@ -1,7 +1,6 @@
 import json
 import math
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -20,7 +19,15 @@ from tsclr.encoders import CNN1d, Statistics
 from tsclr.features import fit_whitening
 from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour
-from tsclr.pretrain import batches, learning_rate, pick_device, pretrain, sensor_scale
+from tsclr.pretrain import (
+    batches,
+    learning_rate,
+    pick_device,
+    pretrain,
+    sensor_scale,
+    start,
+    take_step,
+)
 from tsclr.readout import PairWhitening
 from tsclr.runs import METRICS, State, circumstances
 from tsclr.settings import Data, Training
@@ -87,7 +94,7 @@ def test_resume_ends_with_the_weights_of_an_uninterrupted_run(
     _assert_same_weights(tmp_path / "run", tiny_run)
 
 
-def test_resume_keeps_the_optimiser_and_raw_weights_ts2vec(tiny_run: Path) -> None:
+def test_resume_keeps_optimiser_and_objective_unlike_ts2vec(tiny_run: Path) -> None:
     checkpoint = Checkpoint.load(tiny_run)
     moments = checkpoint.part("optimizer")
     assert any(name.endswith("exp_avg_sq") for name in moments)
@@ -101,25 +108,54 @@ def test_sigkill_leaves_a_whole_run_that_a_rerun_completes(
     command = [
         sys.executable, "-c",
         "import sys; from pathlib import Path; from tests.training import tiny_pretrain; "
-        "tiny_pretrain(Path(sys.argv[1]), Path(sys.argv[2]), resume=True)",
+        "tiny_pretrain(Path(sys.argv[1]), Path(sys.argv[2]), resume=True, epochs=400)",
         str(tiny_store), str(out),
     ]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while process.poll() is None and not (out / FILE).exists():
         time.sleep(0.01)
-    time.sleep(random.Random(0).uniform(0, 0.2))
     process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert Checkpoint.load(out).settings["epoch"] >= 1
-    tiny_pretrain(tiny_store, out, resume=True)
-    _assert_same_weights(out, tiny_run)
-    leftovers = {path.name for path in out.iterdir()} - {p.name for p in tiny_run.iterdir()}
-    assert all(name.endswith(".part") for name in leftovers)
+    assert process.wait() == -signal.SIGKILL
+    assert 1 <= Checkpoint.load(out).settings["epoch"] < 400
+    again = tiny_pretrain(tiny_store, out, resume=True, epochs=400)
+    assert Checkpoint.load(again).settings["epoch"] == 400
+
+
+@pytest.mark.parametrize("nth", range(1, 9))
+def test_stopped_at_any_write_a_rerun_ends_with_the_same_weights(
+    nth: int, tiny_run: Path, tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    replace = Path.replace
+
+    def stop(self: Path, target: Path) -> Path:
+        calls.append(target)
+        if len(calls) == nth:
+            raise KeyboardInterrupt
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", stop)
+    with pytest.raises(KeyboardInterrupt):
+        tiny_pretrain(tiny_store, tmp_path / "run")
+    monkeypatch.undo()
+    (tmp_path / "run" / ".checkpoint.safetensors.1.part").write_text("half written")
+    tiny_pretrain(tiny_store, tmp_path / "run", resume=True)
+    _assert_same_weights(tmp_path / "run", tiny_run)
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert names == {path.name for path in tiny_run.iterdir()}
 
 
 def test_a_run_is_not_overwritten(tiny_run: Path, tiny_store: Path) -> None:
     with pytest.raises(FileExistsError, match="--resume"):
         tiny_pretrain(tiny_store, tiny_run)
+
+
+def test_resume_with_another_encoder_is_refused(
+    tiny_run: Path, tiny_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.training.CNN1d", partial(CNN1d, dropout=0.5))
+    with pytest.raises(ValueError, match="another encoder"):
+        tiny_pretrain(tiny_store, tiny_run, resume=True)
 
 
 def test_resume_with_other_settings_is_refused(tiny_run: Path, tiny_store: Path) -> None:
@@ -150,6 +186,16 @@ def test_learning_rate_warms_up_and_falls_to_zero() -> None:
     assert rates[:10] == pytest.approx([0.2 * (step + 1) for step in range(10)])
     expected = [1 + math.cos(math.pi * step / 90) for step in range(90)]
     assert rates[10:] == pytest.approx(expected)
+
+
+def test_the_norm_of_the_whole_gradient_is_clipped(tiny_store: Path) -> None:
+    windows = Windows.sliding(Store.open(tiny_store), 128, 64)
+    state = start(partial(CNN1d, width=8), NTXent, windows, Training(), torch.device("cpu"))
+    views = [windows.__getitems__(range(16)), windows.__getitems__(range(1, 17))]
+    take_step(state, state.objective(state.encoder, views), 1e-3, clip_norm=1e-3)
+    gradients = [p.grad for g in state.optimizer.param_groups for p in g["params"]]
+    norm = torch.cat([g.flatten() for g in gradients if g is not None]).norm()
+    assert norm == pytest.approx(1e-3, rel=1e-3)
 
 
 def test_batches_take_every_window_once_and_leave_out_the_rest() -> None:
@@ -185,6 +231,7 @@ def test_whitening_is_fitted_on_neighbours_at_the_end(tiny_run: Path, tiny_store
     kept = PairWhitening.from_arrays(arrays)
     fitted = fit_whitening(checkpoint.encoder(), streams)
     np.testing.assert_allclose(kept.mean_, fitted.mean_, rtol=1e-5)
+    np.testing.assert_allclose(kept.eigenvalues_, fitted.eigenvalues_, rtol=1e-4)
 
 
 def test_an_encoder_without_parameters_is_refused(tiny_store: Path, tmp_path: Path) -> None:

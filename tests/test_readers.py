@@ -337,7 +337,7 @@ def test_time_that_contradicts_the_settings(log: pd.DataFrame, write: Write) -> 
     fails(write(log.assign(t=log["t"] * 10)), "Name the unit")
     fails(write(log.assign(t=5)), "does not advance")
     fails(write(log), "declared 100 Hz, but the stamps say 50 Hz", log_rate=100.0)
-    fails(write(log), "raise max_gap", time_unit="s", max_gap=2.0)
+    fails(write(log), "in ms at 50 Hz: declare the unit as ms", time_unit="s", max_gap=2.0)
     dates = pd.date_range("2024-05-31", periods=N, freq="20ms").astype(str)
     fails(write(log.assign(t=dates)), "holds dates, but time_unit is 'ms'", time_unit="ms")
     fails(write(log.assign(t=[np.inf] * N)), "time column 't' is empty")
@@ -468,3 +468,16 @@ def test_a_real_phone_log_with_batched_stamps(data_root: Path, tmp_path: Path) -
         assert 0.9 < np.median(np.linalg.norm(found.signal[:, :3], axis=1)) < 1.1
         assert found.labels is not None
         assert len(set(found.labels)) == 5
+
+
+def test_a_declared_unit_of_time_that_makes_no_sense_is_refused(log, write):
+    seconds = log.assign(t=1.6e9 + np.arange(len(log)) / 50)
+    fails(write(seconds), "in ms this log runs at .* Hz, in s at 50 Hz", time_unit="ms")
+
+
+@pytest.mark.parametrize(("name", "delimiter"), [("log.tsv", ","), ("log.csv", "\\t")])
+def test_tabs_between_columns(tmp_path, name, delimiter):
+    rows = "".join(f"{20 * i}\t0\t0\t1\n" for i in range(100))
+    (tmp_path / name).write_text("time\tacc_x\tacc_y\tacc_z\n" + rows)
+    [found] = Tabular(time="time", delimiter=delimiter).read(tmp_path / name)
+    assert found.signal.shape == (100, 3)

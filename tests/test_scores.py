@@ -64,6 +64,11 @@ def test_the_interval_over_subjects_is_that_of_a_slow_bootstrap(labelled: tuple)
     assert found == pytest.approx(np.percentile(slow, [2.5, 97.5]), abs=0.01)
 
 
+def test_a_class_nobody_has_seen_has_no_score() -> None:
+    counts = np.array([[[[5, 0, 0], [1, 5, 0], [0, 0, 0]]]])
+    assert summarise(counts, CLASSES)["per_class_f1"]["c"] is None
+
+
 def test_one_draw_has_no_interval_over_draws(labelled: tuple) -> None:
     row = summarise(confusions(*labelled, 3)[None], CLASSES)
     assert row["macro_f1_ci_draws"] is None

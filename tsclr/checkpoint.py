@@ -66,7 +66,7 @@ class Checkpoint:
         """
         accepted = {"units": input_spec.units, "scale": encoder.input_scale.tolist()}
         described = {"encoder": spec_of(encoder), "input": asdict(input_spec) | accepted}
-        return cls({}, described | settings).adding("encoder", encoder.state_dict())
+        return cls({}, settings | described).adding("encoder", encoder.state_dict())
 
     def adding(self, prefix: str, tensors: dict[str, torch.Tensor]) -> "Checkpoint":
         """Checkpoint with more tensors under ``prefix.``.
@@ -142,7 +142,7 @@ class Checkpoint:
         if header.get("sha256") != _digest(settings, tensors):
             raise ValueError(f"{path} does not match its checksum, it was altered: {_ADVICE}")
         found = json.loads(settings)
-        if found.pop("format", None) != FORMAT:
+        if not isinstance(found, dict) or found.pop("format", None) != FORMAT:
             raise ValueError(
                 f"{path} has another checkpoint format than {FORMAT}, the one of this tsclr: "
                 "use the version of tsclr that wrote it, or pretrain again"
@@ -156,7 +156,13 @@ class Checkpoint:
 
     def encoder(self) -> Encoder:
         """The encoder with its weights, in evaluation mode, on the CPU."""
-        encoder = from_spec(Encoder, self.settings["encoder"])
+        try:
+            encoder = from_spec(Encoder, self.settings["encoder"])
+        except (KeyError, TypeError) as error:
+            raise ValueError(
+                f"this tsclr cannot rebuild the encoder of the checkpoint ({error}): "
+                "use the version of tsclr that wrote it, or pretrain again"
+            ) from error
         return self.restore("encoder", encoder).eval()
 
     def restore(self, prefix: str, module: Module) -> Module:

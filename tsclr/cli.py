@@ -134,14 +134,13 @@ def pretrain(words: list[str]) -> None:
     parser.kinds = (Encoder, Objective, Augmentation, Pairing)
     parser.add_argument("--config", action="config", help="YAML with any of these options")
     parser.add_argument("--resume", action="store_true", help="go on with the run in OUT")
-    parser.add_function_arguments(run, skip={"config", "resume"}, as_positional=False)
+    parser.add_function_arguments(run, skip={"resume"}, as_positional=False)
     if words and not words[0].startswith("-"):
         words = ["--config", *words]
     given = parser.parse_args(words)
     settings = vars(parser.instantiate(given))
     settings.pop("config")
-    given.pop("config")
-    _say(f"run: {run(**settings, config=parser.dump(given))}")
+    _say(f"run: {run(**settings)}")
 
 
 @command

@@ -1,6 +1,7 @@
 """Windows, stores and logs in, vectors out: a trained encoder inside a pipeline of yours."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -181,20 +182,22 @@ def describe(windows: Windows) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        N rows: recording, subject, device, start (s), time (ns since the epoch), label of the
-        middle sample.
+        N rows: recording, subject, device, start (s), time (ns since the epoch, missing where the
+        log has relative time only), label of the middle sample.
     """
     store = windows.store
     rows = store.recordings.iloc[windows.rows()]
     start = (windows.starts - rows["start"].to_numpy()) / store.sample_rate
     names = np.array([*store.classes, ""], dtype=object)
+    origin = rows["start_time"].astype("Int64").replace(0, pd.NA)
+    time = origin.to_numpy() + np.rint(start * 1e9).astype(np.int64)
     return pd.DataFrame(
         {
             "recording": rows["name"].to_numpy(),
             "subject": rows["subject"].to_numpy(),
             "device": rows["device"].to_numpy(),
             "start": start,
-            "time": rows["start_time"].to_numpy() + np.rint(start * 1e9).astype(np.int64),
+            "time": pd.array(time, "Int64"),
             "label": names[store.labels[windows.starts + windows.length // 2]],
         }
     )
@@ -220,13 +223,12 @@ def write_vectors(embedder: Embedder, store: Store, stride: int, out: Path) -> i
         Windows written.
     """
     n_windows = 0
-    with replacing(out) as temporary:
+    with replacing(out) as temporary, ExitStack() as opened:
         writer = None
         for table in track(embedder.transform_store(store, stride), "embedding"):
             piece = pa.Table.from_pandas(table, preserve_index=False)
-            writer = writer or pq.ParquetWriter(temporary, piece.schema)
+            writer = writer or opened.enter_context(pq.ParquetWriter(temporary, piece.schema))
             writer.write_table(piece)
             n_windows += len(table)
-        if writer is not None:
-            writer.close()
+        opened.close()
     return n_windows

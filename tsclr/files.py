@@ -1,6 +1,7 @@
 """Paths in, whole files out: nothing is ever half written."""
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -48,6 +49,33 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Hold a folder against a second writer; remove what a killed one left half written.
+
+    Parameters
+    ----------
+    folder : Path
+        Made where it does not exist.
+
+    Raises
+    ------
+    ValueError
+        If another process writes to it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(
+                f"another process is writing to {folder}: wait until it ends"
+            ) from error
+        for half in folder.glob(".*.part"):
+            half.unlink()
+        yield
 
 
 @contextmanager

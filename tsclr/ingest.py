@@ -5,7 +5,6 @@ place in one step at the end, so the store shows its old state until the new one
 interrupted run had finished is kept by the next.
 """
 
-import fcntl
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -15,7 +14,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from tsclr.files import naming_full_disk, sha256
+from tsclr.files import claimed, naming_full_disk, sha256
 from tsclr.readers import Reader
 from tsclr.specs import spec_of
 from tsclr.store import LABELS, SIGNAL, TABLE, Draft, Store
@@ -67,22 +66,23 @@ def ingest(
     >>> store.signal.shape, store.sample_rate
     ((100, 3), 50.0)
     """
-    out.mkdir(parents=True, exist_ok=True)
     settings = json.dumps(spec_of(reader))
-    with _locked(out):
+    with claimed(out):
         draft = _resume(out, sample_rate)
         done = {row["source"]: row for row in draft.rows}
+        contents = {row["source_hash"]: row["source"] for row in draft.rows}
         with (
             naming_full_disk(out),
             _appending(out / SIGNAL, draft.n_samples * 4 * len(draft.channels)) as signal_file,
             _appending(out / LABELS, draft.n_samples * 2) as label_file,
         ):
             for file in files:
-                if not _is_done(file, settings, done.get(str(file))):
+                if not _is_done(file, settings, done.get(str(file)), contents):
                     recordings = reader.read(file)
                     if not _append(recordings, draft, signal_file, label_file, settings):
                         raise ValueError(f"{file} holds no recording: leave it out")
                     done[str(file)] = draft.rows[-1]
+                    contents[draft.rows[-1]["source_hash"]] = str(file)
                     draft.write(out / UNFINISHED)
         draft.header()
         draft.write(out / TABLE)
@@ -92,8 +92,6 @@ def ingest(
 
 def _resume(out: Path, sample_rate: float | None) -> Draft:
     """The table as the last run left it, checked against what is asked for now."""
-    for half in out.glob(".*.part"):
-        half.unlink()
     table = next((out / name for name in (UNFINISHED, TABLE) if (out / name).exists()), None)
     if table is None:
         return Draft(sample_rate=sample_rate)
@@ -106,11 +104,18 @@ def _resume(out: Path, sample_rate: float | None) -> Draft:
     return draft
 
 
-def _is_done(file: Path, settings: str, row: dict[str, Any] | None) -> bool:
+def _is_done(
+    file: Path, settings: str, row: dict[str, Any] | None, contents: dict[str, str]
+) -> bool:
     """Whether the store holds this very file, read in this very way; `row` is its last one."""
+    content = sha256(file)
     if row is None:
+        if content in contents:
+            raise ValueError(
+                f"{file} holds the same as {contents[content]}, which the store has: leave it out"
+            )
         return False
-    if row["source_hash"] != sha256(file):
+    if row["source_hash"] != content:
         raise ValueError(
             f"{file} has changed since it was ingested: choose another folder for the store"
         )
@@ -154,14 +159,3 @@ def _appending(path: Path, size: int) -> Iterator[BinaryIO]:
         handle.truncate(size)
         handle.seek(size)
         yield handle
-
-
-@contextmanager
-def _locked(out: Path) -> Iterator[None]:
-    """Hold the store against a second `ingest`."""
-    with (out / ".lock").open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ValueError(f"another ingest is writing to {out}: wait until it ends") from error
-        yield

@@ -18,10 +18,11 @@ from tsclr.checkpoint import FILE
 from tsclr.diagnostics import alignment, dead_features, effective_rank, uniformity
 from tsclr.encoders import Encoder
 from tsclr.features import fit_whitening
+from tsclr.files import claimed
 from tsclr.objectives import Objective
 from tsclr.pairs import Pairing
 from tsclr.runs import State, describe
-from tsclr.settings import Data, Training
+from tsclr.settings import Data, Training, fingerprints, place
 from tsclr.specs import spec_of
 from tsclr.windows import Windows
 
@@ -40,7 +41,6 @@ def pretrain(
     training: Training,
     out: Path,
     resume: bool = False,
-    config: str = "",
 ) -> Path:
     """Learn an encoder by contrast of positive pairs; write a run folder.
 
@@ -62,8 +62,6 @@ def pretrain(
         Run folder.
     resume : bool
         Go on with the run in `out`, where there is one.
-    config : str
-        YAML of this call, kept in the run folder.
 
     Returns
     -------
@@ -82,20 +80,22 @@ def pretrain(
     store, split = data.open()
     train, watched = data.windows(store, split.train), data.windows(store, split.validation)
     device = pick_device(training.device)
-    with torch.random.fork_rng():
+    with claimed(out), torch.random.fork_rng():
         torch.manual_seed(training.seed)
         state = start(encoder, objective, train, training, device)
         settings = {
             "data": asdict(data),
             "split": asdict(split),
+            "place": place(data.source),
+            "seen": fingerprints(store, (*split.train, *split.validation)),
             "objective": spec_of(state.objective),
             "views": spec_of(views),
             "pairing": spec_of(pairing),
             "training": asdict(training),
         }
-        claim(out, resume, state, settings, config)
+        claim(out, resume, state, settings)
         view = Chain(views)
-        n_steps = len(list(batches(len(train), training)))
+        n_steps, batch_size = np.shape(list(batches(len(train), training)))
         with progress_bar() as progress:
             bar = progress.add_task("", total=training.epochs * n_steps, loss=math.nan, speed=0.0)
             progress.update(bar, completed=state.epoch * n_steps)
@@ -121,7 +121,7 @@ def pretrain(
                     }
                     | watch(state, view, pairing, watched, training.seed, device)
                     | {"learning_rate": rate, "seconds": seconds}
-                    | {"windows_per_second": n_steps * training.batch_size / seconds}
+                    | {"windows_per_second": n_steps * batch_size / seconds}
                 )
                 state.save(out, train.input_spec, settings)
                 log.info("%s", summary(state.metrics[-1], training.epochs))
@@ -155,7 +155,7 @@ def start(
     return State(model, criterion, optimizer)
 
 
-def claim(out: Path, resume: bool, state: State, settings: dict[str, Any], config: str) -> None:
+def claim(out: Path, resume: bool, state: State, settings: dict[str, Any]) -> None:
     """Take the run folder: go on with the run in it, or begin one."""
     if (out / FILE).exists():
         if not resume:
@@ -164,7 +164,7 @@ def claim(out: Path, resume: bool, state: State, settings: dict[str, Any], confi
             )
         state.resume(out, settings)
     else:
-        describe(out, config, split=settings["split"], seed=settings["training"]["seed"])
+        describe(out, settings | {"encoder": spec_of(state.encoder)})
 
 
 def batches(n_windows: int, training: Training) -> Iterator[np.ndarray]:
@@ -205,7 +205,8 @@ def take_step(
         group["lr"] = rate
     state.optimizer.zero_grad()
     loss.backward()
-    torch.nn.utils.clip_grad_norm_(state.encoder.parameters(), clip_norm)
+    parameters = [p for group in state.optimizer.param_groups for p in group["params"]]
+    torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
     state.optimizer.step()
     state.objective.after_step(state.encoder)
     return {"loss": float(loss.detach())} | {
@@ -247,10 +248,9 @@ def sensor_scale(windows: Windows, seed: int) -> Float[torch.Tensor, " C"]:
     generator = torch.Generator().manual_seed(seed)
     drawn = torch.randperm(len(windows), generator=generator)[:N_WATCHED]
     power = windows.__getitems__(drawn).double().square().mean((0, 2))
-    n_axes = 3 if len(power) % 3 == 0 else 1
-    scale = (
-        power.unflatten(0, (-1, n_axes)).mean(1, keepdim=True).expand(-1, n_axes).flatten().sqrt()
-    )
+    sensors = [channel.rpartition("_")[0] for channel in windows.store.channels]
+    same = torch.tensor([[one == other for other in sensors] for one in sensors]).double()
+    scale = (same @ power / same.sum(1)).sqrt()
     return torch.where(scale > 0, scale, 1.0).float()
 
 

@@ -3,7 +3,8 @@
 Every choice is made on validation subjects of the training side: labels are drawn from the other
 training subjects, each candidate is scored on the validation subjects, and the best on average over
 the draws is fitted anew on draws from all training subjects. Test subjects are scored once.
-Features are standardised by their moments over the training subjects, which takes no label.
+Features are standardised by their moments over the raw streams of the training subjects, which
+takes no label.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -24,10 +25,11 @@ from threadpoolctl import threadpool_limits
 from tsclr import datasets
 from tsclr.checkpoint import Checkpoint
 from tsclr.encoders import Encoder, Statistics
-from tsclr.features import encode, fit_whitening
+from tsclr.features import N_PAIRS, encode, fit_whitening
 from tsclr.finetune import FineTuned
 from tsclr.runs import circumstances
 from tsclr.scores import confusions, macro_f1, summarise
+from tsclr.settings import fingerprints, place
 from tsclr.specs import from_spec, nearest
 from tsclr.splits import (
     Budget,
@@ -48,7 +50,10 @@ STEPS = (50, 200)
 
 def linear(n_labels: int) -> list[Any]:  # noqa: ARG001
     """Logistic regressions from strong to weak regularisation."""
-    return [LogisticRegression(C=C, max_iter=1000, tol=1e-3) for C in (1e-3, 1e-2, 0.1, 1.0, 10.0)]
+    return [
+        LogisticRegression(C=C, max_iter=1000, tol=1e-3)
+        for C in (1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0)
+    ]
 
 
 def knn(n_labels: int) -> list[Any]:
@@ -154,6 +159,11 @@ def probe(
     """
     checkpoint = Checkpoint.load(run)
     parsed = {text: parse_budget(text) for text in budgets}
+    for name, given in {"budgets": budgets, "heads": heads}.items():
+        if not given:
+            raise ValueError(f"no {name} are given: name at least one")
+    if draws < 1:
+        raise ValueError(f"draws is {draws}, it must be at least 1")
     for head in heads:
         if head not in HEADS:
             raise ValueError(f"no head {head!r}: {nearest(head, HEADS)}")
@@ -177,6 +187,10 @@ def probe(
         "n_train_windows": len(task.where((*task.split.train, *task.split.validation))),
         "n_test_windows": len(task.where(task.split.test)),
         "seed": seed,
+        "pretraining": {
+            "seconds": sum(epoch["seconds"] for epoch in checkpoint.settings["metrics"]),
+            "training": checkpoint.settings["training"],
+        },
         "circumstances": circumstances(),
     }
 
@@ -196,24 +210,25 @@ def open_labelled(
         classes = store.classes if dataset is None else dataset.scored_classes
     windows = Windows.labelled(store, spec.length, max(1, spec.length // 2), classes)
     used = Split(**{name: tuple(who) for name, who in checkpoint.settings["split"].items()})
-    own = _place(checkpoint.settings["data"]["source"]) == _place(source)
+    seen = (*used.train, *used.validation)
+    own = checkpoint.settings["place"] == place(source)
     if own and used.test and test is None:
         return windows, tuple(classes), used
     if test is None and dataset is not None:
         test = dataset.test_subjects
     split = split_subjects(sorted(set(windows.subjects)), 0.3 if test is None else test)
-    shared = set(split.test) & {*used.train, *used.validation} if own else set()
+    shared = {
+        subject
+        for subject in split.test
+        if (own and subject in seen)
+        or set(fingerprints(store, (subject,))) & set(checkpoint.settings["seen"])
+    }
     if shared:
         raise LeakError(
             f"pretraining has seen the test subjects {', '.join(sorted(shared))}: pretrain with "
             f"`--data.test '[{','.join(split.test)}]'`, or name other subjects with --test"
         )
     return windows, tuple(classes), split
-
-
-def _place(source: str) -> str:
-    """One name for a store, however its folder is written."""
-    return str(Path(source).resolve()) if Path(source).is_dir() else source.lower()
 
 
 @dataclass(frozen=True)
@@ -288,14 +303,15 @@ def _cells(
 ) -> Iterator[Cell]:
     """Every method under every head."""
     spec = checkpoint.input_spec
+    streams = Windows.sliding(
+        task.windows.store, spec.length, max(1, spec.length // 2), task.split.train
+    )
+    drawn = np.random.default_rng(task.seed).permutation(len(streams))[:N_PAIRS]
     for method, encoder in methods(checkpoint).items():
         features = encode(encoder, task.windows)
-        train = task.where(task.split.train)
-        frozen = {method: np.asarray(StandardScaler().fit(features[train]).transform(features))}
+        moments = StandardScaler().fit(encode(encoder, streams, drawn))
+        frozen = {method: np.asarray(moments.transform(features))}
         if whiten:
-            streams = Windows.sliding(
-                task.windows.store, spec.length, max(1, spec.length // 2), task.split.train
-            )
             whitening = fit_whitening(encoder, streams)
             frozen[f"{method}, whitened"] = whitening.transform(features)
         for head in heads:

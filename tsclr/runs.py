@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 
 import tsclr
 from tsclr.checkpoint import FILE, Checkpoint
 from tsclr.encoders import Encoder
 from tsclr.files import replacing
 from tsclr.objectives import Objective
+from tsclr.specs import spec_of
 from tsclr.types import InputSpec
 
 METRICS = "metrics.jsonl"
@@ -94,7 +96,7 @@ class State:
             If the run was made with other settings.
         """
         checkpoint = Checkpoint.load(out)
-        asked = json.loads(json.dumps(settings))
+        asked = json.loads(json.dumps(settings | {"encoder": spec_of(self.encoder)}))
         differing = [name for name in asked if checkpoint.settings.get(name) != asked[name]]
         if differing:
             raise ValueError(
@@ -124,22 +126,43 @@ def write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
         temporary.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
 
 
-def describe(out: Path, config: str, **facts: Any) -> None:
-    """Write down the call and the circumstances of a run.
+def describe(out: Path, settings: dict[str, Any]) -> None:
+    """Write down the call, as `tsclr pretrain` reads it, and the circumstances of a run.
 
     Parameters
     ----------
     out : Path
         Run folder.
-    config : str
-        YAML of the call; empty where Python made it.
-    **facts
-        More to write down.
+    settings : dict
+        As `State.save` keeps them.
     """
     with replacing(out / CONFIG) as temporary:
-        temporary.write_text(config)
+        temporary.write_text(yaml.safe_dump(config_of(out, settings), sort_keys=False))
     with replacing(out / MACHINE) as temporary:
-        temporary.write_text(json.dumps(circumstances() | facts, indent=2))
+        facts = circumstances() | {"split": settings["split"]}
+        facts["seed"] = settings["training"]["seed"]
+        temporary.write_text(json.dumps(facts, indent=2))
+
+
+def config_of(out: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """The YAML that repeats a run.
+
+    Parameters
+    ----------
+    out : Path
+        Run folder.
+    settings : dict
+        As `State.save` keeps them.
+    """
+    call = {name: settings[name] for name in ("data", "training")}
+    call |= {name: _class_path(settings[name]) for name in ("encoder", "objective", "pairing")}
+    return call | {"views": [_class_path(spec) for spec in settings["views"]], "out": str(out)}
+
+
+def _class_path(spec: dict[str, Any]) -> dict[str, Any]:
+    """A spec in the words of a config; widths come from the data and are left out."""
+    arguments = {k: v for k, v in spec.items() if k not in ("class", "in_channels", "num_features")}
+    return {"class_path": spec["class"], "init_args": arguments}
 
 
 def circumstances() -> dict[str, Any]:

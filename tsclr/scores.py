@@ -93,20 +93,30 @@ def summarise(
     scores = np.asarray(macro_f1(total))
     accuracy = np.trace(total, axis1=1, axis2=2) / total.sum((1, 2))
     over_subjects = _resampled(counts, seed)
+    by_class = class_f1(total).T
     return {
         "draws": len(scores),
         "macro_f1_mean": float(scores.mean()),
-        "macro_f1_sd": float(scores.std(ddof=1)) if len(scores) > 1 else 0.0,
+        "macro_f1_sd": _sd(scores),
         "macro_f1_ci_draws": _student(scores),
         "macro_f1_ci_subjects": np.percentile(over_subjects, [2.5, 97.5]).tolist(),
-        "macro_f1_sd_subjects": float(np.asarray(macro_f1(counts)).mean(0).std()),
+        "macro_f1_sd_subjects": _sd(np.asarray(macro_f1(counts)).mean(0)),
         "accuracy_mean": float(accuracy.mean()),
-        "accuracy_sd": float(accuracy.std(ddof=1)) if len(scores) > 1 else 0.0,
-        "per_class_f1": dict(
-            zip(classes, np.nanmean(class_f1(total), axis=0).tolist(), strict=True)
-        ),
+        "accuracy_sd": _sd(accuracy),
+        "per_class_f1": {name: _known(f1) for name, f1 in zip(classes, by_class, strict=True)},
         "confusion": total.sum(0).tolist(),
     }
+
+
+def _sd(values: np.ndarray) -> float:
+    """Standard deviation of a sample; 0 for a single value."""
+    return float(values.std(ddof=1)) if len(values) > 1 else 0.0
+
+
+def _known(values: np.ndarray) -> float | None:
+    """Mean over draws of what is defined; none for a class that no draw has seen."""
+    defined = values[np.isfinite(values)]
+    return float(defined.mean()) if len(defined) else None
 
 
 def _student(scores: np.ndarray) -> list[float] | None:

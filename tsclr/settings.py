@@ -99,8 +99,41 @@ class Training:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "learning_rate", "clip_norm"):
-            if getattr(self, name) <= 0:
+        for name in ("epochs", "batch_size", "learning_rate", "clip_norm", "windows_per_epoch"):
+            if getattr(self, name) is not None and getattr(self, name) <= 0:
                 raise ValueError(f"training.{name} is {getattr(self, name)}, it must be above 0")
         if not 0 <= self.warmup < 1:
             raise ValueError(f"training.warmup is {self.warmup}, it must be in [0, 1)")
+
+
+def place(source: str) -> str:
+    """One name for a store, however and from wherever its folder is written.
+
+    Parameters
+    ----------
+    source : str
+        Folder of a store, or name of a dataset.
+
+    Examples
+    --------
+    >>> place("HAPT")
+    'hapt'
+    """
+    return str(Path(source).resolve()) if Path(source).is_dir() else source.lower()
+
+
+def fingerprints(store: Store, subjects: tuple[str, ...]) -> list[str]:
+    """Hashes of the files that the recordings of `subjects` came from.
+
+    They know the recordings again in a store that was copied, moved or made anew.
+
+    Parameters
+    ----------
+    store : Store
+        Any store.
+    subjects : tuple of str
+        Whose recordings.
+    """
+    table = store.recordings
+    hashes = table.loc[table["subject"].isin(list(subjects)), "source_hash"]
+    return sorted(set(hashes) - {""})

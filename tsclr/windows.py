@@ -23,8 +23,11 @@ from tsclr.specs import nearest
 from tsclr.store import Store
 from tsclr.types import UNLABELLED, InputSpec
 
-RELEASE_EVERY = 1024
-"""Windows between two releases of pages: each may map 128 KiB of the file around itself."""
+KEPT_BYTES = 256 * 2**20
+"""A mapped store up to this size stays mapped; of a larger one pages are given back."""
+
+RELEASE_EVERY = 64
+"""Windows between two releases: the kernel may map 2 MiB of the file around each."""
 
 
 class Windows(Dataset):
@@ -77,7 +80,6 @@ class Windows(Dataset):
         self.store, self.length, self.starts = store, length, starts
         self.labels = np.broadcast_to(UNLABELLED, len(starts)) if labels is None else labels
         self._view = np.lib.stride_tricks.sliding_window_view(store.signal, length, axis=0)
-        self._n_read = 0
 
     @classmethod
     def sliding(
@@ -163,13 +165,15 @@ class Windows(Dataset):
         IndexError
             If there is no such window.
         """
-        # NumPy copies window by window, time first; what follows is faster with time last.
-        batch = torch.from_numpy(self._view[self.starts[np.asarray(indices)]]).contiguous()
-        self._n_read += len(batch)
-        if self._n_read > RELEASE_EVERY:
+        starts = self.starts[np.asarray(indices)]
+        if not self.store.maps or self.store.signal.nbytes <= KEPT_BYTES:
+            # NumPy copies window by window, time first; what follows is faster with time last.
+            return torch.from_numpy(self._view[starts]).contiguous()
+        batch = np.empty((len(starts), *self._view.shape[1:]), np.float32)
+        for low in range(0, len(starts), RELEASE_EVERY):
+            batch[low : low + RELEASE_EVERY] = self._view[starts[low : low + RELEASE_EVERY]]
             self.store.release()
-            self._n_read = 0
-        return batch
+        return torch.from_numpy(batch)
 
     @property
     def input_spec(self) -> InputSpec:

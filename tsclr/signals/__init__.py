@@ -25,6 +25,7 @@ from tsclr.signals.stamps import (
 from tsclr.signals.units import (
     check_axes,
     check_gravity,
+    check_time_unit,
     conversion,
     is_unix,
     time_unit,
@@ -40,6 +41,7 @@ __all__ = [
     "check_axes",
     "check_gravity",
     "check_rate",
+    "check_time_unit",
     "clock",
     "conversion",
     "fill_missing",

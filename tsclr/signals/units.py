@@ -193,6 +193,38 @@ def time_unit(values: Shaped[np.ndarray, " T"], rate: float | None = None) -> st
     return fitting[0]
 
 
+def check_time_unit(values: Shaped[np.ndarray, " T"], unit: str) -> None:
+    """Raise where numbers that count time make no sense in the declared unit but do in another.
+
+    Parameters
+    ----------
+    values : (T,) int or float
+        Time since any moment, in file order, finite.
+    unit : str
+        ``s``, ``ms``, ``us`` or ``ns``.
+
+    Raises
+    ------
+    ValueError
+        If the log would run at more than 10 kHz or less than 0.1 Hz.
+
+    Examples
+    --------
+    >>> check_time_unit(np.array([0.0, 0.02, 0.04]), "ms")
+    Traceback (most recent call last):
+    ValueError: in ms this log runs at 5e+04 Hz, in s at 50 Hz: declare the unit as s
+    """
+    step = _raw_step(values)
+    rates = {name: 1e9 / (step * scale) for name, scale in NANOSECONDS.items()}
+    low, high = PLAUSIBLE_RATES
+    others = [name for name, rate in rates.items() if low <= rate <= high]
+    if others and not 0.1 <= rates[unit] <= 10_000:
+        raise ValueError(
+            f"in {unit} this log runs at {rates[unit]:.3g} Hz, in {others[0]} at "
+            f"{rates[others[0]]:.3g} Hz: declare the unit as {others[0]}"
+        )
+
+
 def _raw_step(values: Shaped[np.ndarray, " T"]) -> float:
     """Median step over a long lag, in the unit of the numbers."""
     if len(values) < 2:

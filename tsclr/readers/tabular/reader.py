@@ -57,7 +57,7 @@ class Tabular(Reader):
     max_gap : float
         Seconds. Longer gaps and longer runs of missing samples cut the log.
     delimiter : str
-        Between the columns of a CSV row.
+        Between the columns of a CSV row; a tab (``\\t``) in files that end in ``.tsv``.
 
     Notes
     -----
@@ -127,7 +127,7 @@ class Tabular(Reader):
         for name, value in {"log_rate": self.log_rate, "max_gap": self.max_gap}.items():
             if value is not None and not 0 < value < np.inf:
                 raise ValueError(f"{name} is {value:g}, must be positive")
-        if len(self.delimiter) != 1:
+        if len(self.delimiter) != 1 and self.delimiter != "\\t":
             raise ValueError(f"delimiter is {self.delimiter!r}, must be one character")
         self._check_pattern()
 
@@ -187,7 +187,8 @@ class Tabular(Reader):
 
     def _table(self, path: Path) -> tuple[tuple[str, ...], Table]:
         """Channels, and the columns that the settings ask for."""
-        file = File(path, self.delimiter)
+        tabbed = self.delimiter == "\\t" or (self.delimiter == "," and path.suffix == ".tsv")
+        file = File(path, "\t" if tabbed else self.delimiter)
         names = file.schema.names
         channels = match_channels(self.columns, names)
         time = None if self.time is None else match_column(self.time, names)
@@ -248,6 +249,8 @@ class Tabular(Reader):
             raise ValueError(f"time column {self.time!r} holds {kind}, but time_unit is {unit!r}")
         if unit == "auto" and not table.is_date:
             unit = signals.time_unit(values, self.log_rate)
+        elif not table.is_date:
+            signals.check_time_unit(values, unit)
         return signals.to_nanoseconds(values, "ns" if table.is_date else unit)
 
     def _stretches(

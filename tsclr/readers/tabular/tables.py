@@ -113,7 +113,9 @@ class File:
             column_types=types, include_columns=list(types), strings_can_be_null=True
         )
         parse = self._parse_options(malformed)
-        with csv.open_csv(self.path, parse_options=parse, convert_options=convert) as stream:
+        # One thread: a stream that is closed early must not wait for another that calls Python.
+        serial = csv.ReadOptions(use_threads=False)
+        with csv.open_csv(self.path, serial, parse, convert) as stream:
             yield from stream
 
     def _parquet(self, names: list[str]) -> Iterator[pa.RecordBatch]:
