@@ -146,7 +146,9 @@ def test_the_whole_path_from_logs_to_vectors(
 ) -> None:
     store, run = tmp_path / "store", tmp_path / "run"
     assert main(["ingest", str(logs), "--out", str(store), "--rate", "50", *LOG_OPTIONS]) == 0
-    assert "4 subjects" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "4 subjects" in told
+    assert "read as: acc m/s², gyr deg/s" in told
     words = [
         "pretrain", "configs/simclr_store.yaml", "--out", str(run), "--data.source", str(store),
         "--data.test", "['04']", "--encoder.init_args.width", "8", "--training.epochs", "1",

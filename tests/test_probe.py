@@ -90,6 +90,12 @@ def test_random_init_is_the_start_of_the_run(tiny_run: Path) -> None:
         assert torch.equal(dict(fresh.named_parameters())[name], tensor), name
 
 
+@pytest.fixture
+def hand_split(tiny_store: Path) -> Task:
+    windows = Windows.labelled(Store.open(tiny_store), 128, 64)
+    return Task(windows, windows.store.classes, Split(("01", "02"), ("03",), ("04",)), draws=2)
+
+
 def test_choices_do_not_look_at_the_test_side(tiny_run: Path, tiny_store: Path) -> None:
     windows = Windows.labelled(Store.open(tiny_store), 128, 64)
     split = Split(("01", "02"), ("03",), ("04",))
@@ -99,6 +105,24 @@ def test_choices_do_not_look_at_the_test_side(tiny_run: Path, tiny_store: Path) 
     windows.labels[windows.subjects == "04"] = 0
     again, same = cell.choose(Task(windows, windows.store.classes, split, draws=2), 5)
     assert (str(chosen), score) == (str(again), same)
+
+
+def test_every_training_subject_has_its_turn_in_validation(hand_split: Task) -> None:
+    folds = hand_split.folds()
+    assert folds[0] == (["01", "02"], ["03"])
+    turns = [subject for _, tested in folds for subject in tested]
+    assert sorted(turns) == ["01", "02", "03"]
+    for trained, tested in folds:
+        assert set(trained).isdisjoint(tested)
+        assert "04" not in (*trained, *tested)
+
+
+def test_folds_that_lack_a_class_are_left_out(hand_split: Task) -> None:
+    assert hand_split.affords(1, ["01", "02"])
+    assert not hand_split.affords(100_000, ["01", "02"])
+    labels, subjects = hand_split.windows.labels, hand_split.windows.subjects
+    labels[(labels == 3) & (subjects != "01")] = 0
+    assert [hand_split.affords(None, fold[0]) for fold in hand_split.folds()].count(False) == 1
 
 
 def test_a_copy_of_the_store_is_known_by_its_content(

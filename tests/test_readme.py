@@ -1,3 +1,4 @@
+import json
 import re
 import shlex
 from pathlib import Path
@@ -41,6 +42,27 @@ def test_the_commands_and_the_python_of_the_readme_run(
     names = {"X": X, "y": y}
     exec(code, names)
     assert np.mean(names["classifier"].predict(X) == y) > 0.9
+
+
+@pytest.mark.parametrize("name", ["hapt", "motionsense"])
+def test_the_commands_behind_the_tables_run(
+    name: str, data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TSCLR_DATA", str(data_root.resolve()))
+    (tmp_path / "configs").symlink_to(Path("configs").resolve())
+    monkeypatch.chdir(tmp_path)
+    (block,) = blocks("text")
+    pretrain, probe = (shlex.split(line)[1:] for line in block.replace("hapt", name).splitlines())
+    quick = ["--training.epochs", "1", "--training.windows_per_epoch", "256"]
+    assert main([*pretrain, *quick]) == 0
+    assert main([*probe, "--budgets", "1", "--draws", "1", "--heads", "knn"]) == 0
+    row = json.loads(Path(f"{name}.json").read_text())["results"][0]
+    assert {"method", "budget", "macro_f1_mean", "macro_f1_sd", "draws"} <= row.keys()
+
+
+def test_links_of_the_readme_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", TEXT):
+        assert (README.parent / target).exists(), target
 
 
 def test_make_targets_of_the_readme_exist() -> None:

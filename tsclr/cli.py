@@ -95,8 +95,10 @@ def ingest(words: list[str]) -> None:
     files = find_files(given.paths, reader.suffixes)
     store = run(reader, track(files, "ingesting"), given.out, given.rate)
     from tsclr.summaries import about_store
+    from tsclr.types import UNITS
 
-    _say(f"store: {given.out}\n{about_store(store)}")
+    units = ", ".join(f"{name} {unit}" for name, unit in (UNITS | (reader.units or {})).items())
+    _say(f"store: {given.out}\n{about_store(store)}\nread as: {units}")
 
 
 @command

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+import yaml
 from rich.progress import track
 from sklearn.decomposition import PCA
 
@@ -24,7 +25,7 @@ from tsclr.pairs import Neighbour
 from tsclr.pretrain import pretrain
 from tsclr.probe import PRETRAINED, RANDOM, probe
 from tsclr.readers import Tabular
-from tsclr.runs import METRICS, circumstances
+from tsclr.runs import CONFIG, METRICS, circumstances
 from tsclr.settings import Data, Training
 from tsclr.store import Store
 from tsclr.windows import Windows
@@ -79,15 +80,20 @@ def demo(
     simulation = Synthetic(n_subjects=n_subjects, minutes=minutes, seed=seed)
     log.info("1/5  simulated raw logs: %s", out / "logs")
     files = simulation.write_logs(out / "logs")
-    log.info("2/5  tsclr ingest %s --out %s --rate %g", out / "logs", out / "store", RATE)
+    with replacing(out / "logs.yaml") as temporary:
+        temporary.write_text(yaml.safe_dump(LOGS, allow_unicode=True, sort_keys=False))
+    log.info(
+        "2/5  tsclr ingest %s --config %s --rate %g --out %s",
+        out / "logs", out / "logs.yaml", RATE, out / "store",
+    )  # fmt: skip
     store = ingest(Tabular(**LOGS), track(files, "ingesting"), out / "store", RATE)
-    log.info("3/5  tsclr pretrain configs/simclr_store.yaml --out %s", out / "run")
+    log.info("3/5  tsclr pretrain %s --resume", out / "run" / CONFIG)
     run = pretrain(
         Data(str(out / "store"), test=list(simulation.test_subjects)),
         CNN1d, NTXent, VIEWS, Neighbour(), Training(epochs=epochs, learning_rate=2e-3, seed=seed),
         out / "run", resume=(out / "run" / FILE).exists(),
     )  # fmt: skip
-    log.info("4/5  tsclr probe %s --dataset %s", run, out / "store")
+    log.info("4/5  tsclr probe %s --heads linear", run)
     scores = probe(run, heads=["linear"], seed=seed)
     with replacing(out / "scores.json") as temporary:
         temporary.write_text(json.dumps(scores, indent=2))

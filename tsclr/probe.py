@@ -1,10 +1,10 @@
 """A run and a labelled dataset in, scores by label budget out, beside baselines that need no run.
 
-Every choice is made on validation subjects of the training side: labels are drawn from the other
-training subjects, each candidate is scored on the validation subjects, and the best on average over
-the draws is fitted anew on draws from all training subjects. Test subjects are scored once.
-Features are standardised by their moments over the raw streams of the training subjects, which
-takes no label.
+Every choice is made on validation subjects of the training side, a few at a time until each had its
+turn: labels are drawn from the other training subjects, each candidate is scored on the validation
+subjects, and the best on average is fitted anew on draws from all training subjects. Test subjects
+are scored once. Features are standardised by their moments over the raw streams of the training
+subjects, which takes no label.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -98,6 +98,24 @@ class Task:
     def __post_init__(self) -> None:
         audit(self.side(self.split.train), self.side(self.split.test))
         audit(self.side(self.split.validation), self.side(self.split.test))
+
+    def folds(self) -> list[tuple[list[str], list[str]]]:
+        """Who to fit on and who to choose on, so that each training subject has its turn.
+
+        The first fold is that of the split; the others are drawn, of about the same size.
+        """
+        train, validation = list(self.split.train), list(self.split.validation)
+        n_more = max(1, round(len(train) / len(validation)))
+        order = np.random.default_rng(self.seed).permutation(train)
+        groups = [validation, *(group.tolist() for group in np.array_split(order, n_more))]
+        side = [*train, *validation]
+        return [([one for one in side if one not in group], group) for group in groups if group]
+
+    def affords(self, budget: Budget, subjects: Sequence[str]) -> bool:
+        """Whether every class has enough windows of `subjects` for the budget."""
+        labels = self.windows.labels[self.where(subjects)]
+        needed = budget if isinstance(budget, int) else 1
+        return bool((np.bincount(labels, minlength=len(self.classes)) >= needed).all())
 
     def where(self, subjects: Sequence[str]) -> np.ndarray:
         """Numbers of the windows of `subjects`."""
@@ -251,40 +269,45 @@ class Cell:
     candidates: Callable[[int], list[Any]]
 
     def choose(self, task: Task, budget: Budget) -> tuple[Any, float]:
-        """The candidate with the best mean macro F1 on the validation subjects, and that score."""
-        trained, tested = task.split.train, task.split.validation
-        labels = task.windows.labels[task.where(trained)]
+        """The candidate with the best mean macro F1 on validation subjects, and that score."""
+        folds = [fold for fold in task.folds() if task.affords(budget, fold[0])]
+        folds = folds or task.folds()[:1]  # which then says what is missing
+        n_trials = len(folds) if budget is None else max(len(folds), task.draws)
+        trials = [(*folds[draw % len(folds)], draw) for draw in range(n_trials)]
+        labels = task.windows.labels[task.where(folds[0][0])]
         candidates = self.candidates(len(draw_budget(labels, budget, task.classes, task.seed)))
-        counts = (self._counts(one, task, trained, tested, budget) for one in candidates)
-        means = [macro_f1(count.sum(1)).mean() for count in counts]
+        means = [
+            np.mean([macro_f1(self._count(each, task, budget, *trial).sum(0)) for trial in trials])
+            for each in candidates
+        ]
         return candidates[int(np.argmax(means))], float(max(means))
 
     def score(self, chosen: Any, task: Task, budget: Budget) -> np.ndarray:
-        """Confusion counts (draws, subjects, K, K) on the test subjects."""
+        """Confusion counts (draws, subjects, K, K) on the test subjects; all labels: one draw."""
         trained = (*task.split.train, *task.split.validation)
-        return self._counts(chosen, task, trained, task.split.test, budget)
+        draws = range(1 if budget is None else task.draws)
+        return np.stack(
+            [self._count(chosen, task, budget, trained, task.split.test, draw) for draw in draws]
+        )
 
-    def _counts(
+    def _count(
         self,
         candidate: Any,
         task: Task,
+        budget: Budget,
         trained: Sequence[str],
         tested: Sequence[str],
-        budget: Budget,
+        draw: int,
     ) -> np.ndarray:
-        """Fit on each draw of labels of `trained`, count on `tested`; one draw if it takes all."""
+        """Fit on a draw of labels of `trained`; confusion counts of each subject of `tested`."""
         pool, target = task.where(trained), task.where(tested)
         labels, subjects = task.windows.labels, task.windows.subjects[target]
-        counts = []
-        for draw in range(1 if budget is None else task.draws):
-            seed = task.seed * 10_007 + draw
-            drawn = pool[draw_budget(labels[pool], budget, task.classes, seed)]
-            classifier: Any = clone(candidate)
-            with threadpool_limits(1, "blas"):  # ten times faster than two on matrices this small
-                classifier.fit(self.inputs[drawn], labels[drawn])
+        drawn = pool[draw_budget(labels[pool], budget, task.classes, task.seed * 10_007 + draw)]
+        classifier: Any = clone(candidate)
+        with threadpool_limits(1, "blas"):  # ten times faster than two on matrices this small
+            classifier.fit(self.inputs[drawn], labels[drawn])
             predicted = classifier.predict(self.inputs[target])
-            counts.append(confusions(labels[target], predicted, subjects, len(task.classes)))
-        return np.stack(counts)
+        return confusions(labels[target], predicted, subjects, len(task.classes))
 
 
 def methods(checkpoint: Checkpoint) -> dict[str, Encoder]:

@@ -22,13 +22,19 @@ def about_store(store: Store) -> str:
     repairs = Counter()
     for row in store.recordings["repairs"]:
         repairs.update(json.loads(row))
+    odd = repairs.pop("unusual_gravity", 0)
     mended = ", ".join(f"{count:,} {name}" for name, count in repairs.items()) or "none"
+    doubt = (
+        f"\nlook at the units and columns of acc: in {odd} of the logs it does not show gravity"
+        if odd
+        else ""
+    )
     hours = len(store.signal) / store.sample_rate / 3600
     return (
-        f"{len(store.subjects)} subjects, {len(store.recordings)} stretches, "
+        f"{len(set(store.subjects) - {''}) or 'no'} subjects, {len(store.recordings)} stretches, "
         f"{len(store.signal):,} samples of {', '.join(store.channels)} "
         f"at {store.sample_rate:g} Hz ({hours:.2f} h)\n"
-        f"classes: {', '.join(store.classes) or 'none'}\nrepairs: {mended}"
+        f"classes: {', '.join(store.classes) or 'none'}\nrepairs: {mended}{doubt}"
     )
 
 
