@@ -1,6 +1,5 @@
 """Paths in, the files a reader can read out; and the `Reader` that turns a file into recordings."""
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -90,9 +89,3 @@ def _files_at(path: Path, endings: tuple[str, ...]) -> set[Path]:
         and file.is_file()
         and not any(part.startswith(".") for part in file.relative_to(path).parts)
     }
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file as hexadecimal digits, read piece by piece."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

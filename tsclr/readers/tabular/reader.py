@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int16, Int64
 
 from tsclr import signals
-from tsclr.readers.base import Reader, sha256
+from tsclr.files import sha256
+from tsclr.readers.base import Reader
 from tsclr.readers.tabular.batches import Table, Texts
 from tsclr.readers.tabular.columns import match_channels, match_column
 from tsclr.readers.tabular.tables import File
