@@ -13,7 +13,6 @@ import math
 import sys
 import tempfile
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +69,7 @@ def tried(source: str) -> dict[str, list[Augmentation]]:
 def advised(source: str, out: Path) -> Advice:
     """Ranking of the views of the shipped config and of `ALSO`."""
     return advise(
-        Data(source), CNN1d, partial(NTXent, temperature=0.2), pipeline(source), Neighbour(2.56),
+        Data(source), CNN1d, NTXent(temperature=0.2), pipeline(source), Neighbour(2.56),
         Training(batch_size=256, learning_rate=2e-3), out,
         seeds=SEEDS, also=[[view] for view in ALSO],
     )  # fmt: skip

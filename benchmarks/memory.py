@@ -9,7 +9,6 @@ import resource
 import subprocess
 import sys
 import tempfile
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +49,7 @@ def simulate(folder: Path, n_rows: int) -> None:
 def train(folder: Path) -> None:
     """Pretrain for 4 x 100 steps and print the peak of the resident memory in MiB."""
     pretrain(
-        Data(str(folder / "store")), CNN1d, partial(NTXent, hidden=64, width=32),
+        Data(str(folder / "store")), CNN1d, NTXent(hidden=64, width=32),
         [Rotate(), Jitter()], Neighbour(),
         Training(epochs=4, windows_per_epoch=25_600), folder / "run",
     )  # fmt: skip

@@ -40,7 +40,7 @@ def index(windows):
 @pytest.fixture(scope="module")
 def state():
     encoder = CNN1d(6)
-    objective = NTXent(encoder.num_features)
+    objective = NTXent().build(encoder, 1000)
     parameters = [*encoder.parameters(), *objective.parameters()]
     return State(encoder, objective, torch.optim.AdamW(parameters))
 

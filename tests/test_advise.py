@@ -38,7 +38,7 @@ def tiny_advise(
     return advise(
         Data(str(store), test=["04"]),
         partial(CNN1d, width=8),
-        partial(NTXent, hidden=16, width=8),
+        NTXent(hidden=16, width=8),
         [Rotate(spread=0.5), Jitter(sd=0.02)] if views is None else views,
         Neighbour(2.56),
         Training(batch_size=32, learning_rate=learning_rate),
@@ -109,7 +109,7 @@ def test_every_candidate_has_the_same_seeds_and_a_short_run(advised: tuple[Path,
 
 def test_a_smaller_epoch_of_the_config_is_kept(tiny_store: Path, tmp_path: Path) -> None:
     advise(
-        Data(str(tiny_store), test=["04"]), partial(CNN1d, width=8), NTXent, [Jitter()],
+        Data(str(tiny_store), test=["04"]), partial(CNN1d, width=8), NTXent(), [Jitter()],
         Neighbour(), Training(batch_size=32, windows_per_epoch=64), tmp_path, epochs=1,
     )  # fmt: skip
     for run in tmp_path.glob("*/*"):

@@ -98,7 +98,7 @@ def test_a_typo_in_a_config_is_named(
 
 def test_scientific_notation_without_a_point_is_a_number(tiny_store: Path, tmp_path: Path) -> None:
     config = tmp_path / "c.yaml"
-    text = Path("configs/simclr_store.yaml").read_text()
+    text = Path("configs/ntxent_store.yaml").read_text()
     config.write_text(text.replace("learning_rate: 2.0e-3", "learning_rate: 1e-3"))
     words = [
         "pretrain", str(config), "--out", str(tmp_path / "run"), "--data.source", str(tiny_store),
@@ -151,7 +151,7 @@ def test_the_whole_path_from_logs_to_vectors(
     assert "4 subjects" in told
     assert "read as: acc m/s², gyr deg/s" in told
     words = [
-        "pretrain", "configs/simclr_store.yaml", "--out", str(run), "--data.source", str(store),
+        "pretrain", "configs/ntxent_store.yaml", "--out", str(run), "--data.source", str(store),
         "--data.test", "['04']", "--encoder.init_args.width", "8", "--training.epochs", "1",
         "--training.batch_size", "32",
     ]  # fmt: skip
@@ -177,7 +177,7 @@ def test_the_whole_path_from_logs_to_vectors(
 
 def _two_views(tiny_store: Path, folder: Path) -> str:
     """A config with two views on the tiny store."""
-    config = yaml.safe_load(Path("configs/simclr_store.yaml").read_text())
+    config = yaml.safe_load(Path("configs/ntxent_store.yaml").read_text())
     config["data"] = {"source": str(tiny_store), "test": ["04"]}
     config["views"] = config["views"][-2:]
     config["training"] = {"batch_size": 32, "windows_per_epoch": 64}

@@ -29,7 +29,7 @@ def test_shipped_configs_are_short(config: Path) -> None:
 def test_a_pipeline_for_each_of_three_views(
     tiny_store: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    config = yaml.safe_load(Path("configs/simclr_store.yaml").read_text())
+    config = yaml.safe_load(Path("configs/ntxent_store.yaml").read_text())
     strong = config["views"]
     jitter = {"class_path": "Jitter", "init_args": {"sd": 0.01}}
     config["views"] = {
@@ -57,7 +57,7 @@ def test_a_pipeline_for_each_of_three_views(
 def test_a_misspelt_view_inside_a_named_pipeline(
     tiny_store: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    config = yaml.safe_load(Path("configs/simclr_store.yaml").read_text())
+    config = yaml.safe_load(Path("configs/ntxent_store.yaml").read_text())
     config["views"] = {"weak": [{"class_path": "Jiter"}], "strong": []}
     config["data"]["source"] = str(tiny_store)
     path = tmp_path / "misspelt.yaml"
@@ -70,7 +70,7 @@ def test_a_misspelt_view_inside_a_named_pipeline(
 def test_a_setting_out_of_range_is_told_in_one_line(
     named: bool, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    config = yaml.safe_load(Path("configs/simclr_store.yaml").read_text())
+    config = yaml.safe_load(Path("configs/ntxent_store.yaml").read_text())
     views = [{"class_path": "Jitter", "init_args": {"sd": -0.1}}]
     config["views"] = {"weak": [], "strong": views} if named else views
     path = tmp_path / "negative.yaml"

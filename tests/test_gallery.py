@@ -341,7 +341,7 @@ def test_silence_has_a_spectrum_below_the_picture() -> None:
 
 
 def configured(tmp_path: Path, views: Any, store: Path) -> Path:
-    config = yaml.safe_load(Path("configs/simclr_store.yaml").read_text())
+    config = yaml.safe_load(Path("configs/ntxent_store.yaml").read_text())
     config |= {"views": views, "data": {"source": str(store)}}
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(config, sort_keys=False))
@@ -356,7 +356,7 @@ def test_the_command_draws_a_config(
     tiny_store: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     out = tmp_path / "new" / "gallery.html"
-    words = ["views", "configs/simclr_store.yaml", "--dataset", str(tiny_store), "--out", str(out)]
+    words = ["views", "configs/ntxent_store.yaml", "--dataset", str(tiny_store), "--out", str(out)]
     assert main([*words, "--windows", "2"]) == 0
     assert capsys.readouterr().out.strip() == str(out)
     page = Page(out)

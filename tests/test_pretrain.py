@@ -190,7 +190,7 @@ def test_learning_rate_warms_up_and_falls_to_zero() -> None:
 
 def test_the_norm_of_the_whole_gradient_is_clipped(tiny_store: Path) -> None:
     windows = Windows.sliding(Store.open(tiny_store), 128, 64)
-    state = start(partial(CNN1d, width=8), NTXent, windows, Training(), torch.device("cpu"))
+    state = start(partial(CNN1d, width=8), NTXent(), windows, Training(), torch.device("cpu"))
     views = [windows.__getitems__(range(16)), windows.__getitems__(range(1, 17))]
     take_step(state, state.objective(state.encoder, views), 1e-3, clip_norm=1e-3)
     gradients = [p.grad for g in state.optimizer.param_groups for p in g["params"]]
@@ -237,7 +237,13 @@ def test_whitening_is_fitted_on_neighbours_at_the_end(tiny_run: Path, tiny_store
 def test_an_encoder_without_parameters_is_refused(tiny_store: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="Statistics has no parameter"):
         pretrain(
-            Data(str(tiny_store)), Statistics, NTXent, [Jitter()], Neighbour(), Training(), tmp_path
+            Data(str(tiny_store)),
+            Statistics,
+            NTXent(),
+            [Jitter()],
+            Neighbour(),
+            Training(),
+            tmp_path,
         )
 
 
@@ -246,7 +252,7 @@ def test_a_diverging_loss_stops_with_advice(tiny_store: Path, tmp_path: Path) ->
         pretrain(
             Data(str(tiny_store)),
             partial(CNN1d, width=8),
-            NTXent,
+            NTXent(),
             [],
             Neighbour(),
             Training(epochs=3, batch_size=32, learning_rate=1e30),

@@ -83,7 +83,7 @@ def test_random_init_is_the_start_of_the_run(tiny_run: Path) -> None:
     store = Store.open(Path(Checkpoint.load(tiny_run).settings["data"]["source"]))
     torch.manual_seed(Training().seed)
     state = start(
-        partial(CNN1d, width=8), NTXent, Windows.sliding(store, 128, 64), Training(),
+        partial(CNN1d, width=8), NTXent(), Windows.sliding(store, 128, 64), Training(),
         torch.device("cpu"),
     )  # fmt: skip
     for name, tensor in state.encoder.named_parameters():

@@ -23,7 +23,7 @@ def tiny_pretrain(
     return pretrain(
         Data(str(store), **({"test": ["04"]} if data is None else data)),
         partial(CNN1d, width=8),
-        partial(NTXent, hidden=16, width=8),
+        NTXent(hidden=16, width=8),
         [Rotate(spread=0.5), Jitter(sd=0.02)],
         Neighbour(2.56),
         Training(**({"epochs": 3, "batch_size": 32, "learning_rate": 5e-3} | training)),

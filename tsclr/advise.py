@@ -89,7 +89,7 @@ class Advice:
 def advise(
     data: Data,
     encoder: Callable[[int], Encoder],
-    objective: Callable[[int], Objective],
+    objective: Objective,
     views: list[Augmentation] | dict[str, list[Augmentation]],
     pairing: Pairing,
     training: Training,

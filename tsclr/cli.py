@@ -129,20 +129,11 @@ def data(words: list[str]) -> None:
 def pretrain(words: list[str]) -> None:
     """Learn an encoder from unlabelled streams: pretrain CONFIG.yaml --out RUN."""
     parser = _parser(pretrain)
-    from tsclr.augment import Augmentation
-    from tsclr.encoders import Encoder
-    from tsclr.objectives import Objective
-    from tsclr.pairs import Pairing
     from tsclr.pretrain import pretrain as run
 
-    parser.kinds = (Encoder, Objective, Augmentation, Pairing)
     parser.add_argument("--config", action="config", help="YAML with any of these options")
     parser.add_argument("--resume", action="store_true", help="go on with the run in OUT")
-    parser.add_function_arguments(run, skip={"resume"}, as_positional=False)
-    if words and not words[0].startswith("-"):
-        words = ["--config", *words]
-    given = parser.parse_args(words)
-    settings = vars(parser.instantiate(given))
+    settings = vars(_parse_pretraining(parser, words, skip={"resume"}))
     settings.pop("config")
     _say(f"run: {run(**settings)}")
 
@@ -215,13 +206,8 @@ def embed(words: list[str]) -> None:
 def views(words: list[str]) -> None:
     """Draw the views of a pipeline, or rank them without labels: views CONFIG.yaml [--advise]."""
     parser = _parser(views)
-    from tsclr.augment import Augmentation
-    from tsclr.encoders import Encoder
-    from tsclr.objectives import Objective
-    from tsclr.pairs import Pairing
-    from tsclr.pretrain import pretrain as training
+    from tsclr.advise import EPOCHS
 
-    parser.kinds = (Encoder, Objective, Augmentation, Pairing)
     parser.add_argument("--config", action="config", help="YAML of a pretraining")
     parser.add_argument(
         "--dataset", type=str | None, help="dataset or folder of a store (default: data.source)"
@@ -237,12 +223,9 @@ def views(words: list[str]) -> None:
         "--advise", action="store_true",
         help="rank each view and each pair by short pretrainings, without labels (minutes)",
     )  # fmt: skip
-    parser.add_argument("--epochs", type=int, default=3, help="epochs of each run of --advise")
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help="epochs of each run of --advise")
     parser.add_argument("--seeds", type=int, default=1, help="runs for each view of --advise")
-    parser.add_function_arguments(training, skip={"resume", "out"}, as_positional=False)
-    if words and not words[0].startswith("-"):
-        words = ["--config", *words]
-    given = parser.instantiate(parser.parse_args(words))
+    given = _parse_pretraining(parser, words, skip={"resume", "out"})
     from tsclr.gallery import gallery, on_dataset
 
     given.data = on_dataset(given.data, given.dataset, given.root)
@@ -263,6 +246,21 @@ def demo(words: list[str]) -> None:
     from tsclr.demo import demo as run
 
     _say(str(run(given.out, given.seed)))
+
+
+def _parse_pretraining(parser: "Parser", words: list[str], skip: set[str | int]) -> Any:
+    """Options of a pretraining but `skip`; a first word without a dash is the config."""
+    from tsclr.augment import Augmentation
+    from tsclr.encoders import Encoder
+    from tsclr.objectives import Objective
+    from tsclr.pairs import Pairing
+    from tsclr.pretrain import pretrain as run
+
+    parser.kinds = (Encoder, Objective, Augmentation, Pairing)
+    parser.add_function_arguments(run, skip=skip, as_positional=False)
+    if words and not words[0].startswith("-"):
+        words = ["--config", *words]
+    return parser.instantiate(parser.parse_args(words))
 
 
 def _advise(given: Any) -> None:

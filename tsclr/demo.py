@@ -25,7 +25,7 @@ from tsclr.pairs import Neighbour
 from tsclr.pretrain import pretrain
 from tsclr.probe import PRETRAINED, RANDOM, probe
 from tsclr.readers import Tabular
-from tsclr.runs import CONFIG, METRICS, circumstances
+from tsclr.runs import CONFIG, METRICS, told_circumstances
 from tsclr.settings import Data, Training
 from tsclr.store import Store
 from tsclr.windows import Windows
@@ -90,7 +90,7 @@ def demo(
     log.info("3/5  tsclr pretrain %s --resume", out / "run" / CONFIG)
     run = pretrain(
         Data(str(out / "store"), test=list(simulation.test_subjects)),
-        CNN1d, NTXent, VIEWS, Neighbour(), Training(epochs=epochs, learning_rate=2e-3, seed=seed),
+        CNN1d, NTXent(), VIEWS, Neighbour(), Training(epochs=epochs, learning_rate=2e-3, seed=seed),
         out / "run", resume=(out / "run" / FILE).exists(),
     )  # fmt: skip
     log.info("4/5  tsclr probe %s --heads linear", run)
@@ -132,16 +132,13 @@ def write(out: Path, store: Store, scores: dict[str, Any]) -> Path:
             np.array(_row(scores["results"], PRETRAINED)["confusion"]), scores["classes"]
         ),
     ]
-    facts = circumstances()
-    facts["packages"] = ", ".join(" ".join(each) for each in facts["packages"].items())
     report.write_report(
         out / "report.html",
         "tsclr demo",
         f"Contrastive pretraining on simulated raw logs of {len(store.subjects)} people, then an "
         f"activity classifier from a few labels, tested on {len(scores['test_subjects'])} others.",
         sections,
-        {name: str(value) for name, value in facts.items()}
-        | {"labelled training windows": f"{scores['n_train_windows']:,}"},
+        told_circumstances() | {"labelled training windows": f"{scores['n_train_windows']:,}"},
         key_figures(scores["results"], metrics),
     )
     return out / "report.html"

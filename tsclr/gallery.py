@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from tsclr import report
 from tsclr.augment import Augmentation
 from tsclr.report.gallery import Example, view_gallery
-from tsclr.runs import circumstances
+from tsclr.runs import told_circumstances
 from tsclr.settings import Data, place
 from tsclr.types import UNLABELLED
 from tsclr.views import pipelines
@@ -245,7 +245,5 @@ def _names(windows: Windows, indices: Int[np.ndarray, " n"]) -> list[str]:
 
 def _facts(data: Data, subjects: tuple[str, ...], seed: int) -> dict[str, str]:
     """What was drawn from what, and with which versions."""
-    facts = circumstances()
-    facts["packages"] = ", ".join(" ".join(each) for each in facts["packages"].items())
-    told = {"data": data.source, "training subjects": ", ".join(subjects), "seed": seed} | facts
-    return {name: str(value) for name, value in told.items()}
+    told = {"data": data.source, "training subjects": ", ".join(subjects), "seed": str(seed)}
+    return told | told_circumstances()

@@ -4,6 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from jaxtyping import Float
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tsclr.augment import Augmentation
+from tsclr.batch import Batch
 from tsclr.checkpoint import FILE
 from tsclr.diagnostics import alignment, dead_features, effective_rank, uniformity
 from tsclr.encoders import Encoder
@@ -36,7 +38,7 @@ log = logging.getLogger(__name__)
 def pretrain(
     data: Data,
     encoder: Callable[[int], Encoder],
-    objective: Callable[[int], Objective],
+    objective: Objective,
     views: list[Augmentation] | dict[str, list[Augmentation]],
     pairing: Pairing,
     training: Training,
@@ -51,8 +53,8 @@ def pretrain(
         Windows and subjects.
     encoder : callable
         Makes the encoder from its number of channels.
-    objective : callable
-        Makes the objective from the number of features of the encoder.
+    objective : Objective
+        What is learned; a copy of it is built for the encoder.
     views : list of Augmentation, or dict of such lists
         Applied in order to both windows of a pair; or a pipeline for each view by name, such as
         weak and strong. The first view is of a window itself, each further one of a positive.
@@ -109,7 +111,7 @@ def pretrain(
                 torch.manual_seed(training.seed * 1_000_003 + state.epoch + 1)
                 began, losses, rate = time.perf_counter(), [], 0.0
                 for index in batches(len(train), training):
-                    terms = state.objective(state.encoder, views_of(train, index))
+                    terms = state.objective(state.encoder, Batch(views_of(train, index)))
                     done = state.epoch * n_steps + len(losses)
                     rate = learning_rate(done, training.epochs * n_steps, training)
                     losses.append(take_step(state, terms, rate, training.clip_norm))
@@ -138,7 +140,7 @@ def pretrain(
 
 def start(
     encoder: Callable[[int], Encoder],
-    objective: Callable[[int], Objective],
+    objective: Objective,
     train: Windows,
     training: Training,
     device: torch.device,
@@ -146,7 +148,7 @@ def start(
     """A fresh encoder, objective and optimiser for windows like `train`."""
     model = encoder(len(train.store.channels))
     model.input_scale.copy_(sensor_scale(train, training.seed))
-    criterion = objective(model.num_features).to(device)
+    criterion = deepcopy(objective).build(model, len(train)).to(device)
     model.to(device)
     parameters = [*model.parameters(), *criterion.parameters()]
     if not any(parameter.requires_grad for parameter in model.parameters()):

@@ -192,6 +192,13 @@ def circumstances() -> dict[str, Any]:
     }
 
 
+def told_circumstances() -> dict[str, str]:
+    """`circumstances` as text, for a page."""
+    facts = circumstances()
+    facts["packages"] = ", ".join(" ".join(each) for each in facts["packages"].items())
+    return {name: str(value) for name, value in facts.items()}
+
+
 def _commit() -> str | None:
     """Git commit of the source of tsclr, where it lies in a checkout."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]

@@ -240,6 +240,22 @@ class InputSpec:
         raise ValueError(f"windows have shape {tuple(shape)}, expected {expected}: {hint}")
 
 
+def sensor_name(channel: str) -> str:
+    """What the axes of one sensor share: ``wrist_acc`` of ``wrist_acc_x``; all of a single word.
+
+    Parameters
+    ----------
+    channel : str
+        Channel name.
+
+    Examples
+    --------
+    >>> sensor_name("wrist_acc_x"), sensor_name("pulse")
+    ('wrist_acc', 'pulse')
+    """
+    return channel.rpartition("_")[0] or channel
+
+
 def sensor_of(channel: str) -> str:
     """Sensor of a channel name: ``acc`` of ``acc_x`` and of ``wrist_acc_x``.
 

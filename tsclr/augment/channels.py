@@ -6,7 +6,7 @@ A name is ``device_sensor_axis`` or ``sensor_axis``: ``wrist_acc_x``, ``gyr_z``.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tsclr.types import sensor_of
+from tsclr.types import sensor_name, sensor_of
 
 AXES = ("x", "y", "z")
 SENSORS = ("acc", "gyr", "mag")
@@ -77,7 +77,7 @@ def number_sensors(names: Sequence[str] | None, n_channels: int) -> list[int]:
     """
     if names is None:
         return [c if n_channels % 3 else c // 3 for c in range(n_channels)]
-    sensors = [name.rpartition("_")[0] or name for name in names]
+    sensors = [sensor_name(name) for name in names]
     return [list(dict.fromkeys(sensors)).index(sensor) for sensor in sensors]
 
 

@@ -2,97 +2,101 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar, TypeVar, final
 
 import torch
 from jaxtyping import Float
 from torch import nn
 
+from tsclr.batch import Batch
+from tsclr.encoders.base import Encoder
 
-def projector(num_features: int, hidden: int, width: int) -> nn.Sequential:
-    """Make the head from representations h to embeddings z: Linear, BatchNorm, ReLU, Linear.
-
-    The first layer has no bias, since BatchNorm would remove it.
-
-    Parameters
-    ----------
-    num_features : int
-        Features of a representation (D).
-    hidden : int
-        Units of the hidden layer.
-    width : int
-        Features of an embedding.
-
-    Returns
-    -------
-    torch.nn.Sequential
-        Maps (N, num_features) to (N, width).
-
-    Raises
-    ------
-    ValueError
-        If one of the sizes is below 1.
-
-    Examples
-    --------
-    >>> projector(24, hidden=32, width=16)(torch.zeros(8, 24)).shape
-    torch.Size([8, 16])
-    """
-    for name, size in {"num_features": num_features, "hidden": hidden, "width": width}.items():
-        if size < 1:
-            raise ValueError(f"{name} is {size}, it must be at least 1")
-    return nn.Sequential(
-        nn.Linear(num_features, hidden, bias=False),
-        nn.BatchNorm1d(hidden),
-        nn.ReLU(inplace=True),
-        nn.Linear(hidden, width),
-    )
+T = TypeVar("T")
+Built = TypeVar("Built", bound="Objective")
 
 
 class Objective(nn.Module, ABC):
-    """Scores how well an encoder treats views of the same window alike.
+    """Scores how well an encoder does on the views of a batch.
 
-    An objective owns what is thrown away after pretraining, such as its projector. Subclasses say
-    in `forward` which terms there are; the loss is the sum of the terms, so each term comes out
-    with its weight applied.
+    The constructor takes settings and stores them; `build` makes what depends on the encoder and is
+    thrown away after pretraining, such as a projector or an averaged copy. So an objective in YAML
+    is a constructor call, and objectives nest. A subclass writes `make` and `terms`, and
+    `after_step` where something has to follow the optimiser.
 
-    Parameters
-    ----------
-    num_features : int
-        Features of the encoder's representation (D).
+    What is drawn in `terms` is drawn for the windows of all processes from ``batch.generator``;
+    `tsclr.distributed.own_rows` takes this process's part.
 
     Examples
     --------
+    >>> from tsclr.encoders import CNN1d
     >>> from tsclr.objectives import NTXent
-    >>> encoder = nn.Sequential(nn.Flatten(), nn.Linear(6 * 50, 16))
-    >>> views = [torch.randn(8, 6, 50), torch.randn(8, 6, 50)]
-    >>> NTXent(num_features=16).features(encoder, views).shape
-    torch.Size([2, 8, 16])
+    >>> encoder = CNN1d(in_channels=6)
+    >>> objective = NTXent(temperature=0.1).build(encoder, n_windows=1000)
+    >>> batch = Batch([torch.randn(8, 6, 50), torch.randn(8, 6, 50)])
+    >>> sum(objective(encoder, batch).values()).backward()
     """
 
-    def __init__(self, num_features: int) -> None:
-        super().__init__()
-        self.num_features = num_features
+    n_views: ClassVar[int] = 2
+    """Fewest views of a window."""
+    reads_labels: ClassVar[bool] = False
+    """Whether it looks at labels; all others are never shown any."""
+    built: bool = False
 
-    @abstractmethod
-    def forward(
-        self, encoder: nn.Module, views: Sequence[Float[torch.Tensor, "..."]]
-    ) -> dict[str, Float[torch.Tensor, ""]]:
-        """Return the loss terms by name, each a weighted scalar; their sum is the loss.
+    @final
+    def build(self: Built, encoder: Encoder, n_windows: int) -> Built:
+        """Make the weights and buffers that depend on what is trained, anew at every call.
 
         Parameters
         ----------
         encoder : Encoder
-            Maps (B, C, T) to (B, num_features).
-        views : sequence of (B, C, T) tensors
-            Row b of every view comes from the same window or from its positive.
+            What will be trained; not kept, though a copy may be.
+        n_windows : int
+            Training windows there are.
+
+        Returns
+        -------
+        Objective
+            The object itself.
 
         Raises
         ------
         ValueError
-            If the views or the encoder do not fit; see `features`.
+            If the encoder does not suit the objective.
+        """
+        self.make(encoder, n_windows)
+        self.built = True
+        return self
+
+    @abstractmethod
+    def make(self, encoder: Encoder, n_windows: int) -> None:
+        """What a subclass does in `build`.
+
+        Parameters
+        ----------
+        encoder : Encoder
+            What will be trained.
+        n_windows : int
+            Training windows there are.
         """
 
-    def after_step(self, encoder: nn.Module) -> None:
+    @abstractmethod
+    def terms(self, encoder: Encoder, batch: Batch) -> dict[str, Float[torch.Tensor, ""]]:
+        """The loss terms by name, each a weighted scalar; their sum is the loss.
+
+        Parameters
+        ----------
+        encoder : Encoder
+            As `build` saw it, with its present weights.
+        batch : Batch
+            Checked by `forward`.
+
+        Raises
+        ------
+        ValueError
+            If the batch lacks something.
+        """
+
+    def after_step(self, encoder: Encoder) -> None:
         """Follow a step of the optimiser, for example move an averaged copy of the encoder.
 
         Parameters
@@ -101,45 +105,97 @@ class Objective(nn.Module, ABC):
             The encoder after the step.
         """
 
-    def features(
-        self, encoder: nn.Module, views: Sequence[Float[torch.Tensor, "..."]]
-    ) -> Float[torch.Tensor, "V B D"]:
-        """Encode all views in one pass: their representations h.
-
-        The views go through as one batch. That is faster than one pass a view, and BatchNorm
-        normalises all views by the same statistics, as in the code published with SimCLR.
+    @final
+    def forward(self, encoder: Encoder, batch: Batch) -> dict[str, Float[torch.Tensor, ""]]:
+        """Check the batch and return the terms of the loss.
 
         Parameters
         ----------
         encoder : Encoder
-            Maps (B, C, T) to (B, num_features).
-        views : sequence of (B, C, T) tensors
-            At least two, of one shape.
-
-        Returns
-        -------
-        (V, B, D) tensor
-            One slice for each view.
+            As `build` saw it, with its present weights.
+        batch : Batch
+            Two windows or more, `n_views` views or more.
 
         Raises
         ------
         ValueError
-            If there are fewer than two views or two windows, if the views differ in shape, or if
-            the encoder's output is not (B, num_features).
+            If there are too few views or windows, or the views differ in shape.
+        RuntimeError
+            If `build` was not called.
         """
-        _check_views(views)
-        h = encoder(torch.cat(tuple(views)))
-        if h.ndim != 2 or h.shape[1] != self.num_features:
-            raise ValueError(
-                f"the encoder gives shape {tuple(h.shape)}, this objective was built for "
-                f"(B, {self.num_features}): pass num_features=encoder.num_features"
-            )
-        return h.unflatten(0, (len(views), -1))
+        name = type(self).__name__
+        if not self.built:
+            raise RuntimeError(f"{name} has no weights yet: call its build(encoder, n_windows)")
+        _check_views(batch.views, self.n_views, name)
+        return self.terms(encoder, batch)
 
 
-def _check_views(views: Sequence[torch.Tensor]) -> None:
-    if len(views) < 2:
-        raise ValueError(f"an objective compares views: got {len(views)}, give at least 2")
+def represent(
+    encoder: Encoder, views: Sequence[Float[torch.Tensor, "B C T"]]
+) -> Float[torch.Tensor, "V B D"]:
+    """Encode all views in one pass: their representations h.
+
+    That is faster than one pass a view, and BatchNorm normalises all views by the same statistics,
+    as in the code published with SimCLR.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        Maps (B, C, T) to (B, D).
+    views : sequence of (B, C, T) tensors
+        V views of one shape.
+    """
+    return encoder(torch.cat(tuple(views))).unflatten(0, (len(views), -1))
+
+
+def represent_steps(
+    encoder: Encoder, views: Sequence[Float[torch.Tensor, "B C T"]]
+) -> Float[torch.Tensor, "V B D S"]:
+    """Encode all views in one pass: their feature maps, a vector for each step.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        Its `forward_features` maps (B, C, T) to (B, D, S).
+    views : sequence of (B, C, T) tensors
+        V views of one shape.
+    """
+    return encoder.forward_features(torch.cat(tuple(views))).unflatten(0, (len(views), -1))
+
+
+def needed(value: T | None, what: str, objective: Objective) -> T:
+    """Give back what an objective needs of a batch.
+
+    Parameters
+    ----------
+    value : object or None
+        A field of a `Batch`.
+    what : str
+        Name of the field.
+    objective : Objective
+        Who needs it.
+
+    Raises
+    ------
+    ValueError
+        If it is None.
+
+    Examples
+    --------
+    >>> from tsclr.objectives import NTXent
+    >>> needed(None, "labels", NTXent())
+    Traceback (most recent call last):
+    ValueError: NTXent needs the labels of the batch: pass Batch(views, labels=…)
+    """
+    if value is None:
+        name = type(objective).__name__
+        raise ValueError(f"{name} needs the {what} of the batch: pass Batch(views, {what}=…)")
+    return value
+
+
+def _check_views(views: Sequence[torch.Tensor], least: int, name: str) -> None:
+    if len(views) < least:
+        raise ValueError(f"{name} takes at least {least} views of a window, got {len(views)}")
     shapes = {tuple(view.shape) for view in views}
     if len(shapes) > 1 or len(next(iter(shapes))) != 3:
         raise ValueError(f"views must all be (B, C, T) of one shape, got {sorted(shapes)}")

@@ -1,13 +1,16 @@
 """Views in, contrastive loss out: each view is told apart from the views of other windows."""
 
-from collections.abc import Sequence
-
 import torch
 from jaxtyping import Float
-from torch import nn
 from torch.nn.functional import normalize
 
-from tsclr.objectives.base import Objective, projector
+from tsclr.batch import Batch
+from tsclr.distributed import gather, rank
+from tsclr.encoders.base import Encoder
+from tsclr.objectives.base import Objective, represent
+from tsclr.objectives.parts import check_sizes, check_temperature, log_sum_exp, projector
+
+__all__ = ["NTXent", "nt_xent"]
 
 
 def nt_xent(z: Float[torch.Tensor, "V B D"], temperature: float = 0.2) -> Float[torch.Tensor, ""]:
@@ -17,7 +20,8 @@ def nt_xent(z: Float[torch.Tensor, "V B D"], temperature: float = 0.2) -> Float[
     ``-log(exp(z_i·z_j / temperature) / sum over k != i of exp(z_i·z_k / temperature))``,
     averaged over all anchors and all their positives. With V = 2 this is equation 1 of the paper.
     With V > 2 every ordered pair of views of a window is a positive pair, and the denominator
-    always holds all V·B - 1 other embeddings.
+    always holds all V·B - 1 other embeddings. Under several processes the anchors are those of
+    this process and the denominator holds the embeddings of all.
 
     Parameters
     ----------
@@ -53,13 +57,12 @@ def nt_xent(z: Float[torch.Tensor, "V B D"], temperature: float = 0.2) -> Float[
     V, B, _ = z.shape
     if V < 2 or B < 2:
         raise ValueError(f"z has {V} views of {B} windows, NT-Xent needs at least 2 of each")
-    _check_temperature(temperature)
-    z = normalize(z, dim=-1) / temperature**0.5
-    others = z.sum(0) - z
-    positive = (z * others).sum(-1).flatten() / (V - 1)
-    flat = z.flatten(0, 1)
-    similarity = (flat @ flat.T).fill_diagonal_(-torch.inf)
-    return (similarity.logsumexp(1) - positive).mean()
+    check_temperature(temperature)
+    z = normalize(z.transpose(0, 1), dim=-1) / temperature**0.5
+    own = torch.arange(V * B, device=z.device)[:, None] + rank() * V * B
+    denominator = log_sum_exp(z.flatten(0, 1), gather(z).flatten(0, 1), excluded=own)
+    positive = (z * (z.sum(1, keepdim=True) - z)).sum(-1) / (V - 1)
+    return denominator.mean() - positive.mean()
 
 
 class NTXent(Objective):
@@ -69,8 +72,6 @@ class NTXent(Objective):
 
     Parameters
     ----------
-    num_features : int
-        Features of the encoder's representation (D).
     temperature : float
         Greater than 0; see `nt_xent`.
     hidden : int
@@ -91,33 +92,29 @@ class NTXent(Objective):
 
     Examples
     --------
-    >>> encoder = nn.Sequential(nn.Flatten(), nn.Linear(6 * 50, 16))
-    >>> objective = NTXent(num_features=16)
-    >>> terms = objective(encoder, [torch.randn(8, 6, 50), torch.randn(8, 6, 50)])
+    >>> from tsclr.encoders import CNN1d
+    >>> encoder = CNN1d(in_channels=6)
+    >>> objective = NTXent().build(encoder, n_windows=1000)
+    >>> terms = objective(encoder, Batch([torch.randn(8, 6, 50), torch.randn(8, 6, 50)]))
     >>> list(terms)
     ['nt_xent']
     >>> sum(terms.values()).backward()
     """
 
-    def __init__(
-        self, num_features: int, temperature: float = 0.2, hidden: int = 256, width: int = 128
-    ) -> None:
-        super().__init__(num_features)
-        _check_temperature(temperature)
+    def __init__(self, temperature: float = 0.2, hidden: int = 256, width: int = 128) -> None:
+        super().__init__()
+        check_temperature(temperature)
+        check_sizes(hidden=hidden, width=width)
         self.temperature = temperature
         self.hidden = hidden
         self.width = width
-        self.projector = projector(num_features, hidden, width)
 
-    def forward(
-        self, encoder: nn.Module, views: Sequence[Float[torch.Tensor, "..."]]
-    ) -> dict[str, Float[torch.Tensor, ""]]:
-        """Return one term, ``nt_xent``; arguments and errors as in `Objective.forward`."""
-        h = self.features(encoder, views)
+    def make(self, encoder: Encoder, n_windows: int) -> None:  # noqa: ARG002
+        """Make the projector."""
+        self.projector = projector(encoder.num_features, self.hidden, self.width)
+
+    def terms(self, encoder: Encoder, batch: Batch) -> dict[str, Float[torch.Tensor, ""]]:
+        """One term, ``nt_xent``."""
+        h = represent(encoder, batch.views)
         z = self.projector(h.flatten(0, 1)).unflatten(0, h.shape[:2])
         return {"nt_xent": nt_xent(z, self.temperature)}
-
-
-def _check_temperature(temperature: float) -> None:
-    if not 0 < temperature < float("inf"):
-        raise ValueError(f"temperature is {temperature}, it must be finite and greater than 0")

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from tsclr.report.look import PALETTE, STYLE, WIDTH, short
 from tsclr.report.section import Section, Table
-from tsclr.types import UNITS, sensor_of
+from tsclr.types import UNITS, sensor_name, sensor_of
 
 COLUMNS = ("window", "first view", "second view")
 
@@ -83,7 +83,7 @@ def group_by_sensor(channels: Sequence[str]) -> dict[str, list[int]]:
     """Rows of the picture: what stands before the last ``_``, and the places of its channels."""
     sensors: dict[str, list[int]] = {}
     for place, channel in enumerate(channels):
-        sensors.setdefault(channel.rpartition("_")[0] or channel, []).append(place)
+        sensors.setdefault(sensor_name(channel), []).append(place)
     return sensors
 
 

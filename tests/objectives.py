@@ -1,0 +1,108 @@
+"""Objectives as their shipped configs have them, small batches, and steps of training."""
+
+import copy
+import functools
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tsclr.batch import Batch
+from tsclr.encoders import Encoder
+from tsclr.objectives import Objective
+from tsclr.specs import subclasses
+
+B, C, T, N_WINDOWS = 8, 6, 128, 64
+KINDS = {
+    name: kind
+    for name, kind in subclasses(Objective).items()
+    if kind.__module__.startswith("tsclr.")
+}
+
+
+def config_of(kind: type[Objective]) -> Path:
+    """The config that ships with an objective."""
+    return Path(__file__).parent.parent / "configs" / f"{kind.__name__.lower()}_hapt.yaml"
+
+
+@functools.cache
+def _parsed(kind: type[Objective]) -> Any:
+    from tsclr.cli import _parse_pretraining
+    from tsclr.parser import Parser
+
+    parser = Parser()
+    parser.add_argument("--config", action="config")
+    return _parse_pretraining(parser, [str(config_of(kind))], {"resume", "out"})
+
+
+def learner(kind: type[Objective], seed: int = 0) -> tuple[Encoder, Objective]:
+    """Encoder and objective of the config, in double precision."""
+    given = _parsed(kind)
+    torch.manual_seed(seed)
+    encoder = given.encoder(C)
+    objective = copy.deepcopy(given.objective).build(encoder, N_WINDOWS)
+    return encoder.double().train(), objective.double().train()
+
+
+def windows(n: int = B, seed: int = 0, length: int = T) -> torch.Tensor:
+    """Gravity, an oscillation of its own for each window, and noise; (n, C, length)."""
+    generator = torch.Generator().manual_seed(seed)
+    rate = 0.5 + 3 * torch.rand(n, 1, 1, generator=generator, dtype=torch.float64)
+    phase = 6 * torch.rand(n, C, 1, generator=generator, dtype=torch.float64)
+    size = torch.rand(n, C, 1, generator=generator, dtype=torch.float64)
+    seconds = torch.arange(length, dtype=torch.float64) / 50
+    noise = torch.randn(n, C, length, generator=generator, dtype=torch.float64)
+    x = size * torch.sin(2 * math.pi * rate * seconds + phase) + 0.1 * noise
+    x[:, 0] += 1
+    return x
+
+
+def batch(n_views: int = 2, n: int = B, noise: float = 0.05, seed: int = 0) -> Batch:
+    """Views that agree but for noise, of windows one after another in two recordings."""
+    x = windows(n, seed)
+    generator = torch.Generator().manual_seed(seed + 1)
+    views = [
+        x + noise * torch.randn(x.shape, generator=generator, dtype=x.dtype) for _ in range(n_views)
+    ]
+    number = torch.arange(n)
+    windows_ = torch.stack([(5 * number + view) % N_WINDOWS for view in range(n_views)])
+    starts = torch.stack([20.0 * number + 2.56 * view for view in range(n_views)])
+    recordings = (number >= n // 2).long().expand(n_views, n)
+    labels = number % 3
+    labels[-2:] = -1
+    return Batch(
+        views, windows_, starts.double(), recordings, labels, torch.Generator().manual_seed(seed)
+    )
+
+
+def loss_of(encoder: Encoder, objective: Objective, given: Batch) -> torch.Tensor:
+    """Sum of the terms."""
+    return torch.stack(list(objective(encoder, given).values())).sum()
+
+
+def weights_of(encoder: Encoder, objective: Objective) -> dict[str, torch.nn.Parameter]:
+    """What the optimiser moves."""
+    named = [*encoder.named_parameters("encoder"), *objective.named_parameters("objective")]
+    return {name: weight for name, weight in named if weight.requires_grad}
+
+
+def train(
+    encoder: Encoder,
+    objective: Objective,
+    steps: int,
+    rate: float = 1e-2,
+    n_views: int | None = None,
+) -> list[float]:
+    """Losses of `steps` steps of Adam on one batch, the same draws at each."""
+    weights = list(weights_of(encoder, objective).values())
+    optimizer = torch.optim.Adam(weights, lr=rate)
+    losses = []
+    for _ in range(steps):
+        loss = loss_of(encoder, objective, batch(n_views or max(2, objective.n_views)))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        objective.after_step(encoder)
+        losses.append(loss.item())
+    return losses
