@@ -67,7 +67,8 @@ def batch(n_views: int = 2, n: int = B, noise: float = 0.05, seed: int = 0) -> B
     ]
     number = torch.arange(n)
     windows_ = torch.stack([(5 * number + view) % N_WINDOWS for view in range(n_views)])
-    starts = torch.stack([20.0 * number + 2.56 * view for view in range(n_views)])
+    side = 1 - 2 * (number % 2)  # later and earlier in turns, two lengths of a window away
+    starts = torch.stack([20.0 * number + 5.12 * view * side for view in range(n_views)])
     recordings = (number >= n // 2).long().expand(n_views, n)
     labels = number % 3
     labels[-2:] = -1

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from tsclr.checkpoint import Checkpoint
@@ -77,3 +78,35 @@ def test_a_setting_out_of_range_is_told_in_one_line(
     path.write_text(yaml.safe_dump(config))
     assert main(["pretrain", str(path), "--out", str(tmp_path / "run")]) == 1
     assert capsys.readouterr().err == "tsclr: sd is -0.1, allowed is 0 to 1000\n"
+
+
+def test_the_config_of_a_run_with_encoders_inside_repeats_it(
+    tiny_store: Path, tmp_path: Path
+) -> None:
+    config = yaml.safe_load(Path("configs/cmc_hapt.yaml").read_text())
+    config["encoder"]["init_args"]["encoders"][1] = {
+        "class_path": "Spectrum",
+        "init_args": {"encoder": {"class_path": "CNN1d", "init_args": {"width": 8}}},
+    }
+    config["data"]["source"] = str(tiny_store)
+    config["training"] = {"epochs": 1, "batch_size": 32, "windows_per_epoch": 32}
+    path = tmp_path / "inside.yaml"
+    path.write_text(yaml.safe_dump(config))
+    assert main(["pretrain", str(path), "--out", str(tmp_path / "run")]) == 0
+    again = ["--out", str(tmp_path / "again")]
+    assert main(["pretrain", str(tmp_path / "run" / "config.yaml"), *again]) == 0
+    first, second = (Checkpoint.load(tmp_path / name) for name in ("run", "again"))
+    assert first.settings["encoder"]["encoders"][1]["encoder"]["width"] == 8
+    assert first.settings["encoder"] == second.settings["encoder"]
+    assert all(torch.equal(first.tensors[name], second.tensors[name]) for name in first.tensors)
+
+
+def test_an_encoder_inside_another_is_told_its_channels_by_that(
+    tiny_store: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    config = yaml.safe_load(Path("configs/cmc_hapt.yaml").read_text())
+    config["encoder"]["init_args"]["encoders"][0]["init_args"]["in_channels"] = 3
+    path = tmp_path / "told.yaml"
+    path.write_text(yaml.safe_dump(config))
+    assert main(["pretrain", str(path), "--out", str(tmp_path / "run")]) == 2
+    assert "Option 'in_channels' is not accepted" in capsys.readouterr().err

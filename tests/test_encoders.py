@@ -1,5 +1,6 @@
 """Every encoder keeps the contract; poolings and patches equal closed forms."""
 
+import functools
 import inspect
 import json
 import math
@@ -34,9 +35,15 @@ def windows(n=5, channels=6, length=128, seed=0, dtype=torch.float32):
     return x.to(dtype)
 
 
+small = functools.partial(CNN1d, width=8)
+INSIDE = {"encoder": small, "encoders": [small, functools.partial(small, width=4)]}
+"""What encoders made of encoders are given, by the name of the argument."""
+
+
 @pytest.fixture(params=ENCODERS.values(), ids=list(ENCODERS))
 def kind(request):
-    return request.param
+    inside = inspect.signature(request.param).parameters.keys() & INSIDE.keys()
+    return functools.partial(request.param, **{name: INSIDE[name] for name in inside})
 
 
 @pytest.fixture
@@ -52,7 +59,7 @@ def encoder(kind):
 def test_every_length_gives_the_announced_features(encoder, length):
     x = windows(length=length)
     features = encoder.forward_features(x)
-    assert features.shape[:2] == (5, encoder.pool.width)
+    assert features.shape[:2] == (5, encoder.feature_width)
     assert encoder(x).shape == (5, encoder.num_features)
     assert torch.isfinite(encoder(x)).all()
 

@@ -167,6 +167,55 @@ def test_negative_seconds_are_refused():
         Neighbour(-1.0)
 
 
+@settings(deadline=None, max_examples=50)
+@given(
+    lengths=st.lists(st.integers(20, 150), min_size=1, max_size=4),
+    stride=st.integers(1, 30),
+    bounds=st.tuples(st.floats(0, 3), st.floats(0, 3)),
+    seed=st.integers(0, 1000),
+)
+def test_neighbour_beyond_a_gap_is_one_that_a_search_finds(lengths, stride, bounds, seed):
+    windows = sliding(lengths, stride=stride)
+    gap, seconds = sorted(bounds)
+    apart = abs(windows.starts - windows.starts[:, None])
+    allowed = (apart <= round(seconds * 50)) & (apart >= round(gap * 50))
+    allowed &= windows.rows() == windows.rows()[:, None]
+    pairing = Neighbour(seconds, gap)
+    if not allowed.any():
+        with pytest.raises(ValueError, match=r"no window has another .* lower `gap`"):
+            pairing.usable(windows)
+        return
+    usable = pairing.usable(windows)
+    assert usable.tolist() == np.flatnonzero(allowed.any(1)).tolist()
+    index = usable.repeat(3)
+    partner = pairing.partner(index, windows, torch.Generator().manual_seed(seed))
+    assert allowed[index, partner].all()
+
+
+def test_neighbours_on_both_sides_of_a_gap_are_equally_likely(generator):
+    windows = sliding([200, 200])
+    # Starts every 10 samples; 0.4 to 0.8 s = 20 to 40 samples: two to four windows away.
+    for place, allowed in [(6, [2, 3, 4, 8, 9, 10]), (1, [3, 4, 5]), (17, [13, 14, 15])]:
+        partner = Neighbour(0.8, gap=0.4).partner(np.full(3000, place), windows, generator)
+        found, counts = np.unique(partner, return_counts=True)
+        assert found.tolist() == allowed
+        p = 1 / len(allowed)
+        assert (abs(counts - 3000 * p) < 5 * np.sqrt(3000 * p * (1 - p))).all()
+
+
+def test_windows_without_a_neighbour_beyond_the_gap_are_refused(generator):
+    windows = sliding([100, 30])
+    assert Neighbour(2.0, gap=1.0).usable(windows).tolist() == [0, 1, 2, 3, 5, 6, 7, 8]
+    with pytest.raises(ValueError, match="1 of 2 windows have no other 1 to 2 s away"):
+        Neighbour(2.0, gap=1.0).partner(np.array([0, 4]), windows, generator)
+
+
+@pytest.mark.parametrize("gap", [-1.0, 3.0, float("nan")])
+def test_impossible_gaps_are_refused(gap):
+    with pytest.raises(ValueError, match=f"gap={gap:g} must be within 0 and seconds=2.56"):
+        Neighbour(2.56, gap)
+
+
 # ---------------------------------------------------------------- same recording
 
 

@@ -33,6 +33,27 @@ class Group(Shape):
         return sum(member.area() for member in self.members)
 
 
+class Colour(ABC):
+    @abstractmethod
+    def mixed(self): ...
+
+
+class Grey(Colour):
+    def __init__(self, share: float = 0.5) -> None:
+        self.share = share
+
+    def mixed(self):
+        return self.share
+
+
+class Painted(Shape):
+    def __init__(self, shape: Shape, colours: list[Colour]) -> None:
+        self.shape, self.colours = shape, colours
+
+    def area(self):
+        return self.shape.area()
+
+
 class Forgetful(Shape):
     def __init__(self, side: float) -> None:
         self.length = side
@@ -42,7 +63,8 @@ class Forgetful(Shape):
 
 
 def test_subclasses_lists_every_leaf_and_no_abstract_class():
-    assert subclasses(Shape) == {"Square": Square, "Group": Group, "Forgetful": Forgetful}
+    leaves = [Square, Group, Painted, Forgetful]
+    assert subclasses(Shape) == {leaf.__name__: leaf for leaf in leaves}
     assert subclasses(Polygon) == {"Square": Square}
 
 
@@ -69,6 +91,26 @@ def test_tuples_of_objects_are_built_again():
     assert from_spec(Shape, spec_of(Group((Square(2.0), Square(1.0))))).area() == 5
 
 
+def test_objects_of_another_kind_are_built_inside_where_the_kind_is_named():
+    spec = spec_of(Group([Painted(Square(2.0), [Grey(0.25), Grey()])]))
+    back = from_spec(Shape, json.loads(json.dumps(spec)), inside=[Colour])
+    assert spec_of(back) == spec
+    assert isinstance(back.members[0].colours[0], Grey)
+    with pytest.raises(KeyError, match="no Shape called 'Grey'"):
+        from_spec(Shape, spec)
+
+
+def test_what_may_stand_inside_may_not_stand_outside():
+    with pytest.raises(KeyError, match="no Shape called 'Grey'"):
+        from_spec(Shape, {"class": "Grey"}, inside=[Colour])
+
+
+def test_misspelt_class_inside_is_looked_up_among_all_kinds():
+    spec = {"class": "Group", "members": [{"class": "Gray"}]}
+    with pytest.raises(KeyError, match="no Shape or Colour called 'Gray': did you mean Grey"):
+        from_spec(Shape, spec, inside=[Colour])
+
+
 def test_left_out_arguments_take_their_defaults():
     assert from_spec(Shape, {"class": "Square"}).side == 1.0
 
@@ -93,7 +135,9 @@ def test_misspelt_class_suggests_the_near_one():
     "name", ["os.system", "tests.test_specs.Square", "Polygon", "Shape", "builtins.eval", None, ""]
 )
 def test_path_abstract_class_or_nothing_is_refused(name):
-    with pytest.raises(KeyError, match=r"no Shape called .*Allowed: Forgetful, Group, Square"):
+    with pytest.raises(
+        KeyError, match=r"no Shape called .*Allowed: Forgetful, Group, Painted, Square"
+    ):
         from_spec(Shape, {"class": name, "command": "true"})
 
 

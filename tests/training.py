@@ -4,9 +4,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tsclr import objectives
 from tsclr.augment import Jitter, Rotate
 from tsclr.encoders import CNN1d
-from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour
 from tsclr.pretrain import pretrain
 from tsclr.settings import Data, Training
@@ -17,13 +17,14 @@ def tiny_pretrain(
     out: Path,
     resume: bool = False,
     data: dict[str, Any] | None = None,
+    objective: str = "NTXent",
     **training: Any,
 ) -> Path:
     """Pretrain a small network on `store`."""
     return pretrain(
         Data(str(store), **({"test": ["04"]} if data is None else data)),
         partial(CNN1d, width=8),
-        NTXent(hidden=16, width=8),
+        getattr(objectives, objective)(hidden=16, width=8),
         [Rotate(spread=0.5), Jitter(sd=0.02)],
         Neighbour(2.56),
         Training(**({"epochs": 3, "batch_size": 32, "learning_rate": 5e-3} | training)),

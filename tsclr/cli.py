@@ -5,6 +5,7 @@ that are slow to import are imported by the command that needs them.
 """
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 COMMANDS: dict[str, Callable[[list[str]], None]] = {}
 USAGE, FAILED = 2, 1
+WIDE = 200
+"""Columns of a table that is written to a file or to another program."""
 
 
 def command(function: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
@@ -52,7 +55,8 @@ def main(words: Sequence[str] | None = None) -> int:
 
         _complain(f"no command {words[0]!r}: {nearest(words[0], COMMANDS)}")
         return USAGE
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    level = logging.INFO if is_first_process() else logging.WARNING
+    logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
     return _guarded(COMMANDS[words[0]], words[1:], debug)
 
 
@@ -133,8 +137,10 @@ def pretrain(words: list[str]) -> None:
 
     parser.add_argument("--config", action="config", help="YAML with any of these options")
     parser.add_argument("--resume", action="store_true", help="go on with the run in OUT")
+    parser.add_argument("--compile", action="store_true", help="short for --training.compile true")
     settings = vars(_parse_pretraining(parser, words, skip={"resume"}))
     settings.pop("config")
+    settings["training"].compile |= settings.pop("compile")
     _say(f"run: {run(**settings)}")
 
 
@@ -174,6 +180,22 @@ def probe(words: list[str]) -> None:
     from tsclr.summaries import by_budget
 
     _say_table(by_budget(results["results"]))
+
+
+@command
+def runs(words: list[str]) -> None:
+    """List and compare the runs in a folder: runs DIR --plot runs.html."""
+    parser = _parser(runs)
+    parser.add_argument("folder", type=Path, help="a run folder, or one with runs in it")
+    parser.add_argument("--plot", type=Path | None, help="page with their curves to write")
+    given = parser.parse_args(words)
+    from tsclr.comparison import compare, find_runs, write_comparison
+    from tsclr.summaries import about_runs
+
+    found = find_runs(given.folder)
+    _say_table(about_runs(compare(found)))
+    if given.plot:
+        _say(str(write_comparison(found, given.plot)))
 
 
 @command
@@ -317,6 +339,11 @@ def _parser(function: Callable[[list[str]], None]) -> "Parser":
     return Parser(prog=f"tsclr {function.__name__}", description=function.__doc__)
 
 
+def is_first_process() -> bool:
+    """Whether this is the only process, or the first of those that torchrun started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def _listed(text: str | None) -> list[str]:
     """Words between commas."""
     return [word.strip() for word in (text or "").split(",") if word.strip()]
@@ -352,12 +379,13 @@ def _say_table(table: Any) -> None:
     shown = Table(*map(str, table.columns), box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for row in table.itertuples(index=False):
         shown.add_row(*map(str, row))
-    Console().print(shown)
+    Console(width=None if sys.stdout.isatty() else WIDE).print(shown)
 
 
 def _say(text: str) -> None:
-    """Print a result."""
-    print(text)  # noqa: T201
+    """Print a result, once where torchrun started several processes."""
+    if is_first_process():
+        print(text)  # noqa: T201
 
 
 def _complain(text: str) -> None:

@@ -6,8 +6,9 @@ doubles and a graph that wants gradients all give the same number.
 
 import math
 
+import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float64, Int64
+from jaxtyping import Bool, Float, Float64, Int64, Shaped
 from torch.nn.functional import normalize
 
 
@@ -219,6 +220,65 @@ def dead_features(
     spread = h.std(dim=0, correction=0)
     size = h.square().mean(dim=0).sqrt()
     return (spread <= threshold * size).sum()
+
+
+def shortcut(
+    h: Float[torch.Tensor, "..."], groups: Shaped[np.ndarray, " N"]
+) -> Float64[torch.Tensor, ""] | None:
+    """How well a linear classifier reads from features whom, or what device, a window is of.
+
+    It is fitted on the first half of the windows of each group and scored on the second half, so
+    windows have to come in the order of time. The balanced accuracy is scaled to 0 at chance and 1
+    where every window is told right. A representation that solves the pairing by such a shortcut
+    need not know what the wearer does.
+
+    Parameters
+    ----------
+    h : (N, D) tensor
+        Representations.
+    groups : (N,) array
+        Subject or device of each window.
+
+    Returns
+    -------
+    scalar tensor or None
+        At most 1; below 0 by chance. None if fewer than two groups have four windows or more.
+
+    Raises
+    ------
+    ValueError
+        If a value is not finite.
+
+    References
+    ----------
+    The classifier is a linear discriminant with the shrinkage of Ledoit and Wolf, "A
+    well-conditioned estimator for large-dimensional covariance matrices", J. Multivariate Analysis
+    88 (2004).
+
+    Examples
+    --------
+    >>> groups = np.repeat(["a", "b"], 8)
+    >>> h = torch.tensor([[0.0, 1.0]]).repeat(8, 1)
+    >>> shortcut(torch.cat([h, 1 - h]) + 0.01 * torch.randn(16, 2), groups).item()
+    1.0
+    """
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.metrics import balanced_accuracy_score
+
+    features = _checked(h, 1).numpy()
+    members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
+    members = [places for places in members if len(places) >= 4]
+    if len(members) < 2:
+        return None
+    first = np.concatenate([places[: len(places) // 2] for places in members])
+    second = np.concatenate([places[len(places) // 2 :] for places in members])
+    scale = features[first].std(0)
+    features = (features - features[first].mean(0)) / np.where(scale > 0, scale, 1)
+    classifier = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+    classifier.fit(features[first], groups[first])
+    accuracy = balanced_accuracy_score(groups[second], classifier.predict(features[second]))
+    chance = 1 / len(members)
+    return torch.tensor((accuracy - chance) / (1 - chance), dtype=torch.float64)
 
 
 def _checked(h: torch.Tensor, min_rows: int) -> Float64[torch.Tensor, "N D"]:

@@ -9,11 +9,13 @@ mean, so objectives are written once.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Shaped
 from torch import distributed, nn
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 def is_parallel() -> bool:
@@ -202,7 +204,7 @@ class GlooBatchNorm1d(nn.BatchNorm1d):
         self.running_var.lerp_(variance.to(self.running_var), self.momentum)
 
 
-def with_synchronised_norms(module: nn.Module, device_type: str) -> nn.Module:
+def with_synchronised_norms(module: Module, device_type: str) -> Module:
     """The module with every batch norm over the whole batch; weights stay the same objects.
 
     Parameters
@@ -213,14 +215,14 @@ def with_synchronised_norms(module: nn.Module, device_type: str) -> nn.Module:
         ``cuda`` takes `torch.nn.SyncBatchNorm`.
     """
     if device_type == "cuda":
-        return nn.SyncBatchNorm.convert_sync_batchnorm(module)
+        return nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-any-return]
     if type(module) is nn.BatchNorm1d:
         synchronised = GlooBatchNorm1d(
             module.num_features, module.eps, module.momentum, module.affine,
             module.track_running_stats,
         )  # fmt: skip
         synchronised._parameters, synchronised._buffers = module._parameters, module._buffers
-        return synchronised.train(module.training)
+        return synchronised.train(module.training)  # type: ignore[return-value]
     for name, child in module.named_children():
         setattr(module, name, with_synchronised_norms(child, device_type))
     return module

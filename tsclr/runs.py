@@ -2,13 +2,14 @@
 
 A run folder holds::
 
-    checkpoint.safetensors   encoder, objective, optimiser, settings; replaced after every epoch
+    checkpoint.safetensors   encoder, objective, optimiser, settings; replaced as training goes on
     metrics.jsonl            a line per epoch
     config.yaml              the call that made it, as `tsclr pretrain` reads it
     run.json                 versions, commit, machine
 """
 
 import json
+import math
 import platform
 import subprocess
 from dataclasses import dataclass, field
@@ -22,9 +23,12 @@ import yaml
 
 import tsclr
 from tsclr.checkpoint import FILE, Checkpoint
+from tsclr.distributed import total, world_size
 from tsclr.encoders import Encoder
 from tsclr.files import replacing
 from tsclr.objectives import Objective
+from tsclr.objectives.parts import follow
+from tsclr.settings import Training
 from tsclr.specs import spec_of
 from tsclr.types import InputSpec
 
@@ -40,13 +44,23 @@ class State:
     Parameters
     ----------
     encoder : Encoder
-        What is kept in the end.
+        What is trained.
     objective : Objective
         Its projector is trained along.
     optimizer : Optimizer
         Over the parameters of both.
-    epoch : int
-        Epochs done.
+    average : Encoder or None
+        Moving average of the encoder, where the settings ask for one.
+    step : int
+        Steps done.
+    sums : dict of str to Tensor
+        Terms of the loss, summed over the steps of the unfinished epoch in this process.
+    counted : int
+        How many steps these are.
+    seconds : float
+        Time spent on them.
+    scaler : GradScaler or None
+        Scale of the gradients in half precision.
     metrics : list of dict
         One for each epoch done.
     readout : dict of str to Tensor
@@ -56,12 +70,76 @@ class State:
     encoder: Encoder
     objective: Objective
     optimizer: torch.optim.Optimizer
-    epoch: int = 0
+    average: Encoder | None = None
+    step: int = 0
+    sums: dict[str, torch.Tensor] = field(default_factory=dict)
+    counted: int = 0
+    seconds: float = 0.0
+    scaler: torch.amp.GradScaler | None = None
     metrics: list[dict[str, Any]] = field(default_factory=list)
     readout: dict[str, torch.Tensor] = field(default_factory=dict)
 
+    @property
+    def result(self) -> Encoder:
+        """The encoder that a run gives: the average where there is one."""
+        return self.encoder if self.average is None else self.average
+
+    def add(self, terms: dict[str, torch.Tensor]) -> None:
+        """Count a step and its terms.
+
+        Parameters
+        ----------
+        terms : dict of str to Tensor
+            Detached scalars.
+        """
+        self.step, self.counted = self.step + 1, self.counted + 1
+        for name, term in terms.items():
+            self.sums[name] = self.sums.get(name, 0) + term.double()
+
+    def means(self) -> dict[str, float]:
+        """Loss and terms, averaged over the steps of the epoch so far and over all processes.
+
+        Raises
+        ------
+        FloatingPointError
+            If one of them is not finite.
+        """
+        means = {name: float(total(each)) / world_size() for name, each in self.sums.items()}
+        loss = sum(means.values())
+        if not math.isfinite(loss):
+            raise FloatingPointError(
+                f"the loss became {loss}: lower training.learning_rate or raise the temperature"
+            )
+        return {name: value / self.counted for name, value in ({"loss": loss} | means).items()}
+
+    def close_epoch(self, **row: Any) -> None:
+        """Turn what was summed into the metrics of an epoch.
+
+        Parameters
+        ----------
+        **row
+            What else is to be told of it.
+        """
+        told = {"epoch": len(self.metrics) + 1} | self.means() | row
+        self.metrics.append(told | {"seconds": self.seconds})
+        self.sums, self.counted, self.seconds = {}, 0, 0.0
+
+    @torch.no_grad()
+    def average_in(self, decay: float | None) -> None:
+        """Move the average a little towards the encoder; moments of batch norms are taken over.
+
+        Parameters
+        ----------
+        decay : float or None
+            Near 1 for a slow average; None where there is none.
+        """
+        if self.average is not None and decay is not None:
+            follow(self.average, self.encoder, decay)
+            for own, new in zip(self.average.buffers(), self.encoder.buffers(), strict=True):
+                own.copy_(new)
+
     def save(self, out: Path, input_spec: InputSpec, settings: dict[str, Any]) -> None:
-        """Keep the state of an epoch: the checkpoint first, then the metrics it holds as lines.
+        """Keep the state: the checkpoint first, then the metrics it holds as lines.
 
         Parameters
         ----------
@@ -72,9 +150,18 @@ class State:
         settings : dict
             How it was trained; a resumed run has to agree.
         """
-        checkpoint = Checkpoint.of(
-            self.encoder, input_spec, **settings, epoch=self.epoch, metrics=self.metrics
-        )
+        progress = {
+            "epoch": len(self.metrics),
+            "step": self.step,
+            "sums": {name: float(value) for name, value in self.sums.items()},
+            "counted": self.counted,
+            "seconds": self.seconds,
+            "scaler": self.scaler and self.scaler.state_dict(),
+            "metrics": self.metrics,
+        }
+        checkpoint = Checkpoint.of(self.result, input_spec, **settings, **progress)
+        if self.average is not None:
+            checkpoint = checkpoint.adding("raw", self.encoder.state_dict())
         checkpoint = checkpoint.adding("objective", self.objective.state_dict())
         checkpoint = checkpoint.adding("optimizer", _flat(self.optimizer))
         checkpoint.adding("readout", self.readout).save(out / FILE)
@@ -96,23 +183,38 @@ class State:
             If the run was made with other settings.
         """
         checkpoint = Checkpoint.load(out)
-        kept = checkpoint.settings
-        asked = json.loads(json.dumps(settings | {"encoder": spec_of(self.encoder)}))
-        differing = [name for name in asked if kept.get(name) != asked[name]]
-        if not differing and list(kept["views"]) != list(asked["views"]):
-            differing = ["order of views"]
-        if differing:
-            raise ValueError(
-                f"the run in {out} was made with another {', '.join(differing)}: resume it with "
-                f"`--config {out / CONFIG}`, or choose another folder"
-            )
-        checkpoint.restore("encoder", self.encoder)
+        _check_settings(out, checkpoint.settings, settings | {"encoder": spec_of(self.encoder)})
+        checkpoint.restore("encoder", self.result)
+        if self.average is not None:
+            checkpoint.restore("raw", self.encoder)
         checkpoint.restore("objective", self.objective)
         _unflatten(self.optimizer, checkpoint.part("optimizer"))
-        self.epoch = checkpoint.settings["epoch"]
-        self.metrics = checkpoint.settings["metrics"]
+        kept = checkpoint.settings
+        self.step, self.counted = kept["step"], kept["counted"]
+        self.seconds, self.metrics = kept["seconds"], kept["metrics"]
+        if self.scaler is not None:
+            self.scaler.load_state_dict(kept["scaler"])
+        device = self.encoder.input_scale.device
+        self.sums = {
+            name: torch.tensor(value, dtype=torch.float64, device=device)
+            for name, value in kept["sums"].items()
+        }
         self.readout = checkpoint.part("readout")
-        write_lines(out / METRICS, self.metrics)
+
+
+def _check_settings(out: Path, kept: dict[str, Any], asked: dict[str, Any]) -> None:
+    """Refuse to go on with other settings, but for those that change nothing learned."""
+    kept, asked = (json.loads(json.dumps(each)) for each in (kept, asked))
+    for free in Training.free:
+        asked["training"][free] = kept["training"].get(free)
+    differing = [name for name in asked if kept.get(name) != asked[name]]
+    if not differing and list(kept["views"]) != list(asked["views"]):
+        differing = ["order of views"]
+    if differing:
+        raise ValueError(
+            f"the run in {out} was made with another {', '.join(differing)}: resume it with "
+            f"`--config {out / CONFIG}`, or choose another folder"
+        )
 
 
 def write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -172,7 +274,7 @@ def _class_path(spec: Any) -> Any:
         return spec
     if not isinstance(spec.get("class"), str):
         return {name: _class_path(value) for name, value in spec.items()}
-    widths = ("class", "in_channels", "num_features")
+    widths = ("class", "in_channels")
     arguments = {name: _class_path(value) for name, value in spec.items() if name not in widths}
     return {"class_path": spec["class"], "init_args": arguments}
 
@@ -223,6 +325,7 @@ def _flat(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
         f"{number}.{name}": value
         for number, values in optimizer.state_dict()["state"].items()
         for name, value in values.items()
+        if value is not None
     }
 
 

@@ -6,7 +6,7 @@ given base, never by importing a path, so a checkpoint cannot run code.
 
 import difflib
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -95,7 +95,7 @@ def spec_of(obj: Any) -> Any:
     return {"class": type(obj).__name__, **arguments}
 
 
-def from_spec(kind: type[T], spec: dict[str, Any]) -> T:
+def from_spec(kind: type[T], spec: dict[str, Any], inside: Sequence[type] = ()) -> T:
     """Build the object that `spec` describes.
 
     Parameters
@@ -104,11 +104,13 @@ def from_spec(kind: type[T], spec: dict[str, Any]) -> T:
         Base class among whose subclasses the name is looked up.
     spec : dict
         As `spec_of` gives it.
+    inside : sequence of type
+        Base classes of objects of another kind that it may hold.
 
     Raises
     ------
     KeyError
-        If no subclass of `kind` has that name; the message suggests the near one.
+        If there is no subclass of that name; the message suggests the near one.
     TypeError
         If an argument is unknown.
 
@@ -118,24 +120,32 @@ def from_spec(kind: type[T], spec: dict[str, Any]) -> T:
     >>> from_spec(Pairing, {"class": "Neighbour", "seconds": 3.0}).seconds
     3.0
     """
-    known = subclasses(kind)
+    return _build((kind,), (kind, *inside), spec)
+
+
+def _build(kinds: tuple[type, ...], nested: tuple[type, ...], spec: dict[str, Any]) -> Any:
+    """Build an object of one of `kinds`, which may hold objects of all those `nested`."""
+    known: dict[str, type] = {}
+    for kind in kinds:
+        known |= subclasses(kind)
     arguments = dict(spec)
     name = arguments.pop("class", None)
     if name not in known:
-        raise KeyError(f"no {kind.__name__} called {name!r}: {nearest(str(name), known)}")
+        wanted = " or ".join(kind.__name__ for kind in kinds)
+        raise KeyError(f"no {wanted} called {name!r}: {nearest(str(name), known)}")
     accepted = inspect.signature(known[name]).parameters
     for argument in arguments:
         if argument not in accepted:
             raise TypeError(f"{name} has no argument {argument!r}: {nearest(argument, accepted)}")
-    return known[name](**{key: _rebuild(kind, value) for key, value in arguments.items()})
+    return known[name](**{key: _rebuild(nested, value) for key, value in arguments.items()})
 
 
-def _rebuild(kind: type[T], value: Any) -> Any:
-    """Nested specs of the same kind, as in a pipeline of views, become objects too."""
+def _rebuild(kinds: tuple[type, ...], value: Any) -> Any:
+    """Nested specs, as in a pipeline of views, become objects too."""
     if isinstance(value, dict) and "class" in value:
-        return from_spec(kind, value)
+        return _build(kinds, kinds, value)
     if isinstance(value, dict):
-        return {key: _rebuild(kind, item) for key, item in value.items()}
+        return {key: _rebuild(kinds, item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_rebuild(kind, item) for item in value]
+        return [_rebuild(kinds, item) for item in value]
     return value

@@ -101,3 +101,22 @@ def about_views(ranking: pd.DataFrame) -> pd.DataFrame:
         shown[name] = [f"{value:.3f}" for value in shown[name]]
     shown.insert(0, "rank", [str(place) for place in range(1, len(shown) + 1)])
     return shown
+
+
+def about_runs(table: pd.DataFrame) -> pd.DataFrame:
+    """Runs with their numbers as text.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `tsclr.comparison.compare` gives it.
+
+    Examples
+    --------
+    >>> about_runs(pd.DataFrame({"run": ["a"], "epochs": [20], "loss": [1.25], "rank": [None]}))
+      run epochs  loss rank
+    0   a     20 1.250    –
+    """
+    from tsclr.report.section import number  # with matplotlib, which other commands do without
+
+    return table.rename(columns=lambda name: name.replace("_", " ")).map(number)

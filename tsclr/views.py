@@ -5,11 +5,11 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 
 from tsclr.augment import Augmentation, Chain
+from tsclr.batch import Batch
 from tsclr.pairs import Pairing
 from tsclr.windows import Windows
 
@@ -82,9 +82,13 @@ class Views:
     pipelines : list of Chain
         The first for the windows themselves, each further one for a positive of each.
     pairing : Pairing
-        Which window is the positive of which.
+        Which window is the positive of which; here, which channels a view shows.
+    windows : Windows
+        What is trained on.
     device : torch.device
         Where the views are made.
+    reads_labels : bool
+        Whether the batches tell the classes of the windows.
 
     Raises
     ------
@@ -94,7 +98,9 @@ class Views:
 
     pipelines: list[Chain]
     pairing: Pairing
+    windows: Windows
     device: torch.device
+    reads_labels: bool = False
 
     def __post_init__(self) -> None:
         for module in itertools.chain(*(pipeline.modules() for pipeline in self.pipelines)):
@@ -105,15 +111,35 @@ class Views:
                 )
 
     def __call__(
-        self, windows: Windows, index: Int[np.ndarray, " B"]
-    ) -> list[Float[torch.Tensor, "B C T"]]:
-        """Views of the windows `index`, drawn anew."""
-        views, channels = [], windows.store.channels
+        self,
+        members: Int[torch.Tensor, "V B"],
+        x: Float[torch.Tensor, "N C T"],
+        generator: torch.Generator | None = None,
+    ) -> Batch:
+        """Views of windows, drawn anew from the global generator.
+
+        Parameters
+        ----------
+        members : (V, B) int tensor
+            Windows that each view shows.
+        x : (V · B, C, T) tensor
+            Their samples, one view after the other.
+        generator : torch.Generator, optional
+            Handed on to the objective.
+        """
+        seen = x.to(self.device, non_blocking=True).unflatten(0, members.shape)
+        channels = self.windows.store.channels
+        views = []
         for number, pipeline in enumerate(self.pipelines):
-            member = self.pairing.partner(index, windows) if number else index
-            view = pipeline(windows.__getitems__(member).to(self.device))
+            view = pipeline(seen[number])
             hidden = ~self.pairing.visible(channels, number)
             if hidden.any():
                 view[:, hidden] = 0
             views.append(view)
-        return views
+        index, windows = members.numpy(), self.windows
+        rows = windows.rows(index.ravel()).reshape(index.shape)
+        known = [index, windows.starts[index] / windows.store.sample_rate, rows]
+        if self.reads_labels:
+            known.append(windows.stream_labels(index[0]))
+        told = [torch.from_numpy(each).to(self.device, non_blocking=True) for each in known]
+        return Batch(views, *told, generator=generator)

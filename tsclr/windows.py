@@ -191,6 +191,18 @@ class Windows(Dataset):
         first = self.store.recordings["start"].to_numpy()
         return np.searchsorted(first, self.starts[indices], "right") - 1
 
+    def stream_labels(self, indices: Int[np.ndarray, " B"]) -> Int[np.ndarray, " B"]:
+        """Class of windows whose samples are all of one class, -1 for all others.
+
+        Parameters
+        ----------
+        indices : (B,) int
+            Windows, also of a sliding kind, which has no `labels`.
+        """
+        samples = self.store.labels[self.starts[indices][:, None] + np.arange(self.length)]
+        pure = (samples == samples[:, :1]).all(1)
+        return np.where(pure, samples[:, 0], UNLABELLED).astype(int)
+
     @property
     def subjects(self) -> np.ndarray:
         """Subject of each window."""

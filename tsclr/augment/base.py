@@ -1,7 +1,7 @@
 """A batch of windows (B, C, T) in, a batch of views of the same shape, type and device out."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple, TypeVar, final
 
 import torch
@@ -232,6 +232,29 @@ class Augmentation(nn.Module, ABC):
             return views
         # lerp by 0 or 1 selects finite values exactly, in half the time of where
         return torch.lerp(x, views, gated.applies[:, None, None].to(x.dtype))
+
+
+def map_drawn(function: Callable[[torch.Tensor], torch.Tensor], drawn: Any) -> Any:
+    """What was drawn, with every tensor of it replaced, such as by some of its rows.
+
+    Parameters
+    ----------
+    function : callable
+        Takes and returns a tensor with a row for each window.
+    drawn : tensor, None or tuple of such
+        As `Augmentation.draw` or `Augmentation.draw_gated` gives it.
+
+    Examples
+    --------
+    >>> map_drawn(lambda values: values[:2], Gated(None, (torch.arange(3), ())))
+    Gated(applies=None, drawn=(tensor([0, 1]), ()))
+    """
+    if drawn is None:
+        return None
+    if isinstance(drawn, torch.Tensor):
+        return function(drawn)
+    parts = [map_drawn(function, part) for part in drawn]
+    return type(drawn)(*parts) if hasattr(drawn, "_fields") else tuple(parts)
 
 
 def check_windows(x: torch.Tensor) -> None:

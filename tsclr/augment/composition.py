@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, cast, final
+from operator import itemgetter
+from typing import NamedTuple, cast, final
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import nn
 
-from tsclr.augment.base import Augmentation, Gated, in_range
+from tsclr.augment.base import Augmentation, Gated, in_range, map_drawn
 from tsclr.augment.draws import uniform
 
 __all__ = ["Chain", "OneOf", "RandomOrder", "SomeOf"]
@@ -218,7 +219,7 @@ class RandomOrder(Augmentation):
             views = torch.empty_like(x)
             for number, (step, gated) in enumerate(steps):
                 rows = (current == number).nonzero()[:, 0]
-                views[rows] = step.transform_gated(x[rows], _rows_of(gated, rows))
+                views[rows] = step.transform_gated(x[rows], map_drawn(itemgetter(rows), gated))
             x = views
         return x
 
@@ -252,13 +253,3 @@ def _apply_all(
     for step, gated in zip(_steps(augmentations), drawn, strict=True):
         x = step.transform_gated(x, gated)
     return x
-
-
-def _rows_of(drawn: Any, rows: Int[torch.Tensor, " n"]) -> Any:
-    """What was drawn for the windows `rows`, in any nest of tuples."""
-    if drawn is None:
-        return None
-    if isinstance(drawn, torch.Tensor):
-        return drawn[rows]
-    parts = [_rows_of(part, rows) for part in drawn]
-    return type(drawn)(*parts) if hasattr(drawn, "_fields") else tuple(parts)

@@ -5,11 +5,13 @@ An encoder writes one method, `features`; the base checks and scales the input a
     x (B, C, T) ── check, / input_scale ──▶ features ──▶ (B, D, S) ── pooling ──▶ (B, num_features)
     └────────────────── forward_features ──────────────────┘
     └──────────────────────────────── forward ────────────────────────────────┘
+
+An encoder made of others has no pooling of its own: it also writes `pooled`, which otherwise is the
+pooling of the features, and `part_widths`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
@@ -30,8 +32,9 @@ class Encoder(nn.Module, ABC):
         Channels C of a window.
     feature_width : int
         Features D of the map that `features` returns.
-    pooling : sequence of str
-        How the steps are reduced: any of ``mean, max, std, last, attention``, concatenated.
+    pooling : sequence of str, optional
+        How the steps are reduced: any of ``mean, max, std, last, attention``, concatenated. None
+        where an encoder writes `pooled` itself.
 
     Attributes
     ----------
@@ -44,23 +47,33 @@ class Encoder(nn.Module, ABC):
         If a size is not positive or a pooling is not known.
     """
 
-    min_length: ClassVar[int] = 1
+    min_length: int = 1
     """Fewest samples T of a window."""
 
     input_scale: torch.Tensor
+    pool: Pooling
 
-    def __init__(self, in_channels: int, feature_width: int, pooling: Sequence[str]) -> None:
+    def __init__(
+        self, in_channels: int, feature_width: int, pooling: Sequence[str] | None = None
+    ) -> None:
         super().__init__()
         check_positive(in_channels=in_channels, feature_width=feature_width)
         self.in_channels = in_channels
-        self.pooling = pooling
-        self.pool = Pooling(pooling, feature_width)
+        self.feature_width = feature_width
+        if pooling is not None:
+            self.pooling = pooling
+            self.pool = Pooling(pooling, feature_width)
         self.register_buffer("input_scale", torch.ones(in_channels))
 
     @property
     def num_features(self) -> int:
         """Length of a pooled feature vector."""
-        return self.pool.num_features
+        return sum(self.part_widths)
+
+    @property
+    def part_widths(self) -> tuple[int, ...]:
+        """Features of each part of a pooled vector; a `Concat` has a part for each encoder."""
+        return (self.pool.num_features,)
 
     @abstractmethod
     def features(self, x: Float[torch.Tensor, "B C T"]) -> Float[torch.Tensor, "B D S"]:
@@ -76,6 +89,21 @@ class Encoder(nn.Module, ABC):
         (B, D, S)
             D features at S steps in the order of time.
         """
+
+    def pooled(self, x: Float[torch.Tensor, "B C T"]) -> Float[torch.Tensor, "B F"]:
+        """Pooled features of checked and scaled windows.
+
+        Parameters
+        ----------
+        x : (B, C, T)
+            Windows, already divided by `input_scale`.
+
+        Returns
+        -------
+        (B, num_features)
+            One vector per window.
+        """
+        return self.pool(self.features(x))
 
     def forward_features(self, x: Float[torch.Tensor, "... C T"]) -> Float[torch.Tensor, "B D S"]:
         """Feature map of windows, one vector per step.
@@ -95,8 +123,7 @@ class Encoder(nn.Module, ABC):
         ValueError
             If `x` is not (B, in_channels, T), or T is below `min_length`.
         """
-        self._check(tuple(x.shape))
-        return self.features(x / self.input_scale[:, None])
+        return self.features(self._scaled(x))
 
     def forward(self, x: Float[torch.Tensor, "... C T"]) -> Float[torch.Tensor, "B F"]:
         """Pooled features of windows.
@@ -116,7 +143,32 @@ class Encoder(nn.Module, ABC):
         ValueError
             If `x` is not (B, in_channels, T), or T is below `min_length`.
         """
-        return self.pool(self.forward_features(x))
+        return self.pooled(self._scaled(x))
+
+    def parts(self, x: Float[torch.Tensor, "... C T"]) -> list[Float[torch.Tensor, "B _"]]:
+        """Pooled features of windows, cut into the parts that `part_widths` announces.
+
+        Parameters
+        ----------
+        x : (B, C, T)
+            Windows in the units of `tsclr.types.UNITS`.
+
+        Returns
+        -------
+        list of (B, part_width)
+            One tensor per part.
+
+        Raises
+        ------
+        ValueError
+            If `x` is not (B, in_channels, T), or T is below `min_length`.
+        """
+        return list(self(x).split(self.part_widths, dim=1))
+
+    def _scaled(self, x: torch.Tensor) -> torch.Tensor:
+        """Checked windows, divided by `input_scale`."""
+        self._check(tuple(x.shape))
+        return x / self.input_scale[:, None]
 
     def _check(self, shape: tuple[int, ...]) -> None:
         """Raise ``ValueError`` unless `shape` is (B, in_channels, T)."""
@@ -131,6 +183,42 @@ class Encoder(nn.Module, ABC):
         elif len(shape) == 2:
             hint = "a single window needs a leading axis: pass x[None]"
         raise ValueError(f"windows have shape {shape}, expected (B, {self.in_channels}, T): {hint}")
+
+
+def made(encoder: Callable[[int], Encoder], in_channels: int) -> Encoder:
+    """An encoder for so many channels: what a callable makes, or the encoder that was passed.
+
+    A config gives callables, so that the weights are new for every run and drawn from its seed.
+
+    Parameters
+    ----------
+    encoder : Encoder, or callable
+        A callable makes an encoder from its number of channels.
+    in_channels : int
+        Channels that it will see.
+
+    Raises
+    ------
+    ValueError
+        If an encoder takes another number of channels.
+
+    Examples
+    --------
+    >>> from tsclr.encoders import CNN1d
+    >>> made(CNN1d, 3).in_channels
+    3
+    >>> made(CNN1d(6), 3)
+    Traceback (most recent call last):
+    ValueError: CNN1d takes 6 channels, but sees 3 here: make it with in_channels=3
+    """
+    if not isinstance(encoder, Encoder):
+        encoder = encoder(in_channels)
+    if encoder.in_channels != in_channels:
+        raise ValueError(
+            f"{type(encoder).__name__} takes {encoder.in_channels} channels, but sees "
+            f"{in_channels} here: make it with in_channels={in_channels}"
+        )
+    return encoder
 
 
 def check_positive(**sizes: int) -> None:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, TypeVar, final
+from typing import TypeVar, final
 
 import torch
 from jaxtyping import Float
@@ -36,9 +36,9 @@ class Objective(nn.Module, ABC):
     >>> sum(objective(encoder, batch).values()).backward()
     """
 
-    n_views: ClassVar[int] = 2
+    n_views: int = 2
     """Fewest views of a window."""
-    reads_labels: ClassVar[bool] = False
+    reads_labels: bool = False
     """Whether it looks at labels; all others are never shown any."""
     built: bool = False
 
@@ -161,6 +161,32 @@ def represent_steps(
         V views of one shape.
     """
     return encoder.forward_features(torch.cat(tuple(views))).unflatten(0, (len(views), -1))
+
+
+def represent_both(
+    encoder: Encoder, views: Sequence[Float[torch.Tensor, "B C T"]]
+) -> tuple[Float[torch.Tensor, "V B F"], Float[torch.Tensor, "V B D S"]]:
+    """Encode all views in one pass: their representations h, and the feature maps below them.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        Pools one feature map.
+    views : sequence of (B, C, T) tensors
+        V views of one shape.
+
+    Raises
+    ------
+    ValueError
+        If the encoder is made of others, each with a pooling of its own.
+    """
+    maps = represent_steps(encoder, views)
+    if not hasattr(encoder, "pool"):
+        raise ValueError(
+            f"{type(encoder).__name__} has no pooling of its own, but windows and steps are "
+            "related here: choose an encoder that is not made of others"
+        )
+    return encoder.pool(maps.flatten(0, 1)).unflatten(0, maps.shape[:2]), maps
 
 
 def needed(value: T | None, what: str, objective: Objective) -> T:

@@ -1,34 +1,41 @@
 """Views in, contrastive loss out: each view is told apart from the views of other windows."""
 
+from collections.abc import Sequence
+
 import torch
-from jaxtyping import Float
-from torch.nn.functional import normalize
+from jaxtyping import Float, Int
 
 from tsclr.batch import Batch
-from tsclr.distributed import gather, rank
+from tsclr.distributed import gather, own_rows
 from tsclr.encoders.base import Encoder
-from tsclr.objectives.base import Objective, represent
-from tsclr.objectives.parts import check_sizes, check_temperature, log_sum_exp, projector
+from tsclr.objectives.base import Objective, needed, represent
+from tsclr.objectives.parts import (
+    check_sizes,
+    check_temperature,
+    compared,
+    log_sum_exp,
+    nt_xent,
+    projector,
+)
 
-__all__ = ["NTXent", "nt_xent"]
+__all__ = ["DCL", "NTXent", "SupCon", "dcl", "nt_xent", "sup_con"]
 
 
-def nt_xent(z: Float[torch.Tensor, "V B D"], temperature: float = 0.2) -> Float[torch.Tensor, ""]:
-    r"""Normalised temperature-scaled cross entropy over all views of a batch.
+def dcl(z: Float[torch.Tensor, "V B D"], temperature: float = 0.1) -> Float[torch.Tensor, ""]:
+    """Decoupled contrastive loss: `nt_xent` whose denominator holds negatives alone.
 
-    With the V·B embeddings normalised to unit length, the loss of anchor i and its positive j is
-    ``-log(exp(z_i·z_j / temperature) / sum over k != i of exp(z_i·z_k / temperature))``,
-    averaged over all anchors and all their positives. With V = 2 this is equation 1 of the paper.
-    With V > 2 every ordered pair of views of a window is a positive pair, and the denominator
-    always holds all V·B - 1 other embeddings. Under several processes the anchors are those of
-    this process and the denominator holds the embeddings of all.
+    The loss of anchor i and its positive j is
+    ``-z_i·z_j / temperature + log(sum over k of exp(z_i·z_k / temperature))`` with k over all
+    embeddings of other windows, averaged over all anchors and all their positives. With V = 2
+    this is equation 6 of the paper. With V > 2 all V views of the window leave the denominator,
+    so that V·(B - 1) negatives remain. The loss can be negative.
 
     Parameters
     ----------
     z : (V, B, D) tensor
         Embeddings; ``z[:, b]`` are the views of window b. They need not be normalised.
     temperature : float
-        Greater than 0. Small values make the nearest negatives count most.
+        Greater than 0.
 
     Returns
     -------
@@ -42,30 +49,128 @@ def nt_xent(z: Float[torch.Tensor, "V B D"], temperature: float = 0.2) -> Float[
 
     References
     ----------
-    T. Chen, S. Kornblith, M. Norouzi and G. Hinton, "A simple framework for contrastive learning
-    of visual representations", ICML 2020, equation 1.
+    C.-H. Yeh, C.-Y. Hong, Y.-C. Hsu, T.-L. Liu, Y. Chen and Y. LeCun, "Decoupled contrastive
+    learning", ECCV 2022, equation 6. Departures: a mean in place of the sum, and any number of
+    views. The weights of the positives (DCLW) are not here.
 
     Examples
     --------
-    Two windows in opposite directions, both views equal: each anchor has its positive at
-    similarity 1 and two negatives at -1.
+    Two windows in opposite directions, both views equal.
 
     >>> z = torch.tensor([[[1.0, 0.0], [-1.0, 0.0]]]).expand(2, 2, 2)
-    >>> nt_xent(z, temperature=1.0).item()  # log(1 + 2 exp(-2))
-    0.239...
+    >>> dcl(z, temperature=1.0).item()  # -1 + log(2 exp(-1))
+    -1.306...
     """
-    V, B, _ = z.shape
-    if V < 2 or B < 2:
-        raise ValueError(f"z has {V} views of {B} windows, NT-Xent needs at least 2 of each")
-    check_temperature(temperature)
-    z = normalize(z.transpose(0, 1), dim=-1) / temperature**0.5
-    own = torch.arange(V * B, device=z.device)[:, None] + rank() * V * B
-    denominator = log_sum_exp(z.flatten(0, 1), gather(z).flatten(0, 1), excluded=own)
-    positive = (z * (z.sum(1, keepdim=True) - z)).sum(-1) / (V - 1)
+    z, keys, own = compared(z, temperature)
+    views_of_window = own.repeat_interleave(own.shape[1], dim=0)
+    denominator = log_sum_exp(z.flatten(0, 1), keys.flatten(0, 1), excluded=views_of_window)
+    positive = (z * (z.sum(1, keepdim=True) - z)).sum(-1) / (z.shape[1] - 1)
     return denominator.mean() - positive.mean()
 
 
-class NTXent(Objective):
+def sup_con(
+    z: Float[torch.Tensor, "V B D"], labels: Int[torch.Tensor, " B"], temperature: float = 0.1
+) -> Float[torch.Tensor, ""]:
+    """Supervised contrastive loss: all views of all windows of a class are positives.
+
+    The loss of anchor i is the mean over its positives p of
+    ``-log(exp(z_i·z_p / temperature) / sum over k != i of exp(z_i·z_k / temperature))``, averaged
+    over all anchors. A window without a label has its own other views as positives, so without any
+    labels this is `nt_xent`. Under several processes the positives and the denominator are those
+    of all.
+
+    Parameters
+    ----------
+    z : (V, B, D) tensor
+        Embeddings; ``z[:, b]`` are the views of window b. They need not be normalised.
+    labels : (B,) int tensor
+        Class of each window; below 0 where there is none.
+    temperature : float
+        Greater than 0.
+
+    Returns
+    -------
+    scalar tensor
+        Mean over V·B anchors.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two views or windows, or `temperature` is not greater than 0.
+
+    References
+    ----------
+    P. Khosla et al., "Supervised contrastive learning", NeurIPS 2020, equation 2, the variant with
+    the sum outside the logarithm. Departures: a mean over the anchors in place of the sum, any
+    number of views, and windows without a label.
+
+    Examples
+    --------
+    Two windows of one class in opposite directions: each anchor has positives at 1, -1 and -1.
+
+    >>> z = torch.tensor([[[1.0, 0.0], [-1.0, 0.0]]]).expand(2, 2, 2)
+    >>> sup_con(z, torch.tensor([5, 5]), temperature=1.0).item()  # log(e + 2 / e) + 1 / 3
+    1.572...
+    """
+    z, keys, own = compared(z, temperature)
+    denominator = log_sum_exp(z.flatten(0, 1), keys.flatten(0, 1), excluded=own.flatten()[:, None])
+    known = gather(labels)
+    alone = -1 - torch.arange(len(known), device=known.device)
+    group = known.where(known >= 0, alone).unique(return_inverse=True)[1]
+    sums = torch.zeros_like(keys[:, 0]).index_add(0, group, keys.sum(1))
+    n_positives = z.shape[1] * group.bincount(minlength=len(group)) - 1
+    group = own_rows(group)
+    positive = (z * (sums[group, None] - z)).sum(-1) / n_positives[group, None]
+    return denominator.mean() - positive.mean()
+
+
+class Contrast(Objective):
+    """Base of the objectives here: their settings, and the projector to the embeddings.
+
+    Parameters
+    ----------
+    temperature : float
+        Greater than 0.
+    hidden : int
+        Hidden units of the projector.
+    width : int
+        Features of an embedding.
+
+    Raises
+    ------
+    ValueError
+        If `temperature` is not greater than 0 or a size is below 1.
+    """
+
+    def __init__(self, temperature: float, hidden: int, width: int) -> None:
+        super().__init__()
+        check_temperature(temperature)
+        check_sizes(hidden=hidden, width=width)
+        self.temperature = temperature
+        self.hidden = hidden
+        self.width = width
+
+    def make(self, encoder: Encoder, n_windows: int) -> None:  # noqa: ARG002
+        """Make the projector."""
+        self.projector = projector(encoder.num_features, self.hidden, self.width)
+
+    def embed(
+        self, encoder: Encoder, views: Sequence[Float[torch.Tensor, "B C T"]]
+    ) -> Float[torch.Tensor, "V B D"]:
+        """Embeddings z of all views.
+
+        Parameters
+        ----------
+        encoder : Encoder
+            Maps (B, C, T) to (B, num_features).
+        views : sequence of (B, C, T) tensors
+            V views of one shape.
+        """
+        h = represent(encoder, views)
+        return self.projector(h.flatten(0, 1)).unflatten(0, h.shape[:2])
+
+
+class NTXent(Contrast):
     """SimCLR: views of the same window attract, all other windows of the batch repel.
 
     The embeddings come from `projector`; `nt_xent` is the one term.
@@ -102,19 +207,99 @@ class NTXent(Objective):
     """
 
     def __init__(self, temperature: float = 0.2, hidden: int = 256, width: int = 128) -> None:
-        super().__init__()
-        check_temperature(temperature)
-        check_sizes(hidden=hidden, width=width)
-        self.temperature = temperature
-        self.hidden = hidden
-        self.width = width
-
-    def make(self, encoder: Encoder, n_windows: int) -> None:  # noqa: ARG002
-        """Make the projector."""
-        self.projector = projector(encoder.num_features, self.hidden, self.width)
+        super().__init__(temperature, hidden, width)
 
     def terms(self, encoder: Encoder, batch: Batch) -> dict[str, Float[torch.Tensor, ""]]:
         """One term, ``nt_xent``."""
-        h = represent(encoder, batch.views)
-        z = self.projector(h.flatten(0, 1)).unflatten(0, h.shape[:2])
-        return {"nt_xent": nt_xent(z, self.temperature)}
+        return {"nt_xent": nt_xent(self.embed(encoder, batch.views), self.temperature)}
+
+
+class DCL(Contrast):
+    """Decoupled contrastive learning: `NTXent` without the positive in the denominator.
+
+    So the pull of a positive does not fade where the negatives of a small batch are easy. The
+    embeddings come from `projector`; `dcl` is the one term.
+
+    Parameters
+    ----------
+    temperature : float
+        Greater than 0; see `dcl`.
+    hidden : int
+        Hidden units of the projector.
+    width : int
+        Features of an embedding.
+
+    Raises
+    ------
+    ValueError
+        If `temperature` is not greater than 0 or a size is below 1.
+
+    References
+    ----------
+    C.-H. Yeh, C.-Y. Hong, Y.-C. Hsu, T.-L. Liu, Y. Chen and Y. LeCun, "Decoupled contrastive
+    learning", ECCV 2022. Departures: BatchNorm in the projector and any number of views.
+
+    Examples
+    --------
+    >>> from tsclr.encoders import CNN1d
+    >>> encoder = CNN1d(in_channels=6)
+    >>> objective = DCL().build(encoder, n_windows=1000)
+    >>> terms = objective(encoder, Batch([torch.randn(8, 6, 50), torch.randn(8, 6, 50)]))
+    >>> list(terms)
+    ['dcl']
+    """
+
+    def __init__(self, temperature: float = 0.1, hidden: int = 256, width: int = 128) -> None:
+        super().__init__(temperature, hidden, width)
+
+    def terms(self, encoder: Encoder, batch: Batch) -> dict[str, Float[torch.Tensor, ""]]:
+        """One term, ``dcl``."""
+        return {"dcl": dcl(self.embed(encoder, batch.views), self.temperature)}
+
+
+class SupCon(Contrast):
+    """Supervised contrast: windows of a class attract, all other windows of the batch repel.
+
+    It reads labels. Windows without one take part as in `NTXent`. The embeddings come from
+    `projector`; `sup_con` is the one term.
+
+    Parameters
+    ----------
+    temperature : float
+        Greater than 0; see `sup_con`.
+    hidden : int
+        Hidden units of the projector.
+    width : int
+        Features of an embedding.
+
+    Raises
+    ------
+    ValueError
+        If `temperature` is not greater than 0 or a size is below 1; on use, if the batch has no
+        labels.
+
+    References
+    ----------
+    P. Khosla et al., "Supervised contrastive learning", NeurIPS 2020. Departures: BatchNorm in the
+    projector, any number of views, and windows without a label.
+
+    Examples
+    --------
+    >>> from tsclr.encoders import CNN1d
+    >>> encoder = CNN1d(in_channels=6)
+    >>> objective = SupCon().build(encoder, n_windows=1000)
+    >>> views = [torch.randn(4, 6, 50), torch.randn(4, 6, 50)]
+    >>> terms = objective(encoder, Batch(views, labels=torch.tensor([0, 1, 0, -1])))
+    >>> list(terms)
+    ['sup_con']
+    """
+
+    reads_labels = True
+
+    def __init__(self, temperature: float = 0.1, hidden: int = 256, width: int = 128) -> None:
+        super().__init__(temperature, hidden, width)
+
+    def terms(self, encoder: Encoder, batch: Batch) -> dict[str, Float[torch.Tensor, ""]]:
+        """One term, ``sup_con``."""
+        labels = needed(batch.labels, "labels", self)
+        return {"sup_con": sup_con(self.embed(encoder, batch.views), labels, self.temperature)}

@@ -1,11 +1,16 @@
 """What objectives are built from: heads, averaged copies, and the sum under every contrast."""
 
+from collections.abc import Iterable
 from copy import deepcopy
+from itertools import chain, count
 from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import nn
+from torch.nn.functional import cross_entropy, normalize
+
+from tsclr.distributed import gather, own_rows, rank
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -152,14 +157,170 @@ def log_sum_exp(
 
     Examples
     --------
-    >>> log_sum_exp(torch.zeros(1, 2), torch.ones(3, 2)).exp()
-    tensor([3.0000])
+    >>> log_sum_exp(torch.zeros(1, 2), torch.ones(3, 2)).item()  # log(3)
+    1.098...
     """
     if excluded is None:
         excluded = torch.empty(len(query), 0, dtype=torch.int64, device=query.device)
     with torch.autocast(query.device.type, enabled=False):
         kind = torch.promote_types(query.dtype, torch.float32)
         return _LogSumExp.apply(query.to(kind), keys.to(kind), excluded)  # type: ignore[no-any-return]
+
+
+def numbered(names: Iterable[str]) -> list[str]:
+    """The names, with a number after each that there was before.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Some may be equal.
+
+    Examples
+    --------
+    >>> numbered(["rotate", "permute", "rotate"])
+    ['rotate', 'permute', 'rotate_2']
+    """
+    given: list[str] = []
+    for name in names:
+        tries = chain([name], (f"{name}_{number}" for number in count(2)))
+        given.append(next(each for each in tries if each not in given))
+    return given
+
+
+def unit(z: Float[torch.Tensor, "... D"]) -> Float[torch.Tensor, "... D"]:
+    """Embeddings at unit length, in single precision at least.
+
+    Parameters
+    ----------
+    z : (..., D) tensor
+        Embeddings; those of length 0 stay so.
+
+    Examples
+    --------
+    >>> unit(torch.tensor([3.0, 4.0], dtype=torch.bfloat16))
+    tensor([0.6000, 0.8000])
+    """
+    return normalize(z.to(torch.promote_types(z.dtype, torch.float32)), dim=-1)
+
+
+def compared(
+    z: Float[torch.Tensor, "V B D"], temperature: float
+) -> tuple[Float[torch.Tensor, "B V D"], Float[torch.Tensor, "M V D"], Int[torch.Tensor, "B V"]]:
+    """What a contrast of all views of a batch compares: anchors with those of all processes.
+
+    Parameters
+    ----------
+    z : (V, B, D) tensor
+        Embeddings; ``z[:, b]`` are the views of window b.
+    temperature : float
+        Greater than 0.
+
+    Returns
+    -------
+    anchors : (B, V, D) tensor
+        Of unit length over the root of the temperature, so that products are similarities.
+    keys : (M, V, D) tensor
+        Anchors of all processes.
+    own : (B, V) int tensor
+        Place of each anchor among the M·V keys.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two views or windows, or `temperature` is not greater than 0.
+    """
+    V, B, _ = z.shape
+    if V < 2 or B < 2:
+        raise ValueError(f"z has {V} views of {B} windows, a contrast needs at least 2 of each")
+    check_temperature(temperature)
+    anchors = unit(z.transpose(0, 1)) / temperature**0.5
+    keys = gather(anchors)
+    places = torch.arange(len(keys) * V, device=z.device).unflatten(0, (-1, V))
+    return anchors, keys, own_rows(places)
+
+
+def nt_xent(z: Float[torch.Tensor, "V B D"], temperature: float = 0.2) -> Float[torch.Tensor, ""]:
+    r"""Normalised temperature-scaled cross entropy over all views of a batch.
+
+    With the V·B embeddings normalised to unit length, the loss of anchor i and its positive j is
+    ``-log(exp(z_i·z_j / temperature) / sum over k != i of exp(z_i·z_k / temperature))``,
+    averaged over all anchors and all their positives. With V = 2 this is equation 1 of the paper.
+    With V > 2 every ordered pair of views of a window is a positive pair, and the denominator
+    always holds all V·B - 1 other embeddings. Under several processes the anchors are those of
+    this process and the denominator holds the embeddings of all.
+
+    Parameters
+    ----------
+    z : (V, B, D) tensor
+        Embeddings; ``z[:, b]`` are the views of window b. They need not be normalised.
+    temperature : float
+        Greater than 0. Small values make the nearest negatives count most.
+
+    Returns
+    -------
+    scalar tensor
+        Mean over V·B·(V - 1) positive pairs.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two views or windows, or `temperature` is not greater than 0.
+
+    References
+    ----------
+    T. Chen, S. Kornblith, M. Norouzi and G. Hinton, "A simple framework for contrastive learning
+    of visual representations", ICML 2020, equation 1.
+
+    Examples
+    --------
+    Two windows in opposite directions, both views equal: each anchor has its positive at
+    similarity 1 and two negatives at -1.
+
+    >>> z = torch.tensor([[[1.0, 0.0], [-1.0, 0.0]]]).expand(2, 2, 2)
+    >>> nt_xent(z, temperature=1.0).item()  # log(1 + 2 exp(-2))
+    0.239...
+    """
+    z, keys, own = compared(z, temperature)
+    denominator = log_sum_exp(z.flatten(0, 1), keys.flatten(0, 1), excluded=own.flatten()[:, None])
+    positive = (z * (z.sum(1, keepdim=True) - z)).sum(-1) / (z.shape[1] - 1)
+    return denominator.mean() - positive.mean()
+
+
+def step_nce(
+    predicted: Float[torch.Tensor, "B N D"], steps: Float[torch.Tensor, "B N D"]
+) -> Float[torch.Tensor, ""]:
+    r"""InfoNCE of predictions: each is told which window the step that came belongs to.
+
+    ``-log(exp(p_bn·z_bn) / sum over windows m of exp(p_bn·z_mn))``, averaged over windows b and
+    predictions n. The negatives are the same step of the other windows, of all processes; other
+    steps of the same window do not count.
+
+    Parameters
+    ----------
+    predicted : (B, N, D) tensor
+        N predictions of each window, of one step each.
+    steps : (B, N, D) tensor
+        What those steps turned out to be.
+
+    References
+    ----------
+    A. van den Oord, Y. Li and O. Vinyals, "Representation learning with contrastive predictive
+    coding", arXiv:1807.03748, 2018, equation 4, with the density ratio of equation 3.
+
+    Examples
+    --------
+    Two windows whose step is predicted alike well, as 1 against 0:
+
+    >>> steps = torch.eye(2)[:, None]
+    >>> step_nce(steps, steps).item()  # log(1 + exp(-1))
+    0.313...
+    """
+    with torch.autocast(predicted.device.type, enabled=False):
+        kind = torch.promote_types(predicted.dtype, torch.float32)
+        predicted, steps = predicted.to(kind), gather(steps.to(kind))
+        similarity = torch.einsum("bnd,mnd->bmn", predicted, steps)
+        own = torch.arange(len(predicted), device=steps.device) + rank() * len(predicted)
+        return cross_entropy(similarity, own[:, None].expand(-1, steps.shape[1]))
 
 
 def check_sizes(**sizes: int) -> None:
@@ -173,6 +334,23 @@ def check_sizes(**sizes: int) -> None:
     for name, size in sizes.items():
         if size < 1:
             raise ValueError(f"{name} is {size}, it must be at least 1")
+
+
+def check_horizon(n_steps: int, horizon: int) -> None:
+    """Raise ``ValueError`` unless a feature map has more steps than are foretold.
+
+    Parameters
+    ----------
+    n_steps : int
+        Steps of the feature map (S).
+    horizon : int
+        Steps ahead (K).
+    """
+    if n_steps <= horizon:
+        raise ValueError(
+            f"the feature map has {n_steps} steps, too few for horizon = {horizon}: take a "
+            "smaller horizon, longer windows or an encoder with fewer strides"
+        )
 
 
 def check_temperature(temperature: float) -> None:

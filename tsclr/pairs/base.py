@@ -80,3 +80,43 @@ def uniform(n: int, generator: torch.Generator | None) -> Float[np.ndarray, " n"
         Source of randomness; the global one by default.
     """
     return torch.rand(n, generator=generator, dtype=torch.float64).numpy()
+
+
+def stretch(
+    index: Int[np.ndarray, " B"], windows: Windows
+) -> tuple[Int[np.ndarray, " B"], Int[np.ndarray, " B"]]:
+    """First and last sample of the gap-free recording around each window.
+
+    Parameters
+    ----------
+    index : (B,) int
+        Windows.
+    windows : Windows
+        What `index` points into.
+    """
+    table, rows = windows.store.recordings, windows.rows(index)
+    first = table["start"].to_numpy()[rows]
+    return first, first + table["length"].to_numpy()[rows] - 1
+
+
+def nearest(
+    ascending: Int[np.ndarray, " N"], aim: Float[np.ndarray, " B"]
+) -> Int[np.ndarray, " B"]:
+    """Place of the value nearest to each aim, the lower of two as near.
+
+    Parameters
+    ----------
+    ascending : (N,) int
+        At least one value.
+    aim : (B,) float
+        What to look for.
+
+    Examples
+    --------
+    >>> nearest(np.array([0, 10, 20]), np.array([-3.0, 5.0, 14.0, 99.0]))
+    array([0, 0, 1, 2])
+    """
+    after = np.searchsorted(ascending, aim)
+    before = (after - 1).clip(min=0)
+    after = after.clip(max=len(ascending) - 1)
+    return np.where(aim - ascending[before] <= ascending[after] - aim, before, after)

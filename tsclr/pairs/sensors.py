@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 
-from tsclr.pairs.base import Pairing, uniform
+from tsclr.pairs.base import Pairing, nearest, uniform
 from tsclr.types import sensor_of
 from tsclr.windows import Windows
 
@@ -144,10 +144,10 @@ class OtherDevice(Pairing):
             aim = windows.starts[index[here]] - first[one] + first[other] + delay
             low, high = np.searchsorted(windows.starts, [first[other], end[other]])
             if low < high:
-                nearest = low + _nearest(windows.starts[low:high], aim)
-                fits = abs(windows.starts[nearest] - aim) <= self.tolerance * rate
+                closest = low + nearest(windows.starts[low:high], aim)
+                fits = abs(windows.starts[closest] - aim) <= self.tolerance * rate
                 places.append(here[fits])
-                partners.append(nearest[fits])
+                partners.append(closest[fits])
         return np.concatenate(places), np.concatenate(partners)
 
 
@@ -164,13 +164,3 @@ def _worn_together(
     together = (pairs["start_time_x"] < pairs["end_y"]) & (pairs["start_time_y"] < pairs["end_x"])
     pairs = pairs.loc[together & (pairs["device_x"] != pairs["device_y"])]
     return zip(pairs["row_x"].tolist(), pairs["row_y"].tolist(), strict=True)
-
-
-def _nearest(
-    ascending: Int[np.ndarray, " N"], aim: Float[np.ndarray, " B"]
-) -> Int[np.ndarray, " B"]:
-    """Place of the value nearest to each aim."""
-    after = np.searchsorted(ascending, aim)
-    before = (after - 1).clip(min=0)
-    after = after.clip(max=len(ascending) - 1)
-    return np.where(aim - ascending[before] <= ascending[after] - aim, before, after)

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
-from tsclr.pairs.base import Pairing, uniform
+from tsclr.pairs.base import Pairing, stretch, uniform
 from tsclr.windows import Windows
 
 
@@ -39,18 +39,21 @@ class Neighbour(Pairing):
 
     What a body does changes slowly beside the length of a window, so neighbours mostly show the
     same activity. No label and no bout boundary is looked at (compare the temporal
-    neighbourhood of TNC, Tonekaboni 2021, § 3, whose neighbourhood is Gaussian and tested for
-    stationarity; here it is uniform and of fixed width).
+    neighbourhood of TNC, `StationaryNeighbour`; here it is uniform and of fixed width).
 
     Parameters
     ----------
     seconds : float
         How far apart the starts may lie, before or after.
+    gap : float
+        How far apart the starts must lie at least, s. With more than the length of a window the
+        two do not overlap. Windows with no other in between have no partner.
 
     Raises
     ------
     ValueError
-        If `seconds` is negative or infinite.
+        If `seconds` is negative or infinite, or `gap` is not within 0 to `seconds`; on use, if a
+        window has no partner.
 
     Examples
     --------
@@ -64,15 +67,21 @@ class Neighbour(Pairing):
     >>> partner = Neighbour(seconds=2.0).partner(np.full(200, 7), windows)
     >>> np.unique(partner)
     array([5, 6, 7, 8, 9])
+    >>> partner = Neighbour(seconds=3.0, gap=2.0).partner(np.full(200, 7), windows)
+    >>> np.unique(partner)
+    array([ 4,  5,  9, 10])
     """
 
-    def __init__(self, seconds: float = 2.56) -> None:
+    def __init__(self, seconds: float = 2.56, gap: float = 0.0) -> None:
         if not 0 <= seconds < float("inf"):
             raise ValueError(
                 f"seconds={seconds:g} must not be negative or without end; for any window of the "
                 "recording take SameRecording"
             )
+        if not 0 <= gap <= seconds:
+            raise ValueError(f"gap={gap:g} must be within 0 and seconds={seconds:g}")
         self.seconds = seconds
+        self.gap = gap
 
     def partner(
         self,
@@ -80,13 +89,43 @@ class Neighbour(Pairing):
         windows: Windows,
         generator: torch.Generator | None = None,
     ) -> Int[np.ndarray, " B"]:
-        """Draw a start within reach of each start."""
-        reach = round(self.seconds * windows.store.sample_rate)
-        first, last = _stretch(index, windows)
+        """Draw a start within reach of each start, and beyond the gap."""
+        first, n_before, after, n_after = self._within_reach(index, windows)
+        n_all = n_before + n_after
+        if not n_all.all():
+            raise ValueError(
+                f"{(n_all == 0).sum()} of {len(index)} windows have no other {self.gap:g} to "
+                f"{self.seconds:g} s away: take windows that `usable` names"
+            )
+        drawn = (uniform(len(index), generator) * n_all).astype(int)
+        return np.where(drawn < n_before, first + drawn, after + drawn - n_before)
+
+    def usable(self, windows: Windows) -> Int[np.ndarray, " M"]:
+        """Windows with another one within reach and beyond the gap."""
+        _, n_before, _, n_after = self._within_reach(np.arange(len(windows)), windows)
+        found = np.flatnonzero(n_before + n_after)
+        if not len(found):
+            raise ValueError(
+                f"no window has another {self.gap:g} to {self.seconds:g} s away in its recording: "
+                "lower `gap`, or raise `seconds`"
+            )
+        return found
+
+    def _within_reach(
+        self, index: Int[np.ndarray, " B"], windows: Windows
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """First window before the gap and how many, first window after it and how many.
+
+        Without a gap the window itself is one of those before.
+        """
+        reach, gap = (round(s * windows.store.sample_rate) for s in (self.seconds, self.gap))
+        first, last = stretch(index, windows)
         starts = windows.starts[index]
         low = np.searchsorted(windows.starts, np.maximum(starts - reach, first))
+        before = np.searchsorted(windows.starts, starts - gap, "right").clip(min=low)
+        after = np.searchsorted(windows.starts, starts + gap).clip(min=before)
         high = np.searchsorted(windows.starts, np.minimum(starts + reach, last), "right")
-        return low + (uniform(len(index), generator) * (high - low)).astype(int)
+        return low, before - low, after, (high - after).clip(min=0)
 
 
 class SameRecording(Pairing):
@@ -115,16 +154,7 @@ class SameRecording(Pairing):
         generator: torch.Generator | None = None,
     ) -> Int[np.ndarray, " B"]:
         """Draw a window of the recording of each window."""
-        first, last = _stretch(index, windows)
+        first, last = stretch(index, windows)
         low = np.searchsorted(windows.starts, first)
         high = np.searchsorted(windows.starts, last, "right")
         return low + (uniform(len(index), generator) * (high - low)).astype(int)
-
-
-def _stretch(
-    index: Int[np.ndarray, " B"], windows: Windows
-) -> tuple[Int[np.ndarray, " B"], Int[np.ndarray, " B"]]:
-    """First and last sample of the gap-free recording around each window."""
-    table, rows = windows.store.recordings, windows.rows(index)
-    first = table["start"].to_numpy()[rows]
-    return first, first + table["length"].to_numpy()[rows] - 1

@@ -7,6 +7,7 @@ this package imports matplotlib.
 from tsclr.report.confusion import confusion
 from tsclr.report.embedding import embedding_scatter
 from tsclr.report.page import write_report
+from tsclr.report.runs import run_curves
 from tsclr.report.scores import budget_curve, results_table
 from tsclr.report.section import Section, Table
 from tsclr.report.training import training_curves
@@ -19,6 +20,7 @@ __all__ = [
     "confusion",
     "embedding_scatter",
     "results_table",
+    "run_curves",
     "training_curves",
     "two_views",
     "write_report",

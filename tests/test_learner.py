@@ -1,0 +1,161 @@
+"""A step in parts, in chunks, in half precision or compiled is the step it stands for."""
+
+import subprocess
+import sys
+from copy import deepcopy
+
+import pytest
+import torch
+
+from tests.objectives import batch, learner
+from tsclr.learner import Learner, Stepper, check_precision
+from tsclr.objectives import NTXent
+from tsclr.optimisers import optimizer_for
+from tsclr.settings import Training
+
+CPU = torch.device("cpu")
+HAS_BF16 = torch.cpu.get_capabilities().get("avx512_bf16") or torch.cpu.get_capabilities().get(
+    "amx_bf16"
+)
+
+
+def stepper(**settings: object) -> Stepper:
+    encoder, objective = learner(NTXent)
+    training = Training(clip_norm=1e9, **settings)
+    return Stepper(
+        Learner(encoder, objective), optimizer_for([encoder, objective], training), None,
+        training, CPU,
+    )  # fmt: skip
+
+
+def gradients(of: Stepper) -> dict[str, torch.Tensor]:
+    return {name: weight.grad.clone() for name, weight in of.learner.named_parameters()}
+
+
+def test_accumulation_averages_the_parts() -> None:
+    parts = stepper(accumulate=2)
+    alone = deepcopy(parts.learner)
+    given = batch(n=8)
+    terms = parts.take(given, 0.0)
+    losses = [alone(given.rows(slice(low, low + 4)))["nt_xent"] for low in (0, 4)]
+    torch.stack(losses).mean().backward()
+    torch.testing.assert_close(terms["nt_xent"], torch.stack(losses).mean().detach())
+    expected = {name: weight.grad for name, weight in alone.named_parameters()}
+    torch.testing.assert_close(gradients(parts), expected)
+
+
+@pytest.mark.parametrize(("n", "accumulate"), [(8, 3), (8, 8)])
+def test_parts_that_do_not_fit_are_refused(n: int, accumulate: int) -> None:
+    with pytest.raises(ValueError, match=f"accumulate is {accumulate}, but a batch of {n}"):
+        stepper(accumulate=accumulate).take(batch(n=n), 0.1)
+
+
+def test_chunks_give_the_loss_and_gradient_of_the_whole_batch() -> None:
+    """With BatchNorm held still: in training it normalises a chunk by itself."""
+    found = []
+    for size in (None, 3, 100):
+        one = stepper(chunk_size=size)
+        one.learner.encoder.eval()
+        terms = one.take(batch(n=8), 0.0)
+        found.append({"loss": terms["nt_xent"]} | gradients(one))
+    for other in found[1:]:
+        torch.testing.assert_close(other, found[0], rtol=1e-10, atol=1e-12)
+
+
+def test_chunks_move_the_moments_of_batch_norm_once() -> None:
+    one, other = stepper(chunk_size=4), stepper()
+    given = batch(n=8)
+    one.take(given, 0.0)
+    with torch.no_grad():
+        for part in torch.cat(list(given.views)).split(4):
+            other.learner.encoder(part)
+    for name, value in other.learner.encoder.named_buffers():
+        torch.testing.assert_close(value, one.learner.encoder.get_buffer(name), msg=name)
+    assert all(
+        module.momentum == 0.1
+        for module in one.learner.encoder.modules()
+        if isinstance(module, torch.nn.BatchNorm1d)
+    )
+
+
+def kept_for_backward(size: int | None) -> int:
+    """Bytes that autograd keeps."""
+    one, kept = stepper(chunk_size=size), 0
+
+    def count(tensor: torch.Tensor) -> torch.Tensor:
+        nonlocal kept
+        kept += tensor.nbytes
+        return tensor
+
+    given = batch(n=64)
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+        one.learner(given)
+    return kept
+
+
+def test_chunks_keep_a_fraction_of_the_activations() -> None:
+    assert kept_for_backward(8) < 0.2 * kept_for_backward(None)
+
+
+def test_the_norm_of_the_whole_gradient_is_clipped() -> None:
+    one = stepper()
+    one.training = Training(clip_norm=1e-3)
+    one.take(batch(), 0.0)
+    norm = torch.cat([gradient.flatten() for gradient in gradients(one).values()]).norm()
+    assert norm == pytest.approx(1e-3, rel=1e-3)
+
+
+COMPILED = """
+import torch
+from tests.objectives import batch
+from tests.test_learner import gradients, stepper
+one, other = stepper(compile=True), stepper()
+torch.testing.assert_close(one.take(batch(), 0.0), other.take(batch(), 0.0), rtol=1e-6, atol=1e-8)
+torch.testing.assert_close(gradients(one), gradients(other), rtol=1e-5, atol=1e-7)
+"""
+
+
+def test_compiled_features_are_the_same() -> None:
+    """In a process without the checks of annotations, which torch.compile cannot follow."""
+    subprocess.run([sys.executable, "-c", COMPILED], check=True, timeout=300)
+
+
+@pytest.mark.skipif(not HAS_BF16, reason="this processor has no bfloat16 units")
+def test_bfloat16_is_near_single_precision() -> None:
+    found = []
+    for precision in ("fp32", "bf16"):
+        one = stepper(precision=precision)
+        one.learner.float()
+        given = batch()
+        given = type(given)([view.float() for view in given.views])
+        found.append(float(one.take(given, 0.0)["nt_xent"]))
+    assert found[1] == pytest.approx(found[0], rel=0.05)
+    assert found[1] != found[0]
+
+
+def test_precision_without_hardware_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    with pytest.raises(ValueError, match=r"precision bf16: this processor would only emulate"):
+        check_precision("bf16", CPU)
+    with pytest.raises(ValueError, match=r"precision fp16: this processor"):
+        check_precision("fp16", CPU)
+    check_precision("fp32", CPU)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
+    check_precision("bf16", CPU)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda emulated: False)
+    with pytest.raises(ValueError, match="this GPU has none"):
+        check_precision("bf16", torch.device("cuda"))
+
+
+def test_half_precision_scales_its_gradients() -> None:
+    """The scaler alone, on a device that has one: a step whose gradient overflows is left out."""
+    one = stepper()
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**10)
+    one.scaler = scaler
+    before = deepcopy(one.learner.state_dict())
+    with torch.no_grad():
+        one.learner.objective.projector[3].weight[0, 0] = torch.inf
+    one.take(batch(), 1e-3)
+    assert scaler.get_scale() == 2.0**9
+    after = one.learner.encoder.layers[0][0].weight
+    assert torch.equal(after, before["encoder.layers.0.0.weight"])

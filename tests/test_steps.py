@@ -1,0 +1,94 @@
+"""What a step sees depends on the seed and its number alone."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tsclr.pairs import Neighbour, SameWindow
+from tsclr.steps import Resident, Steps, gather_for, read, seed_of
+from tsclr.store import Store
+from tsclr.windows import Windows
+
+
+@pytest.fixture(scope="module")
+def windows(tiny_store: Path) -> Windows:
+    return Windows.sliding(Store.open(tiny_store), 128, 64)
+
+
+def steps(windows: Windows, n: int | None = None, **changed: object) -> Steps:
+    chosen = windows if n is None else windows.select(np.arange(n))
+    settings = {"n_views": 2, "batch_size": 10, "per_epoch": None, "seed": 0} | changed
+    return Steps(chosen, Neighbour(2.56), **settings)
+
+
+def test_an_epoch_takes_every_window_once_and_leaves_out_the_rest(windows: Windows) -> None:
+    some = steps(windows, 103)
+    assert (some.size, some.in_epoch) == (10, 10)
+    for epoch in range(2):
+        drawn = np.concatenate([some.members(10 * epoch + number)[0] for number in range(10)])
+        assert len(np.unique(drawn)) == 100
+    assert not np.array_equal(some.members(0), some.members(10))
+
+
+def test_few_windows_make_one_small_batch(windows: Windows) -> None:
+    assert steps(windows, 7).members(0).shape == (2, 7)
+    assert steps(windows, 103, per_epoch=25).in_epoch == 2
+    assert steps(windows, 103, per_epoch=1000).in_epoch == 10
+
+
+def test_partners_are_those_of_the_pairing(windows: Windows) -> None:
+    index, first, second = steps(windows, n_views=3).members(4)
+    assert not np.array_equal(first, second)
+    reach = 2.56 * windows.store.sample_rate
+    assert (abs(windows.starts[index] - windows.starts[first]) <= reach).all()
+    same = Steps(windows, SameWindow(), 2, 10, None, 0).members(4)
+    assert np.array_equal(*same)
+
+
+def test_the_global_generator_has_no_say(windows: Windows) -> None:
+    torch.manual_seed(1)
+    drawn = steps(windows).members(3)
+    torch.manual_seed(2)
+    assert np.array_equal(steps(windows).members(3), drawn)
+    assert not np.array_equal(steps(windows, seed=1).members(3), drawn)
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 5])
+def test_any_number_of_processes_shares_the_same_batches(windows: Windows, world_size: int) -> None:
+    whole = steps(windows).members(3)
+    parts = [steps(windows, rank=rank, world_size=world_size)[3] for rank in range(world_size)]
+    assert np.array_equal(np.concatenate(parts, axis=1), whole)
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(windows: Windows) -> None:
+    with pytest.raises(ValueError, match="10 windows, it must be a multiple of the 3 processes"):
+        steps(windows, world_size=3)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_any_number_of_workers_reads_the_same_batches(windows: Windows, workers: int) -> None:
+    some, numbers = steps(windows), range(3, 9)
+    alone = list(read(some, numbers, windows.__getitems__))
+    ahead = list(read(some, numbers, windows.__getitems__, workers))
+    assert len(ahead) == len(numbers)
+    for (members, x), (same_members, same_x) in zip(alone, ahead, strict=True):
+        assert torch.equal(members, same_members)
+        assert torch.equal(x, same_x)
+        assert torch.equal(x[: some.size], windows.__getitems__(members[0]))
+
+
+def test_a_store_on_the_device_gives_the_same_windows(windows: Windows) -> None:
+    some, resident = steps(windows), Resident(windows, torch.device("cpu"))
+    found = list(read(some, range(2), resident, workers=2))
+    for (_, x), (_, expected) in zip(
+        found, read(some, range(2), windows.__getitems__), strict=True
+    ):
+        assert torch.equal(x, expected)
+    assert gather_for(windows, torch.device("cpu")) == windows.__getitems__
+
+
+def test_seeds_differ_in_every_place() -> None:
+    seeds = {seed_of(a, b, c) for a in range(3) for b in range(3) for c in range(3)}
+    assert len(seeds) == 27

@@ -1,0 +1,366 @@
+"""Two crops of each window in, contrast of their common steps at every time scale out: `TS2Vec`."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch.nn.functional import max_pool1d
+
+from tsclr.batch import Batch
+from tsclr.distributed import gather, own_rows, rank, world_size
+from tsclr.encoders.base import Encoder
+from tsclr.objectives.base import Objective, represent_steps
+from tsclr.objectives.parts import averaged_copy, check_fraction, log_sum_exp
+
+__all__ = ["TS2Vec", "hierarchical_contrast", "instance_contrast", "temporal_contrast"]
+
+LONGEST_STEP = 4096
+"""Samples of a step that `TS2Vec` looks for at most."""
+
+
+def temporal_contrast(z: Float[torch.Tensor, "V B D S"]) -> Float[torch.Tensor, ""]:
+    r"""Tell each step from the other steps of the same window.
+
+    The loss of anchor z_vbt and its positive z_wbt is ``-log(exp(z_vbt·z_wbt) / sum over all
+    (u, r) != (v, t) of exp(z_vbt·z_ubr))``. With V = 2 this is equation 1 of the paper.
+
+    Parameters
+    ----------
+    z : (V, B, D, S) tensor
+        Representations of S common steps in V views of each window; not normalised.
+
+    Returns
+    -------
+    scalar tensor
+        Mean over all steps and their positives.
+
+    References
+    ----------
+    Z. Yue et al., "TS2Vec: towards universal representation of time series", AAAI 2022,
+    equation 1.
+
+    Examples
+    --------
+    Two views of three steps, and nothing to tell them by: one of the five others is right.
+
+    >>> temporal_contrast(torch.zeros(2, 4, 8, 3)).item()  # log(5)
+    1.609...
+    """
+    z = z.to(torch.promote_types(z.dtype, torch.float32))
+    steps = z.permute(1, 0, 3, 2).flatten(1, 2)
+    itself = torch.eye(steps.shape[1], dtype=torch.bool, device=z.device)
+    with torch.autocast(z.device.type, enabled=False):
+        similarity = (steps @ steps.mT).masked_fill(itself, -torch.inf)
+    return similarity.logsumexp(-1).mean() - _positive(z)
+
+
+def instance_contrast(z: Float[torch.Tensor, "V B D S"]) -> Float[torch.Tensor, ""]:
+    r"""Tell each window from the other windows of the batch at the same step.
+
+    The loss of anchor z_vbt and its positive z_wbt is ``-log(exp(z_vbt·z_wbt) / sum over all
+    (u, m) != (v, b) of exp(z_vbt·z_umt))``. With V = 2 this is equation 2 of the paper. Under
+    several processes the anchors are those of this process and the sum is over all windows.
+
+    Parameters
+    ----------
+    z : (V, B, D, S) tensor
+        Representations of S common steps in V views of each window; not normalised.
+
+    Returns
+    -------
+    scalar tensor
+        Mean over all steps and their positives.
+
+    References
+    ----------
+    Z. Yue et al., "TS2Vec: towards universal representation of time series", AAAI 2022,
+    equation 2.
+
+    Examples
+    --------
+    Two views of four windows, and nothing to tell them by: one of the seven others is right.
+
+    >>> instance_contrast(torch.zeros(2, 4, 8, 3)).item()  # log(7)
+    1.945...
+    """
+    V, B, _, S = z.shape
+    z = z.to(torch.promote_types(z.dtype, torch.float32))
+    steps = z.permute(1, 3, 0, 2)
+    whole = gather(steps)
+    itself = torch.arange(B * V, device=z.device)[:, None] + rank() * B * V
+    sums = [
+        log_sum_exp(steps[:, t].flatten(0, 1), whole[:, t].flatten(0, 1), excluded=itself)
+        for t in range(S)
+    ]
+    return torch.stack(sums).mean() - _positive(z)
+
+
+def _positive(z: torch.Tensor) -> torch.Tensor:
+    """Mean similarity of each step with the same step in the other views."""
+    others = (z.sum(0, keepdim=True) - z) / (len(z) - 1)
+    return (z * others).sum(2).mean()
+
+
+def hierarchical_contrast(
+    z: Float[torch.Tensor, "V B D S"],
+) -> tuple[Float[torch.Tensor, ""], Float[torch.Tensor, ""]]:
+    """Both contrasts at every time scale: steps, then pairs of steps and so on up to the whole.
+
+    Each level is the maximum over pairs of steps of the level below; of an odd number the last
+    step is left out. At the top there is one step, which has no other to be told from: its
+    temporal contrast is 0.
+
+    Parameters
+    ----------
+    z : (V, B, D, S) tensor
+        Representations of S common steps in V views of each window.
+
+    Returns
+    -------
+    instance, temporal : scalar tensors
+        `instance_contrast` and `temporal_contrast`, averaged over the levels.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two views, windows or steps.
+
+    References
+    ----------
+    Z. Yue et al., "TS2Vec: towards universal representation of time series", AAAI 2022,
+    algorithm 1.
+
+    Examples
+    --------
+    >>> instance, temporal = hierarchical_contrast(torch.zeros(2, 4, 8, 2))
+    >>> instance.item()  # log(7) on both levels
+    1.945...
+    >>> temporal.item()  # (log(3) + 0) / 2
+    0.549...
+    """
+    V, B, _, S = z.shape
+    if min(V, B, S) < 2:
+        raise ValueError(f"z has {V} views of {B} windows at {S} steps, at least 2 of each needed")
+    levels = [z]
+    while levels[-1].shape[-1] > 1:
+        levels.append(max_pool1d(levels[-1].flatten(0, 1), 2).unflatten(0, (V, B)))
+    instance = torch.stack([instance_contrast(level) for level in levels])
+    temporal = torch.stack([temporal_contrast(level) for level in levels[:-1]])
+    return instance.mean(), temporal.sum() / len(levels)
+
+
+class Crops(NamedTuple):
+    """Two overlapping crops, in steps: the first begins earlier, the second ends later.
+
+    ::
+
+        first   begin ├──────────┼═════════════┤ stop
+        second                   ┤═════════════┼───────┤ end
+                              start  common
+
+    """
+
+    begin: int
+    start: int
+    stop: int
+    end: int
+
+
+def draw_crops(n_steps: int, generator: torch.Generator | None) -> Crops:
+    """Draw two crops with two common steps or more, as the code published with the paper does.
+
+    Parameters
+    ----------
+    n_steps : int
+        Whole steps of a window.
+    generator : torch.Generator or None
+        On the CPU; the global one by default.
+    """
+
+    def integer(low: int, high: int) -> int:
+        return int(torch.randint(low, high + 1, (), generator=generator))
+
+    n_common = integer(2, n_steps)
+    start = integer(0, n_steps - n_common)
+    stop = start + n_common
+    return Crops(integer(0, start), start, stop, integer(stop, n_steps))
+
+
+def samples_per_step(encoder: Encoder) -> int:
+    """Samples between two steps of a feature map: the longest window that has one step.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        Makes ⌈T / stride⌉ steps of T samples.
+
+    Returns
+    -------
+    int
+        The stride.
+
+    Raises
+    ------
+    ValueError
+        If the number of steps does not grow with the window like that.
+
+    Examples
+    --------
+    >>> from tsclr.encoders import CNN1d, Transformer
+    >>> samples_per_step(CNN1d(in_channels=6)), samples_per_step(Transformer(6, patch=10))
+    (16, 10)
+    """
+    probe = averaged_copy(encoder).eval()
+
+    def n_steps(n_samples: int) -> int:
+        window = encoder.input_scale.new_zeros(1, encoder.in_channels, n_samples)
+        return probe.forward_features(window).shape[-1]
+
+    several = range(2, LONGEST_STEP + 1)
+    stride = 1 + bisect_left(several, True, key=lambda n_samples: n_steps(n_samples) > 1)
+    if n_steps(3 * stride) != 3:
+        raise ValueError(
+            f"{type(encoder).__name__} makes {n_steps(3 * stride)} steps of {3 * stride} samples: "
+            "TS2Vec needs steps at even distances, ⌈T / stride⌉ of T samples"
+        )
+    return stride
+
+
+class TS2Vec(Objective):
+    """Steps that two crops of a window have in common are alike, whatever surrounds them.
+
+    The views show the same window, aligned in time. Every other view takes the first crop and the
+    rest the second; they begin a whole number of encoder steps apart, so that the common steps of
+    their maps are made of the same samples, and a shift by any number of samples is drawn for each
+    window. Some samples are masked. The common steps go into `hierarchical_contrast`::
+
+        window        ░░░╷░░░░░░░░╷░░░░░░░░╷░░░░░░░░╷░░░░░░░░╷░░░░░░   ╷ a step
+        first crop       ├────────┼════════╪════════┤                  ║ in the loss
+        second crop               ├════════╪════════┼────────┤
+                     ←shift→
+
+    There are no weights but the encoder's: the loss takes its feature map as it is.
+
+    Parameters
+    ----------
+    instance_weight : float
+        Weight of ``instance``, from 0 to 1; ``temporal`` has the rest (alpha in the paper's code).
+    mask_fraction : float
+        Probability with which a sample is masked, from 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        If one of them is outside 0 to 1; by `build` if the encoder's steps are not evenly spaced,
+        and by a batch whose windows have fewer than two steps.
+
+    References
+    ----------
+    Z. Yue et al., "TS2Vec: towards universal representation of time series", AAAI 2022. Departures:
+    the encoder may have a stride, so that a step is several samples and the scales begin there;
+    masked samples are replaced by the mean of their channel over the crop, where the paper sets
+    latent vectors to 0 after a layer of its own encoder; views may be augmented besides; any number
+    of views.
+
+    Examples
+    --------
+    >>> from tsclr.encoders import CNN1d
+    >>> encoder = CNN1d(in_channels=6)
+    >>> objective = TS2Vec().build(encoder, n_windows=1000)
+    >>> terms = objective(encoder, Batch([torch.randn(8, 6, 50), torch.randn(8, 6, 50)]))
+    >>> list(terms)
+    ['instance', 'temporal']
+    >>> sum(terms.values()).backward()
+    """
+
+    def __init__(self, instance_weight: float = 0.5, mask_fraction: float = 0.5) -> None:
+        super().__init__()
+        check_fraction(instance_weight=instance_weight, mask_fraction=mask_fraction)
+        self.instance_weight = instance_weight
+        self.mask_fraction = mask_fraction
+
+    def make(self, encoder: Encoder, n_windows: int) -> None:  # noqa: ARG002
+        """Measure the stride of the encoder."""
+        self.stride = samples_per_step(encoder)
+
+    def terms(self, encoder: Encoder, batch: Batch) -> dict[str, Float[torch.Tensor, ""]]:
+        """Two terms, ``instance`` and ``temporal``."""
+        B, _, T = batch.views[0].shape
+        if T // self.stride < 2:
+            raise ValueError(
+                f"windows have {T} samples, TS2Vec needs at least {2 * self.stride}: two steps of "
+                f"{type(encoder).__name__}"
+            )
+        begin, start, stop, end = draw_crops(T // self.stride, batch.generator)
+        latest = T - (end - begin) * self.stride
+        shift = torch.randint(latest + 1, (world_size() * B,), generator=batch.generator)
+        first = own_rows(shift).to(batch.views[0].device)
+        second = first + (start - begin) * self.stride
+        maps = [
+            self._encode(encoder, batch.views[0::2], first, stop - begin, batch.generator),
+            self._encode(encoder, batch.views[1::2], second, end - start, batch.generator),
+        ]
+        n_common = stop - start
+        common = torch.cat([maps[0][..., -n_common:], maps[1][..., :n_common]])
+        instance, temporal = hierarchical_contrast(common)
+        weight = self.instance_weight
+        return {"instance": weight * instance, "temporal": (1 - weight) * temporal}
+
+    def _encode(
+        self,
+        encoder: Encoder,
+        views: Sequence[torch.Tensor],
+        first: torch.Tensor,
+        n_steps: int,
+        generator: torch.Generator | None,
+    ) -> torch.Tensor:
+        """Maps (V, B, D, n_steps) of masked crops that begin at the samples `first`."""
+        crops = (cropped(view, first, n_steps * self.stride) for view in views)
+        return represent_steps(
+            encoder, [masked(crop, self.mask_fraction, generator) for crop in crops]
+        )
+
+
+def cropped(
+    x: Float[torch.Tensor, "B C T"], first: Int[torch.Tensor, " B"], length: int
+) -> Float[torch.Tensor, "B C L"]:
+    """Part of each window, from a sample of its own on.
+
+    Parameters
+    ----------
+    x : (B, C, T) tensor
+        Windows.
+    first : (B,) int tensor
+        Where each part begins.
+    length : int
+        Samples L of all parts.
+
+    Examples
+    --------
+    >>> cropped(torch.arange(6.0).view(2, 1, 3), torch.tensor([0, 1]), 2)
+    tensor([[[0., 1.]],
+            [[4., 5.]]])
+    """
+    samples = first[:, None] + torch.arange(length, device=x.device)
+    return x.gather(2, samples[:, None].expand(-1, x.shape[1], -1))
+
+
+def masked(
+    x: Float[torch.Tensor, "B C T"], fraction: float, generator: torch.Generator | None
+) -> Float[torch.Tensor, "B C T"]:
+    """Replace single samples, in all channels, by the mean of each channel.
+
+    Parameters
+    ----------
+    x : (B, C, T) tensor
+        Windows of this process.
+    fraction : float
+        Probability of each sample.
+    generator : torch.Generator or None
+        On the CPU and alike in all processes; the global one by default.
+    """
+    B, _, T = x.shape
+    luck = own_rows(torch.rand(world_size() * B, 1, T, generator=generator)).to(x.device)
+    return x.where(luck >= fraction, x.mean(2, keepdim=True))

@@ -1,0 +1,157 @@
+"""Window vectors of one view and step vectors of another in, local-global contrast out."""
+
+from itertools import permutations
+
+import torch
+from jaxtyping import Float
+
+from tsclr.batch import Batch
+from tsclr.distributed import gather, rank
+from tsclr.encoders.base import Encoder
+from tsclr.objectives.base import Objective, represent_both
+from tsclr.objectives.parts import check_sizes, projector
+
+__all__ = ["LocalGlobal", "local_global_nce"]
+
+
+def local_global_nce(
+    z: Float[torch.Tensor, "B D"], steps: Float[torch.Tensor, "B S D"], clip: float = 20.0
+) -> tuple[Float[torch.Tensor, ""], Float[torch.Tensor, ""]]:
+    r"""Tell the steps of a window from the steps of all others, given the vector of the window.
+
+    The score of window b and step s of window m is ``a = z_b·steps_ms / sqrt(D)``, softly clipped
+    to ``a' = clip · tanh(a / clip)``. The loss of a window and one of its own steps is
+    ``-log(exp(a'_bbs) / (exp(a'_bbs) + sum over m != b and r of exp(a'_bmr)))``: its other steps
+    are no negatives. Under several processes the windows are those of this process and the
+    negatives the steps of all.
+
+    Parameters
+    ----------
+    z : (B, D) tensor
+        A vector for each window.
+    steps : (B, S, D) tensor
+        A vector for each step; ``steps[b]`` belongs to ``z[b]``.
+    clip : float
+        Largest absolute score, greater than 0.
+
+    Returns
+    -------
+    loss : scalar tensor
+        Mean over the B·S pairs of a window and a step of its own.
+    squares : scalar tensor
+        Mean square of all scores before clipping, for a penalty that keeps them small.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two windows, or `clip` is not finite and greater than 0.
+
+    References
+    ----------
+    P. Bachman, R. D. Hjelm and W. Buchwalter, "Learning representations by maximizing mutual
+    information across views", NeurIPS 2019, sections 3.2 to 3.4; the division by the root of D is
+    that of the code published with the paper.
+
+    Examples
+    --------
+    Nothing learned yet, all scores 0: one positive against the three steps of the other window.
+
+    >>> loss, squares = local_global_nce(torch.zeros(2, 4), torch.zeros(2, 3, 4))
+    >>> loss.item()  # log(4)
+    1.386...
+    """
+    B, D = z.shape
+    _check_clip(clip)
+    if B < 2:
+        raise ValueError(f"z has {B} windows, local-global contrast needs at least 2")
+    kind = torch.promote_types(z.dtype, torch.float32)
+    with torch.autocast(z.device.type, enabled=False):
+        raw = torch.einsum("bd,msd->bms", z.to(kind), gather(steps).to(kind)) / D**0.5
+    scores = clip * (raw / clip).tanh()
+    row = torch.arange(B, device=z.device)
+    own = row + rank() * B
+    positive = scores[row, own]
+    is_own = (torch.arange(scores.shape[1], device=z.device) == own[:, None])[:, :, None]
+    negative = scores.masked_fill(is_own, -torch.inf).flatten(1).logsumexp(1, keepdim=True)
+    return (torch.logaddexp(negative, positive) - positive).mean(), raw.square().mean()
+
+
+class LocalGlobal(Objective):
+    """Deep InfoMax across views: the vector of one view predicts every step of another, both ways.
+
+    So a window vector has to say what holds at all its steps. Windows and steps are projected to a
+    common width by a `projector` each; ``local_global`` is the mean of `local_global_nce` over
+    all ordered pairs of views and ``penalty`` the weighted mean square of the scores. Steps need
+    not correspond in time between the views.
+
+    Parameters
+    ----------
+    clip : float
+        Scores are softly clipped to this absolute value, greater than 0.
+    penalty : float
+        Weight of the mean square of the scores, 0 or more.
+    hidden : int
+        Hidden units of both projectors.
+    width : int
+        Features of an embedding.
+
+    Raises
+    ------
+    ValueError
+        If `clip` is not finite and greater than 0, `penalty` is negative, or a size is below 1.
+
+    References
+    ----------
+    P. Bachman, R. D. Hjelm and W. Buchwalter, "Learning representations by maximizing mutual
+    information across views" (AMDIM), NeurIPS 2019, sections 3.2 to 3.4; R. D. Hjelm et al.,
+    "Learning deep representations by mutual information estimation and maximization" (DIM), ICLR
+    2019, section 3.2. Departures: one scale, the last feature map, instead of three; the window
+    vector is the pooled map; the projectors have BatchNorm and no shortcut; the penalty is of both
+    directions' mean, as the loss is; any number of views.
+
+    Examples
+    --------
+    >>> from tsclr.encoders import CNN1d
+    >>> encoder = CNN1d(in_channels=6)
+    >>> objective = LocalGlobal().build(encoder, n_windows=1000)
+    >>> terms = objective(encoder, Batch([torch.randn(8, 6, 50), torch.randn(8, 6, 50)]))
+    >>> list(terms)
+    ['local_global', 'penalty']
+    >>> sum(terms.values()).backward()
+    """
+
+    def __init__(
+        self, clip: float = 20.0, penalty: float = 0.04, hidden: int = 256, width: int = 128
+    ) -> None:
+        super().__init__()
+        _check_clip(clip)
+        if not 0 <= penalty < float("inf"):
+            raise ValueError(f"penalty is {penalty}, it must be finite and not negative")
+        check_sizes(hidden=hidden, width=width)
+        self.clip = clip
+        self.penalty = penalty
+        self.hidden = hidden
+        self.width = width
+
+    def make(self, encoder: Encoder, n_windows: int) -> None:  # noqa: ARG002
+        """Make the two projectors."""
+        self.project_windows = projector(encoder.num_features, self.hidden, self.width)
+        self.project_steps = projector(encoder.feature_width, self.hidden, self.width)
+
+    def terms(self, encoder: Encoder, batch: Batch) -> dict[str, Float[torch.Tensor, ""]]:
+        """Two terms, ``local_global`` and ``penalty``."""
+        h, maps = represent_both(encoder, batch.views)
+        V, B, _, S = maps.shape
+        z = self.project_windows(h.flatten(0, 1)).unflatten(0, (V, B))
+        steps = self.project_steps(maps.transpose(2, 3).flatten(0, 2)).unflatten(0, (V, B, S))
+        found = [
+            local_global_nce(z[one], steps[other], self.clip)
+            for one, other in permutations(range(V), 2)
+        ]
+        losses, squares = (torch.stack(values).mean() for values in zip(*found, strict=True))
+        return {"local_global": losses, "penalty": self.penalty * squares}
+
+
+def _check_clip(clip: float) -> None:
+    if not 0 < clip < float("inf"):
+        raise ValueError(f"clip is {clip}, it must be finite and greater than 0")
