@@ -56,7 +56,7 @@ ALSO = (
 
 def pipeline(source: str) -> list[Augmentation]:
     """The views of the shipped config for a dataset."""
-    config = yaml.safe_load(Path(f"configs/simclr_{source}.yaml").read_text())
+    config = yaml.safe_load(Path(f"configs/ntxent_{source}.yaml").read_text())
     described = [{"class": each["class_path"], **each["init_args"]} for each in config["views"]]
     return [from_spec(Augmentation, spec) for spec in described]
 

@@ -28,12 +28,12 @@ def config_of(kind: type[Objective]) -> Path:
 
 @functools.cache
 def _parsed(kind: type[Objective]) -> Any:
-    from tsclr.cli import _parse_pretraining
+    from tsclr.cli import parse_pretraining
     from tsclr.parser import Parser
 
     parser = Parser()
     parser.add_argument("--config", action="config")
-    return _parse_pretraining(parser, [str(config_of(kind))], {"resume", "out"})
+    return parse_pretraining(parser, [str(config_of(kind))], {"resume", "out"})
 
 
 def learner(kind: type[Objective], seed: int = 0) -> tuple[Encoder, Objective]:

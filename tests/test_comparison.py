@@ -50,9 +50,7 @@ def test_the_command_prints_and_draws(
     assert page.count("deep/three") >= 2
 
 
-def test_a_folder_without_runs_is_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
+def test_a_folder_without_runs_is_named(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["runs", str(tmp_path)]) == 1
     assert f"no run in {tmp_path}" in capsys.readouterr().err
 

@@ -11,6 +11,7 @@ import torch
 
 from tsclr import specs
 from tsclr.encoders import CNN1d, Encoder, ResNet1d, Transformer, base, pooling
+from tsclr.encoders.convolutional import ConvNorm
 from tsclr.encoders.transformer import patches
 
 ENCODERS: dict[str, Any] = {
@@ -225,8 +226,22 @@ def test_gravity_makes_no_jump_at_the_ends_of_a_window(kind):
     torch.manual_seed(0)
     encoder = kind(6).eval()
     first = encoder.get_submodule("layers.0" if kind is CNN1d else "stem")
-    at_rest = first(torch.ones(1, 6, 128))
-    torch.testing.assert_close(at_rest, at_rest[..., 8:9].expand_as(at_rest))
+    at_rest = first(torch.ones(1, 128, 6))
+    torch.testing.assert_close(at_rest, at_rest[:, 8:9].expand_as(at_rest))
+
+
+@pytest.mark.parametrize("edges", ["zeros", "replicate"])
+@pytest.mark.parametrize("stride", [1, 2, 4])
+def test_convolution_of_rows_equals_that_of_channels(edges, stride):
+    torch.manual_seed(0)
+    block = ConvNorm(6, 8, kernel=5, stride=stride, edges=edges).double()
+    plain = torch.nn.Conv1d(6, 8, 5, stride, 2, bias=False, padding_mode=edges).double()
+    plain.weight = block.convolution.weight
+    x, results = windows(length=67).double().requires_grad_(), []
+    for y in (block(x.transpose(1, 2)).transpose(1, 2), block.norm(plain(x))):
+        results.append([y, *torch.autograd.grad(y.square().cumsum(2).sum(), [x, plain.weight])])
+    for found, expected in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected)
 
 
 def test_convolutional_sizes_are_checked():
@@ -244,8 +259,8 @@ def test_convolutional_sizes_are_checked():
 def test_a_residual_block_without_its_branch_is_the_rectified_shortcut():
     encoder = ResNet1d(6, width=8, blocks=(2,)).eval()
     block = encoder.get_submodule("stages.0.1")
-    torch.nn.init.zeros_(block.get_parameter("branch.2.weight"))
-    x = torch.randn(2, 8, 10)
+    torch.nn.init.zeros_(block.get_parameter("branch.1.convolution.weight"))
+    x = torch.randn(2, 10, 8)
     torch.testing.assert_close(block(x), x.relu())
 
 

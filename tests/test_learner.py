@@ -157,5 +157,5 @@ def test_half_precision_scales_its_gradients() -> None:
         one.learner.objective.projector[3].weight[0, 0] = torch.inf
     one.take(batch(), 1e-3)
     assert scaler.get_scale() == 2.0**9
-    after = one.learner.encoder.layers[0][0].weight
-    assert torch.equal(after, before["encoder.layers.0.0.weight"])
+    after = one.learner.encoder.layers[0][0].convolution.weight
+    assert torch.equal(after, before["encoder.layers.0.0.convolution.weight"])

@@ -14,7 +14,17 @@ from tsclr.embed import Embedder
 from tsclr.encoders import CNN1d
 from tsclr.objectives import NTXent
 from tsclr.pretrain import start
-from tsclr.probe import FROZEN, PRETRAINED, RANDOM, STATISTICS, Cell, Task, knn, methods, probe
+from tsclr.probe import (
+    FROZEN,
+    PRETRAINED,
+    RANDOM,
+    STATISTICS,
+    Cell,
+    Task,
+    encoders,
+    knn,
+    probe,
+)
 from tsclr.settings import Training
 from tsclr.splits import LeakError, Split
 from tsclr.store import Store
@@ -76,7 +86,7 @@ def test_the_linear_score_equals_one_computed_by_hand(tiny_run: Path, scored: di
 
 
 def test_random_init_is_the_start_of_the_run(tiny_run: Path) -> None:
-    found = methods(Checkpoint.load(tiny_run))
+    found = encoders(Checkpoint.load(tiny_run))
     trained, fresh = found[PRETRAINED], found[RANDOM]
     assert torch.equal(trained.input_scale, fresh.input_scale)
     assert not torch.equal(next(trained.parameters()), next(fresh.parameters()))
@@ -183,3 +193,12 @@ def test_an_unknown_head_names_the_near_one(tiny_run: Path) -> None:
 
 def test_neighbours_are_never_more_than_labels() -> None:
     assert [head.n_neighbors for head in knn(6)] == [1, 5]
+
+
+def test_methods_can_be_left_out(tiny_run: Path) -> None:
+    found = probe(tiny_run, budgets=["1"], draws=1, heads=["linear"], methods=[PRETRAINED])
+    assert {row["method"] for row in found["results"]} == {PRETRAINED}
+    with pytest.raises(ValueError, match="no method 'pretraind': did you mean pretrained"):
+        probe(tiny_run, budgets=["1"], methods=["pretraind"])
+    with pytest.raises(ValueError, match="no methods are given"):
+        probe(tiny_run, budgets=["1"], methods=[])

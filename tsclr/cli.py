@@ -138,7 +138,7 @@ def pretrain(words: list[str]) -> None:
     parser.add_argument("--config", action="config", help="YAML with any of these options")
     parser.add_argument("--resume", action="store_true", help="go on with the run in OUT")
     parser.add_argument("--compile", action="store_true", help="short for --training.compile true")
-    settings = vars(_parse_pretraining(parser, words, skip={"resume"}))
+    settings = vars(parse_pretraining(parser, words, skip={"resume"}))
     settings.pop("config")
     settings["training"].compile |= settings.pop("compile")
     _say(f"run: {run(**settings)}")
@@ -148,7 +148,7 @@ def pretrain(words: list[str]) -> None:
 def probe(words: list[str]) -> None:
     """Score a run with few labels, beside baselines: probe RUN --dataset NAME."""
     parser = _parser(probe)
-    from tsclr.probe import HEADS
+    from tsclr.probe import HEADS, METHODS
 
     parser.add_argument("run", type=Path, help="run folder")
     parser.add_argument(
@@ -163,6 +163,9 @@ def probe(words: list[str]) -> None:
     parser.add_argument(
         "--whiten", action="store_true", help="score each method after pair whitening as well"
     )
+    parser.add_argument(
+        "--methods", default=",".join(METHODS), help="of these, which to score (default: all)"
+    )
     parser.add_argument("--classes", type=str | None, help="classes to tell apart, comma-separated")
     parser.add_argument("--test", type=str | None, help="test subjects, comma-separated")
     parser.add_argument("--seed", type=int, default=0, help="seed of the draws")
@@ -173,7 +176,7 @@ def probe(words: list[str]) -> None:
     results = run(
         given.run, given.dataset, given.root, _listed(given.budgets), given.draws,
         _listed(given.heads), given.whiten, _listed(given.classes) or None,
-        _listed(given.test) or None, given.seed,
+        _listed(given.test) or None, given.seed, _listed(given.methods),
     )  # fmt: skip
     if given.json:
         _write_json(given.json, results)
@@ -247,7 +250,7 @@ def views(words: list[str]) -> None:
     )  # fmt: skip
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="epochs of each run of --advise")
     parser.add_argument("--seeds", type=int, default=1, help="runs for each view of --advise")
-    given = _parse_pretraining(parser, words, skip={"resume", "out"})
+    given = parse_pretraining(parser, words, skip={"resume", "out"})
     from tsclr.gallery import gallery, on_dataset
 
     given.data = on_dataset(given.data, given.dataset, given.root)
@@ -270,7 +273,7 @@ def demo(words: list[str]) -> None:
     _say(str(run(given.out, given.seed)))
 
 
-def _parse_pretraining(parser: "Parser", words: list[str], skip: set[str | int]) -> Any:
+def parse_pretraining(parser: "Parser", words: list[str], skip: set[str | int]) -> Any:
     """Options of a pretraining but `skip`; a first word without a dash is the config."""
     from tsclr.augment import Augmentation
     from tsclr.encoders import Encoder

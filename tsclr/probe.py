@@ -43,7 +43,7 @@ from tsclr.splits import (
 from tsclr.store import Store
 from tsclr.windows import Windows
 
-PRETRAINED, RANDOM, STATISTICS = "pretrained", "random-init", "Statistics"
+PRETRAINED, RANDOM, STATISTICS = METHODS = "pretrained", "random-init", "Statistics"
 STEPS = (50, 200)
 """Candidates of fine-tuning."""
 
@@ -137,6 +137,7 @@ def probe(
     classes: Sequence[str] | None = None,
     test: Sequence[str] | None = None,
     seed: int = 0,
+    methods: Sequence[str] = METHODS,
 ) -> dict[str, Any]:
     """Score the encoder of a run, its random start, and hand-crafted statistics with few labels.
 
@@ -162,6 +163,8 @@ def probe(
         Test subjects; those left out by the run, or documented by the dataset, by default.
     seed : int
         Seed of the draws.
+    methods : sequence of str
+        Of ``pretrained``, ``random-init``, ``Statistics``; the baselines beside a run by default.
 
     Returns
     -------
@@ -177,19 +180,17 @@ def probe(
     """
     checkpoint = Checkpoint.load(run)
     parsed = {text: parse_budget(text) for text in budgets}
-    for name, given in {"budgets": budgets, "heads": heads}.items():
-        if not given:
-            raise ValueError(f"no {name} are given: name at least one")
+    if not budgets:
+        raise ValueError("no budgets are given: name at least one")
+    _check_names("head", heads, HEADS)
+    _check_names("method", methods, METHODS)
     if draws < 1:
         raise ValueError(f"draws is {draws}, it must be at least 1")
-    for head in heads:
-        if head not in HEADS:
-            raise ValueError(f"no head {head!r}: {nearest(head, HEADS)}")
     source = source or str(checkpoint.settings["data"]["source"])
     windows, names, split = open_labelled(checkpoint, source, root, classes, test)
     task = Task(windows, names, split, draws, seed)
     rows = []
-    for cell in _cells(checkpoint, task, heads, whiten):
+    for cell in _cells(checkpoint, task, heads, whiten, methods):
         for text, budget in track(parsed.items(), f"{cell.method}, {cell.head}"):
             chosen, validation = cell.choose(task, budget)
             row = {"method": cell.method, "head": cell.head, "budget": text}
@@ -211,6 +212,15 @@ def probe(
         },
         "circumstances": circumstances(),
     }
+
+
+def _check_names(what: str, given: Sequence[str], known: Sequence[str]) -> None:
+    """Raise ``ValueError`` unless there is a name and all of them are known."""
+    if not given:
+        raise ValueError(f"no {what}s are given: name at least one")
+    for name in given:
+        if name not in known:
+            raise ValueError(f"no {what} {name!r}: {nearest(name, known)}")
 
 
 def open_labelled(
@@ -244,7 +254,7 @@ def open_labelled(
     if shared:
         raise LeakError(
             f"pretraining has seen the test subjects {', '.join(sorted(shared))}: pretrain with "
-            f"`--data.test '[{','.join(split.test)}]'`, or name other subjects with --test"
+            f'`--data.test "{list(split.test)}"`, or name other subjects with --test'
         )
     return windows, tuple(classes), split
 
@@ -310,7 +320,7 @@ class Cell:
         return confusions(labels[target], predicted, subjects, len(task.classes))
 
 
-def methods(checkpoint: Checkpoint) -> dict[str, Encoder]:
+def encoders(checkpoint: Checkpoint) -> dict[str, Encoder]:
     """The encoder of a run, the same one before training, and hand-crafted statistics."""
     spec, trained = checkpoint.input_spec, checkpoint.encoder()
     with torch.random.fork_rng():
@@ -322,15 +332,21 @@ def methods(checkpoint: Checkpoint) -> dict[str, Encoder]:
 
 
 def _cells(
-    checkpoint: Checkpoint, task: Task, heads: Sequence[str], whiten: bool
+    checkpoint: Checkpoint,
+    task: Task,
+    heads: Sequence[str],
+    whiten: bool,
+    methods: Sequence[str],
 ) -> Iterator[Cell]:
-    """Every method under every head."""
+    """Every one of the methods under every head."""
     spec = checkpoint.input_spec
     streams = Windows.sliding(
         task.windows.store, spec.length, max(1, spec.length // 2), task.split.train
     )
     drawn = np.random.default_rng(task.seed).permutation(len(streams))[:N_PAIRS]
-    for method, encoder in methods(checkpoint).items():
+    for method, encoder in encoders(checkpoint).items():
+        if method not in methods:
+            continue
         features = encode(encoder, task.windows)
         moments = StandardScaler().fit(encode(encoder, streams, drawn))
         frozen = {method: np.asarray(moments.transform(features))}

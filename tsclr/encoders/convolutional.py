@@ -1,4 +1,9 @@
-"""Windows (B, C, T) in, convolutional feature maps (B, D, S) out: `CNN1d` and `ResNet1d`."""
+"""Windows (B, C, T) in, convolutional feature maps (B, D, S) out: `CNN1d` and `ResNet1d`.
+
+Inside, a map is kept as rows (B, S, D), the features of a step side by side. Batch norm and
+poolings then run along memory, and a convolution takes rows as an image of height one in the
+format channels last, without a copy.
+"""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -69,7 +74,7 @@ class CNN1d(Encoder):
 
     def features(self, x: Float[torch.Tensor, "B C T"]) -> Float[torch.Tensor, "B D S"]:
         """Map of width · 2^(depth - 1) features at ⌈T / 2^(depth + 1)⌉ steps."""
-        return self.layers(x)
+        return self.layers(x.transpose(1, 2)).transpose(1, 2)
 
 
 class ResNet1d(Encoder):
@@ -131,7 +136,7 @@ class ResNet1d(Encoder):
 
     def features(self, x: Float[torch.Tensor, "B C T"]) -> Float[torch.Tensor, "B D S"]:
         """Map of width · 2^(stages - 1) features at ⌈T / 2^(stages + 1)⌉ steps."""
-        return self.stages(self.stem(x))
+        return self.stages(self.stem(x.transpose(1, 2))).transpose(1, 2)
 
 
 class Residual(nn.Module):
@@ -150,33 +155,102 @@ class Residual(nn.Module):
     def __init__(self, n_in: int, n_out: int, kernel: int, stride: int) -> None:
         super().__init__()
         self.branch = nn.Sequential(
-            conv_block(n_in, n_out, kernel, stride), *_conv_norm(n_out, n_out, kernel, 1)
+            conv_block(n_in, n_out, kernel, stride), ConvNorm(n_out, n_out, kernel, 1)
         )
         same = n_in == n_out and stride == 1
-        self.shortcut = (
-            nn.Identity() if same else nn.Sequential(*_conv_norm(n_in, n_out, 1, stride))
-        )
+        self.shortcut = nn.Identity() if same else ConvNorm(n_in, n_out, 1, stride)
 
-    def forward(self, x: Float[torch.Tensor, "B D S"]) -> Float[torch.Tensor, "B E R"]:
+    def forward(self, x: Float[torch.Tensor, "B S D"]) -> Float[torch.Tensor, "B R E"]:
         """Apply the block.
 
         Parameters
         ----------
-        x : (B, n_in, S)
-            Feature map.
+        x : (B, S, n_in)
+            Rows.
 
         Returns
         -------
-        (B, n_out, ⌈S / stride⌉)
-            Feature map.
+        (B, ⌈S / stride⌉, n_out)
+            Rows.
         """
         return torch.relu(self.shortcut(x) + self.branch(x))
+
+
+class ConvNorm(nn.Module):
+    """Convolution and batch norm of rows; S steps become ⌈S / stride⌉ for an odd kernel.
+
+    The convolution has no bias: batch norm takes the mean off again.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Features before and after.
+    kernel : int
+        Steps that a filter spans.
+    stride : int
+        Steps of the input for one of the output.
+    edges : {'zeros', 'replicate'}
+        What lies beyond the ends, as the `padding_mode` of `torch.nn.Conv1d`.
+    """
+
+    def __init__(
+        self, n_in: int, n_out: int, kernel: int, stride: int, edges: Edges = "zeros"
+    ) -> None:
+        super().__init__()
+        self.stride = stride
+        self.padding = kernel // 2
+        self.edges = edges
+        self.convolution = nn.Conv1d(n_in, n_out, kernel, bias=False)
+        self.norm = nn.BatchNorm1d(n_out)
+
+    def forward(self, x: Float[torch.Tensor, "B S D"]) -> Float[torch.Tensor, "B R E"]:
+        """Convolve along the steps and normalise each feature.
+
+        Parameters
+        ----------
+        x : (B, S, n_in)
+            Rows.
+        """
+        padding = self.padding
+        if self.edges == "replicate":
+            first, last = (end.expand(-1, padding, -1) for end in (x[:, :1], x[:, -1:]))
+            x, padding = torch.cat([first, x, last], dim=1), 0
+        rows = convolve(x, self.convolution.weight, self.stride, padding)
+        return self.norm(rows.flatten(0, 1)).unflatten(0, rows.shape[:2])
+
+
+def convolve(
+    x: Float[torch.Tensor, "B S D"], weight: Float[torch.Tensor, "E D K"], stride: int, padding: int
+) -> Float[torch.Tensor, "B R E"]:
+    """Convolution along the steps of rows, by that of an image of height one.
+
+    Parameters
+    ----------
+    x : (B, S, D)
+        Rows.
+    weight : (E, D, K)
+        E filters over K steps.
+    stride : int
+        Steps of the input for one of the output.
+    padding : int
+        Steps of zeros at either end.
+
+    Examples
+    --------
+    >>> x, weight = torch.randn(2, 9, 3), torch.randn(4, 3, 5)
+    >>> plain = nn.functional.conv1d(x.transpose(1, 2), weight, stride=2, padding=2)
+    >>> torch.allclose(convolve(x, weight, 2, 2), plain.transpose(1, 2), atol=1e-5)
+    True
+    """
+    image = x.transpose(1, 2).unsqueeze(2).contiguous(memory_format=torch.channels_last)
+    found = nn.functional.conv2d(image, weight.unsqueeze(2), None, (1, stride), (0, padding))
+    return found.squeeze(2).transpose(1, 2).contiguous()
 
 
 def conv_block(
     n_in: int, n_out: int, kernel: int, stride: int, edges: Edges = "zeros"
 ) -> nn.Sequential:
-    """Convolution, batch norm and ReLU; S steps become ⌈S / stride⌉ for an odd kernel.
+    """Convolution, batch norm and ReLU of rows.
 
     The first layer of a network repeats the outermost samples (``edges="replicate"``): zeros there
     would be a jump of 1 g, gravity, at both ends of every window. Later features are 0 at rest.
@@ -194,20 +268,10 @@ def conv_block(
 
     Examples
     --------
-    >>> conv_block(6, 64, kernel=5, stride=4)(torch.randn(2, 6, 100)).shape
-    torch.Size([2, 64, 25])
+    >>> conv_block(6, 64, kernel=5, stride=4)(torch.randn(2, 100, 6)).shape
+    torch.Size([2, 25, 64])
     """
-    return nn.Sequential(*_conv_norm(n_in, n_out, kernel, stride, edges), nn.ReLU())
-
-
-def _conv_norm(
-    n_in: int, n_out: int, kernel: int, stride: int, edges: Edges = "zeros"
-) -> list[nn.Module]:
-    """No bias in the convolution: batch norm takes the mean off again."""
-    convolution = nn.Conv1d(
-        n_in, n_out, kernel, stride, padding=kernel // 2, bias=False, padding_mode=edges
-    )
-    return [convolution, nn.BatchNorm1d(n_out)]
+    return nn.Sequential(ConvNorm(n_in, n_out, kernel, stride, edges), nn.ReLU(inplace=True))
 
 
 def _stage(n_in: int, n_out: int, kernel: int, n_blocks: int) -> nn.Sequential:

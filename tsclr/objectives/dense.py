@@ -121,7 +121,7 @@ class Dense(Objective):
 
     ``dense`` is `dense_nce` on the steps and ``global`` is `tsclr.objectives.nt_xent` on the
     windows; each has a `projector` of its own. Since corresponding steps are searched for, views
-    may be cropped or bent in time.
+    may be cropped, bent in time, or of neighbouring windows.
 
     Parameters
     ----------
