@@ -3,11 +3,12 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export MPLBACKEND := Agg
 
-.PHONY: help demo test check bench
+.PHONY: help demo test test-slow check bench
 
 help:
 	@echo "make demo   simulated raw logs -> pretraining -> few-label scores -> demo/report.html"
 	@echo "make test   every check and every test"
+	@echo "make test-slow  the long forms: kills, trainings; half an hour, written to benchmarks/results/"
 	@echo "make check  format, lint, types, layers"
 	@echo "make bench  speed against the alternatives, written to benchmarks/results/"
 
@@ -28,6 +29,10 @@ check: .venv/ready
 
 test: check
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --cov --cov-report=term
+
+test-slow: .venv/ready
+	set -o pipefail; OMP_NUM_THREADS=1 $(BIN)/pytest -m slow -n auto --dist worksteal -rP \
+		| grep -E "untrained|kills|passed|failed|FAILED|^E " | tee benchmarks/results/slow_tests.txt
 
 bench: .venv/ready
 	$(BIN)/python -m benchmarks

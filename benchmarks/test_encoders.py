@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from tests.test_encoder_statistics import slow_statistics
-from tests.test_encoders import ENCODERS
+from tests.test_encoders import INSIDE
+from tests.test_encoders import ENCODERS as KINDS
 from tsclr.encoders import Statistics
 
 N_WINDOWS = 256

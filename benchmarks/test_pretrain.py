@@ -1,30 +1,43 @@
-"""A step of pretraining, and its parts: 256 pairs of windows, default views, CNN1d, NT-Xent.
+"""A step of pretraining, its parts, and a step in the manner of CL-HAR: 256 pairs of windows.
 
-`extra_info` holds pairs per second. All threads of the machine are used, as in training.
+Views of the demo, CNN1d and NT-Xent throughout. The step in the manner of CL-HAR (see
+`benchmarks.naive`) has the same windows, encoder, projector, batch and loss; it stands in the same
+group, measured in the same run, with the loss as it is there and with the similarities as a matrix
+product. On one thread and on all of the machine. `extra_info` holds windows per second; a window is
+one view of a window, so that a step has 512.
 """
 
+import itertools
 import os
 
 import numpy as np
 import pytest
 import torch
 
-from tsclr.augment import Chain
+from benchmarks import naive
 from tsclr.demo import VIEWS
 from tsclr.encoders import CNN1d
+from tsclr.learner import Learner, Stepper
 from tsclr.objectives import NTXent
+from tsclr.objectives.parts import projector
 from tsclr.pairs import Neighbour
-from tsclr.pretrain import take_step
-from tsclr.runs import State
+from tsclr.pretrain import draw, start
+from tsclr.settings import Training
+from tsclr.steps import Steps, read
 from tsclr.store import Store
+from tsclr.views import Views, pipelines
 from tsclr.windows import Windows
 
-N_PAIRS = 256
+N_PAIRS, N_STEPS, RATE = 256, 1000, 1e-3
+CPU = torch.device("cpu")
+TRAINING = Training(batch_size=N_PAIRS, device="cpu")
+THREADS = sorted({1, len(os.sched_getaffinity(0))})
 
 
-@pytest.fixture(autouse=True)
-def all_threads(one_thread):
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+@pytest.fixture(autouse=True, params=THREADS, ids="{} threads".format)
+def threads(one_thread, request):
+    torch.set_num_threads(request.param)
+    return request.param
 
 
 @pytest.fixture(scope="module")
@@ -33,50 +46,71 @@ def windows():
 
 
 @pytest.fixture(scope="module")
-def index(windows):
-    return np.random.default_rng(0).permutation(len(windows))[:N_PAIRS]
+def steps(windows):
+    return Steps(windows, Neighbour(), 2, N_PAIRS, None, seed=0)
 
 
 @pytest.fixture(scope="module")
-def state():
-    encoder = CNN1d(6)
-    objective = NTXent().build(encoder, 1000)
-    parameters = [*encoder.parameters(), *objective.parameters()]
-    return State(encoder, objective, torch.optim.AdamW(parameters))
+def views(windows):
+    return Views(pipelines(VIEWS, windows.store.channels), Neighbour(), windows, CPU)
 
 
-def gather(windows, index):
-    return [windows.__getitems__(i) for i in (index, Neighbour().partner(index, windows))]
+@pytest.fixture
+def stepper(windows):
+    state = start(CNN1d, NTXent(), windows, TRAINING, CPU)
+    learner = Learner(state.encoder, state.objective)
+    return Stepper(learner, state.optimizer, state.scaler, TRAINING, CPU)
 
 
-def see(pair):
-    view = Chain(VIEWS)
-    return [view(x) for x in pair]
-
-
-def learn(state, views):
-    take_step(state, state.objective(state.encoder, views), 1e-3, 1.0)
-
-
-def measure(benchmark, function):
-    benchmark.group = "a step of pretraining and its parts"
+def measure(benchmark, threads, function):
+    benchmark.group = f"a step of pretraining and its parts, threads: {threads}"
     benchmark.pedantic(function, rounds=15, warmup_rounds=3)
-    benchmark.extra_info["pairs_per_second"] = round(N_PAIRS / benchmark.stats.stats.median)
+    speed = 2 * N_PAIRS / benchmark.stats.stats.median if benchmark.stats else 0
+    benchmark.extra_info["windows_per_second"] = round(speed)
 
 
-def test_gather(benchmark, windows, index):
-    measure(benchmark, lambda: gather(windows, index))
+def batches(steps, windows):
+    return read(steps, range(N_STEPS), windows.__getitems__)
 
 
-def test_views(benchmark, windows, index):
-    pair = gather(windows, index)
-    measure(benchmark, lambda: see(pair))
+def test_gather(benchmark, threads, steps, windows):
+    source = batches(steps, windows)
+    measure(benchmark, threads, lambda: next(source))
 
 
-def test_forward_backward_and_update(benchmark, windows, index, state):
-    views = see(gather(windows, index))
-    measure(benchmark, lambda: learn(state, views))
+def test_views(benchmark, threads, steps, windows, views):
+    members, x = next(batches(steps, windows))
+    measure(benchmark, threads, lambda: draw(views, members, x, 0, 0))
 
 
-def test_whole_step(benchmark, windows, index, state):
-    measure(benchmark, lambda: learn(state, see(gather(windows, index))))
+def test_forward_backward_and_update(benchmark, threads, steps, windows, views, stepper):
+    batch = draw(views, *next(batches(steps, windows)), 0, 0)
+    measure(benchmark, threads, lambda: stepper.take(batch, RATE))
+
+
+def test_whole_step(benchmark, threads, steps, windows, views, stepper):
+    numbered = enumerate(batches(steps, windows))
+
+    def step():
+        number, (members, x) = next(numbered)
+        stepper.take(draw(views, members, x, 0, number), RATE)
+
+    measure(benchmark, threads, step)
+
+
+@pytest.mark.parametrize("loss", [naive.broadcast_nt_xent, naive.selecting_nt_xent])
+def test_step_in_the_manner_of_cl_har(benchmark, threads, steps, windows, loss):
+    encoder = CNN1d(len(windows.store.channels))
+    head = projector(encoder.num_features, NTXent().hidden, NTXent().width)
+    optimizer = torch.optim.Adam([*encoder.parameters(), *head.parameters()], lr=RATE)
+    rng, numbers = np.random.default_rng(0), itertools.count()
+
+    def read_one_by_one(row):
+        signal, starts = windows.store.signal, windows.starts[row]
+        return [signal[first : first + windows.length] for first in starts]
+
+    def step():
+        pairs = tuple(read_one_by_one(row) for row in steps[next(numbers)])
+        naive.step(encoder, head, optimizer, loss, pairs, rng)
+
+    measure(benchmark, threads, step)

@@ -27,7 +27,8 @@ def config_of(kind: type[Objective]) -> Path:
 
 
 @functools.cache
-def _parsed(kind: type[Objective]) -> Any:
+def parsed(kind: type[Objective]) -> Any:
+    """What the shipped config of an objective gives `pretrain`."""
     from tsclr.cli import parse_pretraining
     from tsclr.parser import Parser
 
@@ -38,7 +39,7 @@ def _parsed(kind: type[Objective]) -> Any:
 
 def learner(kind: type[Objective], seed: int = 0) -> tuple[Encoder, Objective]:
     """Encoder and objective of the config, in double precision."""
-    given = _parsed(kind)
+    given = parsed(kind)
     torch.manual_seed(seed)
     encoder = given.encoder(C)
     objective = copy.deepcopy(given.objective).build(encoder, N_WINDOWS)

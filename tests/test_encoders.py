@@ -264,6 +264,30 @@ def test_a_residual_block_without_its_branch_is_the_rectified_shortcut():
     torch.testing.assert_close(block(x), x.relu())
 
 
+# pooling -------------------------------------------------------------------------------------
+
+
+def test_std_equals_that_of_torch_with_its_gradient():
+    x = windows(n=3, dtype=torch.float64).requires_grad_()
+    found = pooling.std(x)
+    expected = (x.var(-1, correction=0) + pooling.EPSILON).sqrt()
+    torch.testing.assert_close(found, expected)
+    weight = torch.arange(found.numel()).view_as(found).double()
+    gradients = [torch.autograd.grad((y * weight).sum(), x) for y in (found, expected)]
+    torch.testing.assert_close(*gradients)
+
+
+def test_std_of_half_precision_is_summed_in_single_precision():
+    x = (100 + windows(n=3)).bfloat16()
+    torch.testing.assert_close(pooling.std(x), pooling.std(x.float()).bfloat16(), rtol=0, atol=0)
+
+
+def test_the_gradient_of_the_maximum_goes_to_one_step():
+    x = torch.tensor([[[1.0, 3.0, 2.0]]], requires_grad=True)
+    pooling.maximum(x).sum().backward()
+    assert x.grad.tolist() == [[[0.0, 1.0, 0.0]]]
+
+
 # transformer ---------------------------------------------------------------------------------
 
 

@@ -244,7 +244,7 @@ def convolve(
     """
     image = x.transpose(1, 2).unsqueeze(2).contiguous(memory_format=torch.channels_last)
     found = nn.functional.conv2d(image, weight.unsqueeze(2), None, (1, stride), (0, padding))
-    return found.squeeze(2).transpose(1, 2).contiguous()
+    return found.squeeze(2).transpose(1, 2)
 
 
 def conv_block(
@@ -271,7 +271,7 @@ def conv_block(
     >>> conv_block(6, 64, kernel=5, stride=4)(torch.randn(2, 100, 6)).shape
     torch.Size([2, 25, 64])
     """
-    return nn.Sequential(ConvNorm(n_in, n_out, kernel, stride, edges), nn.ReLU(inplace=True))
+    return nn.Sequential(ConvNorm(n_in, n_out, kernel, stride, edges), nn.ReLU())
 
 
 def _stage(n_in: int, n_out: int, kernel: int, n_blocks: int) -> nn.Sequential:

@@ -1,0 +1,221 @@
+"""Embeddings in, InfoNCE out: the sum under every contrast, and the losses that several share."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch.nn.functional import cross_entropy, normalize
+
+from tsclr.distributed import gather, own_rows, rank
+from tsclr.objectives.parts import check_positive, check_several
+
+BLOCK = 2**21
+"""Similarities that `log_sum_exp` holds at once: 8 MiB in single precision."""
+
+
+def unit(z: Float[torch.Tensor, "... D"]) -> Float[torch.Tensor, "... D"]:
+    """Embeddings at unit length, in single precision at least.
+
+    Parameters
+    ----------
+    z : (..., D) tensor
+        Embeddings; those of length 0 stay so.
+
+    Examples
+    --------
+    >>> unit(torch.tensor([3.0, 4.0], dtype=torch.bfloat16))
+    tensor([0.6000, 0.8000])
+    """
+    return normalize(z.to(torch.promote_types(z.dtype, torch.float32)), dim=-1)
+
+
+class _LogSumExp(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, query: torch.Tensor, keys: torch.Tensor, excluded: torch.Tensor
+    ) -> torch.Tensor:
+        blocks = _blocks(query, keys, excluded)
+        sums = torch.cat([_similarity(q, keys, e).logsumexp(1) for q, e in blocks])
+        ctx.save_for_backward(query, keys, excluded, sums)
+        return sums
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None]:
+        query, keys, excluded, sums = ctx.saved_tensors
+        of_query, of_keys, low = torch.empty_like(query), torch.zeros_like(keys), 0
+        for q, e in _blocks(query, keys, excluded):
+            here = slice(low, low + len(q))
+            share = _similarity(q, keys, e).sub_(sums[here, None]).exp_()
+            share.mul_(gradients[0][here, None])
+            torch.mm(share, keys, out=of_query[here])
+            of_keys.addmm_(share.T, q)
+            low += len(q)
+        return of_query, of_keys, None
+
+
+def _blocks(query: torch.Tensor, keys: torch.Tensor, excluded: torch.Tensor) -> Any:
+    """Rows of the query, and what they exclude, a few at a time."""
+    n_rows = max(1, BLOCK // len(keys))
+    return zip(query.split(n_rows), excluded.split(n_rows), strict=True)
+
+
+def _similarity(query: torch.Tensor, keys: torch.Tensor, excluded: torch.Tensor) -> torch.Tensor:
+    """Dot products, minus infinity where excluded."""
+    return (query @ keys.T).scatter_(1, excluded, -torch.inf)
+
+
+def log_sum_exp(
+    query: Float[torch.Tensor, "N D"],
+    keys: Float[torch.Tensor, "M D"],
+    excluded: Int[torch.Tensor, "N E"] | None = None,
+) -> Float[torch.Tensor, " N"]:
+    """Sum over keys under the logarithm: ``log sum over k of exp(query_n · keys_k)``.
+
+    The N·M similarities are made a block of rows at a time and again for the gradient, so that
+    memory does not grow with N·M, as in FlashAttention (Dao et al., NeurIPS 2022, section 3.1). It
+    is computed in single precision at least, also under mixed precision.
+
+    Parameters
+    ----------
+    query : (N, D) tensor
+        Embeddings, already divided by the temperature or its root.
+    keys : (M, D) tensor
+        What they are compared with.
+    excluded : (N, E) int tensor, optional
+        Keys that do not count for each row, such as the row itself; at least one key has to.
+
+    Returns
+    -------
+    (N,) tensor
+        One number a row; it can be differentiated once.
+
+    Examples
+    --------
+    >>> log_sum_exp(torch.zeros(1, 2), torch.ones(3, 2)).item()  # log(3)
+    1.098...
+    """
+    if excluded is None:
+        excluded = torch.empty(len(query), 0, dtype=torch.int64, device=query.device)
+    with torch.autocast(query.device.type, enabled=False):
+        kind = torch.promote_types(query.dtype, torch.float32)
+        return _LogSumExp.apply(query.to(kind), keys.to(kind), excluded)  # type: ignore[no-any-return]
+
+
+def compared(
+    z: Float[torch.Tensor, "V B D"], temperature: float
+) -> tuple[Float[torch.Tensor, "B V D"], Float[torch.Tensor, "M V D"], Int[torch.Tensor, "B V"]]:
+    """What a contrast of all views of a batch compares: anchors with those of all processes.
+
+    Parameters
+    ----------
+    z : (V, B, D) tensor
+        Embeddings; ``z[:, b]`` are the views of window b.
+    temperature : float
+        Greater than 0.
+
+    Returns
+    -------
+    anchors : (B, V, D) tensor
+        Of unit length over the root of the temperature, so that products are similarities.
+    keys : (M, V, D) tensor
+        Anchors of all processes.
+    own : (B, V) int tensor
+        Place of each anchor among the M·V keys.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two views or windows, or `temperature` is not greater than 0.
+    """
+    V, B, _ = z.shape
+    if V < 2 or B < 2:
+        raise ValueError(f"z has {V} views of {B} windows, a contrast needs at least 2 of each")
+    check_temperature(temperature)
+    anchors = unit(z.transpose(0, 1)) / temperature**0.5
+    keys = gather(anchors)
+    places = torch.arange(len(keys) * V, device=z.device).unflatten(0, (-1, V))
+    return anchors, keys, own_rows(places)
+
+
+def nt_xent(z: Float[torch.Tensor, "V B D"], temperature: float = 0.2) -> Float[torch.Tensor, ""]:
+    r"""Normalised temperature-scaled cross entropy over all views of a batch.
+
+    With the V·B embeddings normalised to unit length, the loss of anchor i and its positive j is
+    ``-log(exp(z_i·z_j / temperature) / sum over k != i of exp(z_i·z_k / temperature))``,
+    averaged over all anchors and all their positives. With V = 2 this is equation 1 of the paper.
+    With V > 2 every ordered pair of views of a window is a positive pair, and the denominator
+    always holds all V·B - 1 other embeddings. Under several processes the anchors are those of
+    this process and the denominator holds the embeddings of all.
+
+    Parameters
+    ----------
+    z : (V, B, D) tensor
+        Embeddings; ``z[:, b]`` are the views of window b. They need not be normalised.
+    temperature : float
+        Greater than 0. Small values make the nearest negatives count most.
+
+    Returns
+    -------
+    scalar tensor
+        Mean over V·B·(V - 1) positive pairs.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two views or windows, or `temperature` is not greater than 0.
+
+    References
+    ----------
+    T. Chen, S. Kornblith, M. Norouzi and G. Hinton, "A simple framework for contrastive learning
+    of visual representations", ICML 2020, equation 1.
+
+    Examples
+    --------
+    Two windows in opposite directions, both views equal: each anchor has its positive at
+    similarity 1 and two negatives at -1.
+
+    >>> z = torch.tensor([[[1.0, 0.0], [-1.0, 0.0]]]).expand(2, 2, 2)
+    >>> nt_xent(z, temperature=1.0).item()  # log(1 + 2 exp(-2))
+    0.239...
+    """
+    z, keys, own = compared(z, temperature)
+    denominator = log_sum_exp(z.flatten(0, 1), keys.flatten(0, 1), excluded=own.flatten()[:, None])
+    positive = (z * (z.sum(1, keepdim=True) - z)).sum(-1) / (z.shape[1] - 1)
+    return denominator.mean() - positive.mean()
+
+
+def step_nce(
+    predicted: Float[torch.Tensor, "B N D"], steps: Float[torch.Tensor, "B N D"]
+) -> Float[torch.Tensor, ""]:
+    r"""InfoNCE of predictions: each is told which window the step that came belongs to.
+
+    ``-log(exp(p_bn·z_bn) / sum over windows m of exp(p_bn·z_mn))``, averaged over windows b and
+    predictions n. The negatives are the same step of the other windows, of all processes; other
+    steps of the same window do not count.
+
+    Parameters
+    ----------
+    predicted : (B, N, D) tensor
+        N predictions of each window, of one step each.
+    steps : (B, N, D) tensor
+        What those steps turned out to be.
+
+    References
+    ----------
+    A. van den Oord, Y. Li and O. Vinyals, "Representation learning with contrastive predictive
+    coding", arXiv:1807.03748, 2018, equation 4, with the density ratio of equation 3.
+
+    Examples
+    --------
+    Two windows whose step is predicted alike well, as 1 against 0:
+
+    >>> steps = torch.eye(2)[:, None]
+    >>> step_nce(steps, steps).item()  # log(1 + exp(-1))
+    0.313...
+    """
+    with torch.autocast(predicted.device.type, enabled=False):
+        kind = torch.promote_types(predicted.dtype, torch.float32)
+        predicted, steps = predicted.to(kind), gather(steps.to(kind))
+        similarity = torch.einsum("bnd,mnd->bmn", predicted, steps)
+        own = torch.arange(len(predicted), device=steps.device) + rank() * len(predicted)
+        return cross_entropy(similarity, own[:, None].expand(-1, steps.shape[1]))
