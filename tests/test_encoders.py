@@ -237,11 +237,14 @@ def test_convolution_of_rows_equals_that_of_channels(edges, stride):
     block = ConvNorm(6, 8, kernel=5, stride=stride, edges=edges).double()
     plain = torch.nn.Conv1d(6, 8, 5, stride, 2, bias=False, padding_mode=edges).double()
     plain.weight = block.convolution.weight
-    x, results = windows(length=67).double().requires_grad_(), []
-    for y in (block(x.transpose(1, 2)).transpose(1, 2), block.norm(plain(x))):
-        results.append([y, *torch.autograd.grad(y.square().cumsum(2).sum(), [x, plain.weight])])
-    for found, expected in zip(*results, strict=True):
-        torch.testing.assert_close(found, expected)
+    x = windows(length=67).double().requires_grad_()
+    found, expected = block(x.transpose(1, 2)).transpose(1, 2), block.norm(plain(x))
+    torch.testing.assert_close(found, expected)
+    gradients = [
+        torch.autograd.grad(y.square().cumsum(2).sum(), [x, plain.weight])
+        for y in (found, expected)
+    ]
+    torch.testing.assert_close(*gradients)
 
 
 def test_convolutional_sizes_are_checked():
