@@ -1,111 +1,121 @@
-"""``python -m benchmarks.objectives FOLDER [JOBS]``: every objective on HAPT and MotionSense.
+"""``python -m benchmarks.objectives FOLDER``: every objective on HAPT and MotionSense.
 
 The shipped configs ``configs/<objective>_hapt.yaml``, all with the same number of windows seen,
 are pretrained on the training subjects of each dataset and probed with few labels on its test
 subjects: a linear head, five draws, all choices on validation subjects. The untrained encoder and
 hand-crafted statistics stand beside them. Nothing was chosen by these scores.
 
-FOLDER keeps the runs and their scores, so that the command goes on where it stopped; JOBS cells run
-at a time, one thread each.
+FOLDER keeps the runs and their scores, so that the command goes on where it stopped, and a run that
+was pretrained elsewhere is scored here; ``--note`` says so. ``--jobs`` cells run at a time, one
+thread each. `benchmarks.objectives_speed` has the time and memory of a step.
 """
 
+import argparse
 import json
 import os
-import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 from rich.progress import track
 
 from benchmarks.results_folder import keep
+from tsclr.checkpoint import FILE
 from tsclr.cli import parse_pretraining
 from tsclr.files import replacing
 from tsclr.objectives import Objective
 from tsclr.parser import Parser
 from tsclr.pretrain import pretrain
 from tsclr.probe import METHODS, PRETRAINED, probe
+from tsclr.runs import METRICS
 from tsclr.specs import subclasses
 
 SOURCES = ("hapt", "motionsense")
 BUDGETS = ("1", "5", "10", "50", "all")
+SEED = 0
 EPOCHS, PER_EPOCH = 30, 39 * 256
 """So that every objective sees the same number of windows on either dataset."""
-OBJECTIVES = tuple(subclasses(Objective))
+CLASSES = {
+    name: cls for name, cls in subclasses(Objective).items() if cls.__module__.startswith("tsclr.")
+}
+OBJECTIVES = tuple(CLASSES)
+WITH_BASELINES = OBJECTIVES[0]
+"""The cell that scores the baselines too; they know no objective."""
 
 
-def train_cell(folder: Path, source: str, objective: str, seed: int) -> Path:
-    """Pretrain the shipped config of an objective on a dataset."""
+def shipped(objective: str) -> Any:
+    """What the shipped config of an objective gives `pretrain`."""
     parser = Parser()
     parser.add_argument("--config", action="config")
     config = f"configs/{objective.lower()}_hapt.yaml"
-    given = parse_pretraining(parser, [config], skip={"resume", "out"})
+    return parse_pretraining(parser, [config], skip={"resume", "out"})
+
+
+def run_of(folder: Path, source: str, objective: str) -> Path:
+    """Where the run of a cell lies."""
+    return folder / source / f"{objective}-{SEED}"
+
+
+def train(folder: Path, source: str, objective: str) -> Path:
+    """Pretrain the shipped config of an objective on a dataset."""
+    given = shipped(objective)
     training = replace(
-        given.training, epochs=EPOCHS, windows_per_epoch=PER_EPOCH, seed=seed, min_rank=0.0
+        given.training, epochs=EPOCHS, windows_per_epoch=PER_EPOCH, seed=SEED, min_rank=0.0
     )
     return pretrain(
         replace(given.data, source=source), given.encoder, given.objective, given.views,
-        given.pairing, training, folder / source / f"{objective}-{seed}", resume=True,
+        given.pairing, training, run_of(folder, source, objective), resume=True,
     )  # fmt: skip
 
 
-def score_cell(folder: Path, source: str, objective: str, seed: int) -> list[dict[str, Any]]:
-    """Scores of a run; of the baselines too beside the first objective."""
-    run = folder / source / f"{objective}-{seed}"
+def fill(folder: Path, source: str, objective: str) -> list[dict[str, Any]]:
+    """Rows of a cell, which is pretrained and scored where that was not done."""
+    run = run_of(folder, source, objective)
     kept = run / "scores.json"
     if not kept.exists():
         torch.set_num_threads(1)
-        train_cell(folder, source, objective, seed)
-        methods = METHODS if objective == OBJECTIVES[0] else (PRETRAINED,)
-        found = probe(run, source, budgets=BUDGETS, heads=["linear"], methods=methods)
+        train(folder, source, objective)
+        methods = METHODS if objective == WITH_BASELINES else (PRETRAINED,)
+        found = probe(run / FILE, source, budgets=BUDGETS, heads=["linear"], methods=methods)
         with replacing(kept) as temporary:
             temporary.write_text(json.dumps(found))
-    found = json.loads(kept.read_text())
-    metrics = pd.read_json(run / "metrics.jsonl", lines=True)
-    last = metrics.iloc[-1]
+    return rows_of(run, source, objective)
+
+
+def rows_of(run: Path, source: str, objective: str) -> list[dict[str, Any]]:
+    """Scores of a cell by budget, beside what the last epoch of the run measured without labels."""
+    epochs = [json.loads(line) for line in (run / METRICS).read_text().splitlines()]
+    watched = {name: epochs[-1][name] for name in ("effective_rank", "subject_shortcut")}
+    watched["pretraining_seconds"] = sum(epoch["seconds"] for epoch in epochs)
+    scores = ("budget", "draws", "macro_f1_mean", "macro_f1_sd", "validation_macro_f1")
     return [
         {
             "dataset": source,
             "objective": objective if row["method"] == PRETRAINED else row["method"],
-            "seed": seed,
-            **{name: row[name] for name in ("budget", "macro_f1_mean", "macro_f1_sd")},
-            "validation_macro_f1": row["validation_macro_f1"],
-            "effective_rank": float(last["effective_rank"]),
-            "subject_shortcut": float(last["subject_shortcut"]),
-            "seconds": float(metrics["seconds"].sum()),
+            **{name: row[name] for name in scores},
+            **(watched if row["method"] == PRETRAINED else {}),
         }
-        for row in found["results"]
+        for row in json.loads((run / "scores.json").read_text())["results"]
     ]
 
 
-def table(rows: pd.DataFrame, source: str) -> str:
-    """Macro F1 by labels a class, best at five labels first."""
-    own = rows[rows["dataset"] == source]
-    mean = own.pivot_table(index="objective", columns="budget", values="macro_f1_mean")
-    spread = own.pivot_table(index="objective", columns="budget", values="macro_f1_sd")
-    lines = [f"| objective | {' | '.join(BUDGETS)} |", f"|---|{'---|' * len(BUDGETS)}"]
-    for name in mean.sort_values("5", ascending=False).index:
-        cells = [
-            f"{mean.loc[name, n]:.3f}" + (f" ± {spread.loc[name, n]:.2f}" if n != "all" else "")
-            for n in BUDGETS
-        ]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def main(folder: Path, jobs: int) -> None:
-    """Fill the folder, keep the rows, write the page."""
+def main(folder: Path, jobs: int, note: str | None) -> None:
+    """Fill the folder and keep the rows."""
     os.environ["OMP_NUM_THREADS"] = "1"
-    cells = [(folder, source, name, 0) for source in SOURCES for name in OBJECTIVES]
+    cells = [(folder, source, name) for source in SOURCES for name in OBJECTIVES]
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        futures = [pool.submit(score_cell, *cell) for cell in cells]
+        futures = [pool.submit(fill, *cell) for cell in cells]
         rows = [row for future in track(futures, "objectives") for row in future.result()]
-    keep("objectives", {"rows": rows})
+    settings = {"seed": SEED, "epochs": EPOCHS, "windows_per_epoch": PER_EPOCH}
+    keep("objectives", settings | {"rows": rows}, note)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1)
+    parser = argparse.ArgumentParser("benchmarks.objectives")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--note", help="what else was special, kept with the circumstances")
+    main(**vars(parser.parse_args()))

@@ -2,14 +2,15 @@
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks import objectives_page, step_rate_page
+from benchmarks.objectives_page import TITLES, score
 from benchmarks.results_folder import RESULTS
 
 ROOT = Path(__file__).parent.parent
-BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
-TITLES = {"hapt": "HAPT-6 (official split)", "motionsense": "MotionSense"}
 
 
 def results(name: str) -> str:
@@ -29,12 +30,6 @@ def results(name: str) -> str:
     return "\n".join(lines)
 
 
-def score(row: dict[str, Any]) -> str:
-    """Mean, and SD over draws of the labels where there are several."""
-    spread = f" ± {row['macro_f1_sd']:.2f}" if row["draws"] > 1 else ""
-    return f"{row['macro_f1_mean']:.3f}{spread}"
-
-
 def all_results() -> str:
     """Tables of every dataset."""
     return "\n\n".join(results(name) for name in TITLES)
@@ -47,9 +42,9 @@ def advice() -> str:
     heads = [f"{TITLES[name].split()[0]}, {budget} labels" for name, budget in columns]
     lines = [f"| candidates | score | {' | '.join(heads)} |", f"|---|---|{'---|' * len(columns)}"]
     for group, rows in told["hapt"]["spearman"].items():
-        for score in dict.fromkeys(row["score"] for row in rows):
-            cells = [rho(told[name]["spearman"][group], score, budget) for name, budget in columns]
-            lines.append(f"| {group} | {score.replace('_', ' ')} | {' | '.join(cells)} |")
+        for by in dict.fromkeys(row["score"] for row in rows):
+            cells = [rho(told[name]["spearman"][group], by, budget) for name, budget in columns]
+            lines.append(f"| {group} | {by.replace('_', ' ')} | {' | '.join(cells)} |")
     lines += ["", f"| macro F1 on validation subjects | {' | '.join(heads)} |"]
     lines.append(f"|---|{'---|' * len(columns)}")
     for case in ("no view", "advised", "best"):
@@ -59,22 +54,33 @@ def advice() -> str:
     return "\n".join([*lines, "", *advised])
 
 
-def rho(rows: list[dict[str, Any]], score: str, budget: int) -> str:
+def rho(rows: list[dict[str, Any]], by: str, budget: int) -> str:
     """Rank correlation with its interval."""
-    (row,) = (r for r in rows if (r["score"], r["labels_per_class"]) == (score, budget))
+    (row,) = (r for r in rows if (r["score"], r["labels_per_class"]) == (by, budget))
     low, high = row["interval"]
     return f"{row['rho']:.2f} ({low:.2f} to {high:.2f})"
 
 
-PAGES = {ROOT / "README.md": all_results, ROOT / "docs" / "advice.md": advice}
-"""Pages with a pair of marks, and what belongs between them."""
+PAGES: dict[Path, dict[str, Callable[[], str]]] = {
+    ROOT / "README.md": {"results": all_results},
+    ROOT / "docs" / "advice.md": {"results": advice},
+    ROOT / "docs" / "objectives.md": {
+        "classes": objectives_page.class_table,
+        "results": objectives_page.score_tables,
+    },
+    RESULTS / "step_rate.md": {"results": step_rate_page.tables},
+}
+"""Pages with pairs of marks, and what belongs between the marks of a name."""
 
 
 def filled(page: Path) -> str:
     """Text of a page with fresh tables between the marks."""
-    before, rest = page.read_text().split(BEGIN)
-    after = rest.split(END)[1]
-    return f"{before}{BEGIN}\n{PAGES[page]()}\n{END}{after}"
+    text = page.read_text()
+    for name, table in PAGES[page].items():
+        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        before, rest = text.split(begin)
+        text = f"{before}{begin}\n{table()}\n{end}{rest.split(end)[1]}"
+    return text
 
 
 if __name__ == "__main__":

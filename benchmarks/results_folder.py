@@ -9,7 +9,7 @@ from tsclr.runs import circumstances
 RESULTS = Path(__file__).parent / "results"
 
 
-def keep(name: str, figures: dict[str, Any]) -> Path:
+def keep(name: str, figures: dict[str, Any], note: str | None = None) -> Path:
     """Write figures beside the circumstances under which they were measured.
 
     Parameters
@@ -18,7 +18,22 @@ def keep(name: str, figures: dict[str, Any]) -> Path:
         File name without ``.json``.
     figures : dict
         What JSON can hold.
+    note : str, optional
+        What the circumstances do not tell, such as another machine that did a part.
+    """
+    facts = circumstances() | ({"note": note} if note else {})
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps({"circumstances": facts} | figures, indent=1) + "\n")
+    return path
+
+
+def kept(name: str) -> dict[str, Any] | None:
+    """Figures that `keep` wrote, None where they were not measured yet.
+
+    Parameters
+    ----------
+    name : str
+        File name without ``.json``.
     """
     path = RESULTS / f"{name}.json"
-    path.write_text(json.dumps({"circumstances": circumstances()} | figures, indent=1) + "\n")
-    return path
+    return json.loads(path.read_text()) if path.exists() else None

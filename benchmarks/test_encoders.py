@@ -1,17 +1,29 @@
 """Windows a second of every encoder, one thread: forward, training step, and SciPy's alternative.
 
-Batches are 256 windows of 6 channels × 128 samples; `extra_info` holds windows per second.
+Batches are 256 windows of 6 channels × 128 samples; `extra_info` holds windows per second. An
+encoder made of others has `CNN1d` inside, `Concat` two of them.
 """
+
+import functools
+import inspect
 
 import pytest
 import torch
 
 from tests.test_encoder_statistics import slow_statistics
-from tests.test_encoders import INSIDE
 from tests.test_encoders import ENCODERS as KINDS
-from tsclr.encoders import Statistics
+from tsclr.encoders import CNN1d, Statistics
 
 N_WINDOWS = 256
+INSIDE = {"encoder": CNN1d, "encoders": [CNN1d, CNN1d]}
+
+
+def with_others_inside(kind):
+    held = inspect.signature(kind).parameters.keys() & INSIDE.keys()
+    return functools.partial(kind, **{name: INSIDE[name] for name in held})
+
+
+ENCODERS = {name: with_others_inside(kind) for name, kind in KINDS.items()}
 TRAINED = {name: kind for name, kind in ENCODERS.items() if list(kind(in_channels=6).parameters())}
 
 

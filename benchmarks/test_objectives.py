@@ -1,6 +1,6 @@
 """NT-Xent, value and gradient: two views of a batch of windows x 128, in time and peak memory.
 
-`tsclr.objectives.parts.nt_xent` holds a block of similarities at a time and makes it again for the
+`tsclr.objectives.nt_xent` holds a block of similarities at a time and makes it again for the
 gradient. Beside it, in the same group, stands the same loss as popular repositories write it (see
 `benchmarks.naive`): the similarity of all pairs, by broadcasting cosine_similarity or by a matrix
 product, then boolean selection of the negatives. Broadcasting makes tensors of (2N, 2N, D): about
@@ -10,14 +10,13 @@ has to stay below 50.
 """
 
 import multiprocessing
-import threading
 
-import psutil
 import pytest
 import torch
 
 from benchmarks.naive import broadcast_nt_xent, selecting_nt_xent
-from tsclr.objectives.parts import nt_xent
+from benchmarks.peak import peak_mebibytes
+from tsclr.objectives import nt_xent
 
 WIDTH, TEMPERATURE, LARGEST_MIB = 128, 0.2, 50
 
@@ -32,24 +31,12 @@ def value_and_gradient(function, z):
     return loss.detach(), torch.autograd.grad(loss, z)[0]
 
 
-def peak_mebibytes(function, windows):
-    """Largest resident size, sampled every millisecond, above that after a small warm-up."""
+def peak_of(function, windows):
+    """Memory of value and gradient in this process, after a small warm-up."""
     torch.set_num_threads(1)
     z = embeddings(windows)
     value_and_gradient(function, z[:, :16])
-    process, done = psutil.Process(), threading.Event()
-    sizes = [process.memory_info().rss]
-
-    def watch():
-        while not done.wait(0.001):
-            sizes.append(process.memory_info().rss)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    value_and_gradient(function, z)
-    done.set()
-    watcher.join()
-    return (max(sizes) - sizes[0]) / 2**20
+    return peak_mebibytes(lambda: value_and_gradient(function, z))
 
 
 @pytest.mark.parametrize(
@@ -65,7 +52,7 @@ def peak_mebibytes(function, windows):
 def test_nt_xent(benchmark, function, windows, rounds):
     benchmark.group = f"nt_xent of {windows} windows"
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        peak = pool.apply(peak_mebibytes, (function, windows))
+        peak = pool.apply(peak_of, (function, windows))
     benchmark.extra_info["peak_memory_MiB"] = round(peak)
     assert function is not nt_xent or peak < LARGEST_MIB
     arguments = (function, embeddings(windows))

@@ -31,6 +31,7 @@ from tsclr.windows import Windows
 N_PAIRS, N_STEPS, RATE = 256, 1000, 1e-3
 CPU = torch.device("cpu")
 TRAINING = Training(batch_size=N_PAIRS, device="cpu")
+PARTS, WHOLE = "parts of a step of pretraining", "a step of pretraining"
 THREADS = sorted({1, len(os.sched_getaffinity(0))})
 
 
@@ -62,11 +63,10 @@ def stepper(windows):
     return Stepper(learner, state.optimizer, state.scaler, TRAINING, CPU)
 
 
-def measure(benchmark, threads, function):
-    benchmark.group = f"a step of pretraining and its parts, threads: {threads}"
-    benchmark.pedantic(function, rounds=15, warmup_rounds=3)
-    speed = 2 * N_PAIRS / benchmark.stats.stats.median if benchmark.stats else 0
-    benchmark.extra_info["windows_per_second"] = round(speed)
+def measure(benchmark, group, threads, function, rounds=15, warmup_rounds=3):
+    benchmark.group = f"{group}, threads: {threads}"
+    benchmark.pedantic(function, rounds=rounds, warmup_rounds=warmup_rounds)
+    benchmark.extra_info["windows_per_second"] = round(2 * N_PAIRS / benchmark.stats.stats.median)
 
 
 def batches(steps, windows):
@@ -75,17 +75,17 @@ def batches(steps, windows):
 
 def test_gather(benchmark, threads, steps, windows):
     source = batches(steps, windows)
-    measure(benchmark, threads, lambda: next(source))
+    measure(benchmark, PARTS, threads, lambda: next(source))
 
 
 def test_views(benchmark, threads, steps, windows, views):
     members, x = next(batches(steps, windows))
-    measure(benchmark, threads, lambda: draw(views, members, x, 0, 0))
+    measure(benchmark, PARTS, threads, lambda: draw(views, members, x, 0, 0))
 
 
 def test_forward_backward_and_update(benchmark, threads, steps, windows, views, stepper):
     batch = draw(views, *next(batches(steps, windows)), 0, 0)
-    measure(benchmark, threads, lambda: stepper.take(batch, RATE))
+    measure(benchmark, PARTS, threads, lambda: stepper.take(batch, RATE))
 
 
 def test_whole_step(benchmark, threads, steps, windows, views, stepper):
@@ -95,7 +95,7 @@ def test_whole_step(benchmark, threads, steps, windows, views, stepper):
         number, (members, x) = next(numbered)
         stepper.take(draw(views, members, x, 0, number), RATE)
 
-    measure(benchmark, threads, step)
+    measure(benchmark, WHOLE, threads, step)
 
 
 @pytest.mark.parametrize("loss", [naive.broadcast_nt_xent, naive.selecting_nt_xent])
@@ -106,11 +106,11 @@ def test_step_in_the_manner_of_cl_har(benchmark, threads, steps, windows, loss):
     rng, numbers = np.random.default_rng(0), itertools.count()
 
     def read_one_by_one(row):
-        signal, starts = windows.store.signal, windows.starts[row]
-        return [signal[first : first + windows.length] for first in starts]
+        signal = windows.store.signal
+        return [signal[start : start + windows.length] for start in windows.starts[row]]
 
     def step():
-        pairs = tuple(read_one_by_one(row) for row in steps[next(numbers)])
-        naive.step(encoder, head, optimizer, loss, pairs, rng)
+        first, second = map(read_one_by_one, steps[next(numbers)])
+        naive.step(encoder, head, optimizer, loss, (first, second), rng)
 
-    measure(benchmark, threads, step)
+    measure(benchmark, WHOLE, threads, step, rounds=3, warmup_rounds=1)

@@ -76,7 +76,7 @@ def entry(cls: type[Augmentation]) -> str:
     )
 
 
-def sentence(cls: type[Augmentation]) -> str:
+def sentence(cls: type) -> str:
     """First sentence of the documentation."""
     text = " ".join((inspect.getdoc(cls) or "").split("\n\n")[0].split())
     return re.split(r"(?<=\.)\s", text)[0]

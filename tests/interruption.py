@@ -10,7 +10,24 @@ from typing import Any
 
 SPAWN = get_context("forkserver")
 """A server that has imported tsclr makes processes in milliseconds, and none of its threads."""
-SPAWN.set_forkserver_preload(["tests.training", "sklearn.discriminant_analysis"])
+SPAWN.set_forkserver_preload(
+    ["tests.training", "sklearn.discriminant_analysis", "sklearn.metrics", "torch._dynamo"]
+)  # torch imports the last one, for seconds, when an optimiser is made
+
+
+def fail_first(variables: dict[str, str], out: Path) -> None:
+    """Process 0 fails alone; each writes what it was told."""
+    os.environ.update(variables)
+    from tsclr.distributed import done_by_first, joined, rank
+
+    def fail() -> None:
+        raise OSError(28, f"no space left in process {rank()}")
+
+    with joined("cpu"):
+        try:
+            done_by_first(fail)
+        except OSError as error:
+            (out / str(rank())).write_text(f"{error.errno} {error}")
 
 
 def work(variables: dict[str, str], store: Path, out: Path, settings: dict[str, Any]) -> None:
@@ -26,6 +43,11 @@ def work(variables: dict[str, str], store: Path, out: Path, settings: dict[str, 
 
 def begin(n_processes: int, store: Path, out: Path, settings: dict[str, Any]) -> list[Any]:
     """Start a run of one process, or of several as torchrun would."""
+    return start(n_processes, work, store, out, settings)
+
+
+def start(n_processes: int, target: Any, *arguments: Any) -> list[Any]:
+    """Start a function in one process, or in several as torchrun would."""
     common: dict[str, str] = {}
     if n_processes > 1:
         with socket.socket() as free:
@@ -34,7 +56,7 @@ def begin(n_processes: int, store: Path, out: Path, settings: dict[str, Any]) ->
         common = {"WORLD_SIZE": str(n_processes), "MASTER_ADDR": "127.0.0.1"}
         common["MASTER_PORT"] = str(port)
     processes = [
-        SPAWN.Process(target=work, args=(common | {"RANK": str(number)}, store, out, settings))
+        SPAWN.Process(target=target, args=(common | {"RANK": str(number)}, *arguments))
         for number in range(n_processes)
     ]
     for process in processes:

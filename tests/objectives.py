@@ -1,8 +1,10 @@
 """Objectives as their shipped configs have them, small batches, and steps of training."""
 
 import copy
+import dataclasses
 import functools
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +85,11 @@ def loss_of(encoder: Encoder, objective: Objective, given: Batch) -> torch.Tenso
     return torch.stack(list(objective(encoder, given).values())).sum()
 
 
+def in_single_precision(given: Batch) -> Batch:
+    """The same batch, views as a sensor gives them."""
+    return dataclasses.replace(given, views=[view.float() for view in given.views])
+
+
 def weights_of(encoder: Encoder, objective: Objective) -> dict[str, torch.nn.Parameter]:
     """What the optimiser moves."""
     named = [*encoder.named_parameters("encoder"), *objective.named_parameters("objective")]
@@ -101,10 +108,22 @@ def train(
     optimizer = torch.optim.Adam(weights, lr=rate)
     losses = []
     for _ in range(steps):
-        loss = loss_of(encoder, objective, batch(n_views or max(2, objective.n_views)))
+        given = batch(n_views or max(2, objective.n_views))
+        given = given if weights[0].dtype == torch.float64 else in_single_precision(given)
+        loss = loss_of(encoder, objective, given)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         objective.after_step(encoder)
         losses.append(loss.item())
     return losses
+
+
+def assert_same_with_gradient(
+    loss: torch.Tensor, slow: torch.Tensor, given: torch.Tensor | Sequence[torch.Tensor]
+) -> None:
+    """A loss and its reference are equal, and so are their gradients by what they were given."""
+    torch.testing.assert_close(loss, slow, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(
+        torch.autograd.grad(loss, given), torch.autograd.grad(slow, given), rtol=1e-8, atol=1e-11
+    )

@@ -94,7 +94,7 @@ def test_full_disk_leaves_the_old_checkpoint(path: Path, monkeypatch: pytest.Mon
         raise OSError(errno.ENOSPC, "No space left on device")
 
     before = path.read_bytes()
-    monkeypatch.setattr("tsclr.checkpoint.save_file", full)
+    monkeypatch.setattr("tsclr.checkpoint.save", full)
     with pytest.raises(OSError, match="no space left while writing"):
         Checkpoint.of(CNN1d(3, width=8), SPEC, epoch=5).save(path)
     assert path.read_bytes() == before

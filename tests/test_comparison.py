@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.training import tiny_pretrain
-from tsclr.checkpoint import FILE
+from tsclr.checkpoint import FILE, Checkpoint
 from tsclr.cli import main
 from tsclr.comparison import compare, find_runs
 from tsclr.report.runs import run_curves
@@ -63,6 +63,23 @@ def test_a_damaged_run_is_told_and_left_out(
     file.write_bytes(file.read_bytes()[:-9])
     assert list(find_runs(tmp_path / "runs")) == ["deep/three"]
     assert "stopped" in caplog.text
+
+
+def test_a_collapsed_run_is_called_so(tiny_run: Path) -> None:
+    settings = find_runs(tiny_run)
+    settings[tiny_run.name]["metrics"][-1]["effective_rank"] = 1.2
+    assert compare(settings)["state"].tolist() == ["collapsed"]
+
+
+def test_an_encoder_without_a_run_is_told_and_left_out(
+    runs: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.copytree(runs, tmp_path / "runs")
+    run = Checkpoint.load(runs / "stopped")
+    (tmp_path / "runs" / "encoder").mkdir()
+    Checkpoint.of(run.encoder(), run.input_spec).save(tmp_path / "runs" / "encoder" / FILE)
+    assert list(find_runs(tmp_path / "runs")) == ["deep/three", "stopped"]
+    assert "is no run" in caplog.text
 
 
 def test_nothing_to_draw_is_refused() -> None:

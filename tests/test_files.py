@@ -2,13 +2,14 @@
 
 import errno
 import os
+import signal
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tsclr.files import naming_full_disk, read_table, replacing, sha256, write_table
+from tsclr.files import claimed, naming_full_disk, read_table, replacing, sha256, write_table
 
 ROWS = [{"name": "a", "start": 0, "repairs": "{}"}, {"name": "bö", "start": 7, "repairs": "{}"}]
 HEADER = {"format": 1, "channels": ["acc_x"], "sample_rate": 31.25}
@@ -147,3 +148,26 @@ def test_parquet_file_of_somebody_else_is_refused(tmp_path):
     pq.write_table(pa.table({"a": [1]}), tmp_path / "t.parquet")
     with pytest.raises(ValueError, match="or not of tsclr"):
         read_table(tmp_path / "t.parquet")
+
+
+def test_a_forked_child_does_not_hold_a_folder_for_its_parent(tmp_path):
+    """As readers that outlive a killed run by seconds would."""
+    heard, told = os.pipe()
+    with claimed(tmp_path):
+        child = os.fork()
+        if not child:
+            os.write(told, b"!")
+            signal.pause()
+            os._exit(0)
+    os.read(heard, 1)
+    try:
+        with claimed(tmp_path):
+            pass
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def test_a_folder_is_held_by_one(tmp_path):
+    with claimed(tmp_path), pytest.raises(ValueError, match="another process"), claimed(tmp_path):
+        pass

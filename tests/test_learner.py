@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from tests.objectives import batch, learner
-from tsclr.learner import Learner, Stepper, check_precision
-from tsclr.objectives import NTXent
+from tsclr.encoders import CNN1d, Encoder
+from tsclr.learner import Learner, Stepper, _without_memory, check_precision
+from tsclr.objectives import NTXent, Objective
 from tsclr.optimisers import optimizer_for
 from tsclr.settings import Training
 
@@ -19,13 +20,20 @@ HAS_BF16 = torch.cpu.get_capabilities().get("avx512_bf16") or torch.cpu.get_capa
 )
 
 
-def stepper(**settings: object) -> Stepper:
-    encoder, objective = learner(NTXent)
+def stepper(given: tuple[Encoder, Objective] | None = None, **settings: object) -> Stepper:
+    encoder, objective = given or learner(NTXent)
     training = Training(clip_norm=1e9, **settings)
     return Stepper(
         Learner(encoder, objective), optimizer_for([encoder, objective], training), None,
         training, CPU,
     )  # fmt: skip
+
+
+def small() -> tuple[Encoder, Objective]:
+    """Little to compile."""
+    torch.manual_seed(0)
+    encoder = CNN1d(6, width=8, depth=1)
+    return encoder.double(), NTXent(hidden=16, width=8).build(encoder, 64).double()
 
 
 def gradients(of: Stepper) -> dict[str, torch.Tensor]:
@@ -78,6 +86,19 @@ def test_chunks_move_the_moments_of_batch_norm_once() -> None:
     )
 
 
+def test_norms_of_any_kind_forget_a_second_pass() -> None:
+    encoder, _ = learner(NTXent)
+    norm = torch.nn.SyncBatchNorm.convert_sync_batchnorm(encoder).layers[0][0].norm
+    assert isinstance(norm, torch.nn.SyncBatchNorm)
+    count = norm.num_batches_tracked
+    with _without_memory(encoder):
+        assert norm.momentum == 0
+        count.add_(1)
+    assert norm.momentum == 0.1
+    assert norm.num_batches_tracked is count  # compiled code and processes know it by its place
+    assert count == 0
+
+
 def kept_for_backward(size: int | None) -> int:
     """Bytes that autograd keeps."""
     one, kept = stepper(chunk_size=size), 0
@@ -108,8 +129,8 @@ def test_the_norm_of_the_whole_gradient_is_clipped() -> None:
 COMPILED = """
 import torch
 from tests.objectives import batch
-from tests.test_learner import gradients, stepper
-one, other = stepper(compile=True), stepper()
+from tests.test_learner import gradients, small, stepper
+one, other = (stepper(small(), compile=compiled) for compiled in (True, False))
 torch.testing.assert_close(one.take(batch(), 0.0), other.take(batch(), 0.0), rtol=1e-6, atol=1e-8)
 torch.testing.assert_close(gradients(one), gradients(other), rtol=1e-5, atol=1e-7)
 """

@@ -1,6 +1,8 @@
 """What is watched of an epoch tells collapse, rest and shortcuts."""
 
 import json
+import logging
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +10,17 @@ import pytest
 import torch
 
 from tests.training import tiny_pretrain
+from tsclr.cli import _Lines
 from tsclr.diagnostics import shortcut
 from tsclr.encoders import CNN1d
 from tsclr.monitor import (
+    Bar,
     CollapseError,
     check_collapse,
     is_over,
     peak_memory,
+    tensorboard,
     watch,
-    write_tensorboard,
 )
 from tsclr.pairs import Neighbour
 from tsclr.runs import METRICS
@@ -143,13 +147,46 @@ def test_memory_is_told_in_mebibytes() -> None:
 def test_tensorboard_reads_what_is_written(tiny_store: Path, tmp_path: Path) -> None:
     events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     out = tiny_pretrain(tiny_store, tmp_path / "run", tensorboard=True)
+    tiny_pretrain(tiny_store, out, resume=True, tensorboard=True)  # in place of the first
     rows = [json.loads(line) for line in (out / METRICS).read_text().splitlines()]
-    write_tensorboard(out, rows)  # once more: in place of the first, not after it
     read = events.EventAccumulator(str(out / "tensorboard"))
     read.Reload()
     found = read.Scalars("effective_rank")
     assert [each.step for each in found] == [1, 2, 3]
     assert [each.value for each in found] == pytest.approx([r["effective_rank"] for r in rows])
+
+
+def test_tensorboard_sees_an_epoch_before_the_next(tmp_path: Path) -> None:
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    with tensorboard(tmp_path, wanted=True) as show:
+        for epoch in (1, 2):
+            show([{"epoch": each, "loss": 1 / each} for each in range(1, epoch + 1)])
+            read = events.EventAccumulator(str(tmp_path / "tensorboard"))
+            read.Reload()
+            assert [each.step for each in read.Scalars("loss")] == list(range(1, epoch + 1))
+
+
+def test_progress_is_for_terminals_and_no_result(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    with Bar(8, 0, shown=True) as bar:
+        bar.show(8, 1.5, 100.0)
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with Bar(8, 0, shown=True) as bar:
+        logging.getLogger("tsclr").addHandler(lines := _Lines())
+        logging.getLogger("tsclr").warning("epoch 1 of 2")
+        logging.getLogger("tsclr").removeHandler(lines)
+        bar.show(8, 1.5, 100.0)
+    told = capsys.readouterr()
+    assert told.out == ""
+    shown = re.sub(r"\x1b\[[^A-Za-z]*[A-Za-z]", "", told.err)
+    assert "8/8 loss 1.500  100 windows/s" in shown
+    assert "\repoch 1 of 2\n" in shown  # on a line of its own
+    with Bar(8, 0, shown=False) as bar:
+        bar.show(8, 1.5, 100.0)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_without_tensorboard_it_says_what_to_install(

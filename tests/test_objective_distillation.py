@@ -92,7 +92,7 @@ def test_an_embedding_of_zero_stays_finite(function):
 
 @BOTH
 def test_a_single_view_is_refused(function):
-    with pytest.raises(ValueError, match="there is 1 view of each window"):
+    with pytest.raises(ValueError, match="the number of views is 1"):
         function(torch.ones(1, 4, 3), torch.ones(1, 4, 3))
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from tests.objectives import N_WINDOWS, B, batch, learner, loss_of
+from tests.objectives import N_WINDOWS, B, assert_same_with_gradient, batch, learner, loss_of
 from tsclr.objectives import InstanceDiscrimination, instance_nce, log_partition
 from tsclr.objectives.base import represent
 
@@ -38,11 +38,7 @@ def test_the_loss_equals_the_formula_with_its_gradient():
     given, Z = (random(4), random(5)[:4], random(7)), torch.tensor(30.0, dtype=torch.float64)
     loss = instance_nce(*given, Z.log(), N, TEMPERATURE)
     slow = reference(*given, Z)
-    torch.testing.assert_close(loss, slow, rtol=1e-12, atol=1e-12)
-    torch.testing.assert_close(
-        torch.autograd.grad(loss, given[::2]), torch.autograd.grad(slow, given[::2]),
-        rtol=1e-9, atol=1e-12,
-    )  # fmt: skip
+    assert_same_with_gradient(loss, slow, given[::2])
 
 
 def test_the_normaliser_equals_the_formula():
@@ -88,9 +84,9 @@ def test_terms_are_the_loss_against_the_bank_and_the_distance_to_it():
     terms = objective(encoder, given)
     temperature = objective.temperature
     expected = instance_nce(z, own, noise, objective.log_z, N_WINDOWS, temperature)
-    torch.testing.assert_close(terms["nce"], expected)
+    torch.testing.assert_close(terms["instance_nce"], expected)
     distance = sum(((f - v) ** 2).sum() for f, v in zip(z, own, strict=True)) / len(z)
-    torch.testing.assert_close(terms["proximal"], objective.proximal * distance)
+    torch.testing.assert_close(terms["proximal"], objective.proximal_weight * distance)
 
 
 def test_the_normaliser_is_the_mean_over_the_first_batch_and_stays():
@@ -186,10 +182,19 @@ def test_windows_without_numbers_are_refused():
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("temperature", 0.0), ("n_noise", 0), ("momentum", 1.5), ("proximal", -1.0),
-        ("proximal", math.inf), ("proximal", math.nan), ("width", 0),
+        ("temperature", 0.0), ("n_noise", 0), ("momentum", 1.5), ("width", 0),
+        ("proximal_weight", -1.0), ("proximal_weight", math.inf), ("proximal_weight", math.nan),
     ],
 )  # fmt: skip
 def test_settings_out_of_range_are_refused(name, value):
     with pytest.raises(ValueError, match=f"{name} is {value}"):
         InstanceDiscrimination(**{name: value})
+
+
+@pytest.mark.parametrize("temperature", [0.0, math.inf, math.nan])
+def test_impossible_temperature_is_refused(temperature):
+    z, log_z = random(4), torch.tensor(0.0)
+    with pytest.raises(ValueError, match=f"temperature is {temperature}"):
+        instance_nce(z, z, z, log_z, N, temperature)
+    with pytest.raises(ValueError, match=f"temperature is {temperature}"):
+        log_partition(z, z, N, temperature)

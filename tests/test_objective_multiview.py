@@ -6,7 +6,14 @@ import math
 import pytest
 import torch
 
-from tests.objectives import batch, learner, loss_of, train
+from tests.objectives import (
+    assert_same_with_gradient,
+    batch,
+    in_single_precision,
+    learner,
+    loss_of,
+    train,
+)
 from tsclr.encoders import CNN1d, Concat
 from tsclr.objectives import CMC, multiview_nce
 from tsclr.objectives.base import represent
@@ -49,10 +56,7 @@ def embeddings(n_parts, n_views, n_windows=4, width=3):
 def test_it_equals_the_formula_with_its_gradient(n_parts, n_views, temperature):
     z = embeddings(n_parts, n_views)
     loss, slow = multiview_nce(z, temperature), reference(z, temperature)
-    torch.testing.assert_close(loss, slow, rtol=1e-12, atol=1e-12)
-    torch.testing.assert_close(
-        torch.autograd.grad(loss, z), torch.autograd.grad(slow, z), rtol=1e-9, atol=1e-12
-    )
+    assert_same_with_gradient(loss, slow, z)
 
 
 def test_parts_that_tell_nothing_give_the_logarithm_of_the_windows():
@@ -108,10 +112,10 @@ def test_a_single_view_is_enough():
 
 
 def test_it_learns_which_gyroscope_belongs_to_an_accelerometer():
-    encoder, objective = learner(CMC)
-    train(encoder, objective, steps=40, rate=2e-3)
+    encoder, objective = (each.float() for each in learner(CMC))
+    train(encoder, objective, steps=30, rate=2e-3)
     objective.eval(), encoder.eval()
-    given = batch(n_views=1)
+    given = in_single_precision(batch(n_views=1))
     (view,) = given.views
     mixed = torch.cat([view[:, :3], view[:, 3:].roll(3, dims=0)], dim=1)
     with torch.no_grad():
@@ -141,9 +145,9 @@ def test_impossible_temperature_is_refused(temperature):
         multiview_nce(embeddings(2, 1), temperature)
 
 
-@pytest.mark.parametrize("shape", [(1, 2, 4, 3), (2, 2, 1, 3)])
-def test_nothing_to_contrast_is_refused(shape):
-    with pytest.raises(ValueError, match=f"{shape[0]} parts of {shape[2]} windows"):
+@pytest.mark.parametrize(("shape", "what"), [((1, 2, 4, 3), "parts"), ((2, 2, 1, 3), "windows")])
+def test_nothing_to_contrast_is_refused(shape, what):
+    with pytest.raises(ValueError, match=f"the number of {what} is 1"):
         multiview_nce(torch.ones(shape))
 
 

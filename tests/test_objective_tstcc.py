@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from tests.objectives import batch, learner
+from tests.objectives import assert_same_with_gradient, batch, learner
 from tsclr.batch import Batch
 from tsclr.objectives import TSTCC, cross_view_prediction, nt_xent
 from tsclr.objectives.base import represent_steps
@@ -34,10 +34,7 @@ def drawn(*shape, seed=0):
 def test_cross_view_prediction_equals_the_formula_with_its_gradient(n_views):
     both = drawn(n_views, 4, 2, 3), drawn(n_views, 4, 2, 3, seed=1)
     loss, slow = cross_view_prediction(*both), reference(*both)
-    torch.testing.assert_close(loss, slow, rtol=1e-12, atol=1e-12)
-    torch.testing.assert_close(
-        torch.autograd.grad(loss, both), torch.autograd.grad(slow, both), rtol=1e-9, atol=1e-12
-    )
+    assert_same_with_gradient(loss, slow, both)
 
 
 def test_the_future_of_the_own_view_does_not_count():
@@ -48,7 +45,7 @@ def test_the_future_of_the_own_view_does_not_count():
 
 
 def test_one_view_has_no_other():
-    with pytest.raises(ValueError, match="1 view"):
+    with pytest.raises(ValueError, match="the number of views is 1"):
         cross_view_prediction(torch.zeros(1, 4, 2, 3), torch.zeros(1, 4, 2, 3))
 
 
@@ -56,7 +53,7 @@ def test_terms_are_the_weighted_contrasts_of_contexts_so_far():
     """For every step that can be drawn, by the generator of the batch."""
     encoder, objective = learner(TSTCC)
     given, n_drawn = batch(), set()
-    for seed in range(30):
+    for seed in range(15):
         given.generator.manual_seed(seed)
         terms = objective(encoder, given)
         given.generator.manual_seed(seed)
@@ -82,7 +79,7 @@ def test_weights_of_the_terms():
     values = {}
     for weights in [(1.0, 1.0), (3.0, 0.5), (0.0, 0.0)]:
         encoder, objective = learner(TSTCC)
-        objective.temporal, objective.contextual = weights
+        objective.temporal_weight, objective.contextual_weight = weights
         given.generator.manual_seed(0)
         values[weights] = objective(encoder, given)
     plain = values[1.0, 1.0]
@@ -113,14 +110,6 @@ def test_two_draws_with_the_context_in_training_are_alike():
     torch.testing.assert_close(context(z), context(z), rtol=0, atol=0)
 
 
-def test_it_runs_under_mixed_precision():
-    encoder, objective = learner(TSTCC)
-    views = [view.float() for view in batch().views]
-    with torch.autocast("cpu", torch.bfloat16):
-        terms = objective.float()(encoder.float(), Batch(views))
-    assert all(term.dtype == torch.float32 and term.isfinite() for term in terms.values())
-
-
 def test_too_few_steps_are_refused():
     encoder, objective = learner(TSTCC)
     views = [torch.randn(4, 6, 48, dtype=torch.float64)] * 2
@@ -131,13 +120,12 @@ def test_too_few_steps_are_refused():
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        *(({name: 0}, f"{name} is 0") for name in ("horizon", "width", "depth", "heads")),
-        ({"hidden": 0}, "hidden is 0"),
-        ({"embedding": 0}, "embedding is 0"),
+        *(({name: 0}, f"{name} is 0") for name in ("horizon", "depth", "heads")),
+        *(({name: 0}, f"{name} is 0") for name in ("context_width", "hidden", "width")),
         ({"temperature": 0.0}, "temperature is 0"),
-        ({"temporal": -1.0}, r"temporal is -1.0, it must be finite and at least 0"),
-        ({"contextual": math.inf}, "contextual is inf"),
-        ({"width": 30}, "width is 30, it must be a multiple of heads = 4"),
+        ({"temporal_weight": -1.0}, "temporal_weight is -1.0, it must be finite and at least 0"),
+        ({"contextual_weight": math.inf}, "contextual_weight is inf"),
+        ({"context_width": 30}, "context_width is 30, it must be a multiple of heads = 4"),
     ],
 )
 def test_settings_out_of_range_are_refused(setting, message):

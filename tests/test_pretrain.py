@@ -202,10 +202,60 @@ def test_a_diverging_loss_stops_with_advice(tiny_store: Path, tmp_path: Path) ->
         )
 
 
+def test_a_loss_that_diverges_within_a_short_epoch_is_told_as_such(
+    tiny_store: Path, tmp_path: Path
+) -> None:
+    """Before the features of validation windows, which are no numbers either."""
+    with pytest.raises(FloatingPointError, match="the loss became nan"):
+        tiny_pretrain(tiny_store, tmp_path, learning_rate=1e30, windows_per_epoch=64)
+
+
+def test_whitening_is_of_the_weights_it_lies_beside(
+    tiny_store: Path, tmp_path: Path, tiny_run: Path
+) -> None:
+    """Also where a run that came to rest goes on after all."""
+    tiny_pretrain(tiny_store, tmp_path / "run", epochs=9, patience=1, min_rank=0.0)
+    n_epochs = Checkpoint.load(tmp_path / "run").settings["epoch"]
+    assert n_epochs < 9
+    tiny_pretrain(tiny_store, tmp_path / "run", resume=True, epochs=9)
+    tiny_pretrain(tiny_store, tmp_path / "whole", epochs=9)
+    _assert_same_weights(tmp_path / "run", tmp_path / "whole")
+
+
+def test_a_run_of_another_version_is_not_gone_on_with(
+    tiny_run: Path, tiny_store: Path, tmp_path: Path
+) -> None:
+    old = Checkpoint.load(tiny_run)
+    del old.settings["training"]["accumulate"]
+    del old.settings["sums"]
+    old.save(tmp_path / FILE)
+    with pytest.raises(ValueError, match="not a run of this version of tsclr"):
+        tiny_pretrain(tiny_store, tmp_path, resume=True)
+
+
+def test_files_of_a_run_may_be_read_by_the_same_people(tiny_run: Path) -> None:
+    modes = {path.stat().st_mode & 0o777 for path in tiny_run.iterdir()}
+    assert len(modes) == 1
+
+
 @pytest.mark.parametrize("setting", ["epochs", "batch_size", "learning_rate", "clip_norm"])
 def test_settings_out_of_range_are_named(setting: str) -> None:
     with pytest.raises(ValueError, match=rf"training\.{setting} is 0"):
         Training(**{setting: 0})
+
+
+@pytest.mark.parametrize("setting", ["learning_rate", "clip_norm", "weight_decay", "warmup"])
+def test_what_is_no_number_is_named(setting: str) -> None:
+    with pytest.raises(ValueError, match=rf"training\.{setting} is nan"):
+        Training(**{setting: math.nan})
+
+
+@pytest.mark.parametrize(("setting", "given"), [("optimizer", "adam"), ("precision", "bf8")])
+def test_unknown_names_are_refused(setting: str, given: str) -> None:
+    training = Training()
+    setattr(training, setting, given)  # in tests, the annotation of an argument is checked before
+    with pytest.raises(ValueError, match=rf"training\.{setting} is '{given}', it must be one of"):
+        training.__post_init__()
 
 
 def test_warmup_out_of_range_is_named() -> None:
@@ -230,13 +280,21 @@ def test_a_missing_device_is_named() -> None:
     assert pick_device("auto").type == "cpu"
 
 
+def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(ValueError, match=r"this machine has 2 GPUs .* --nproc-per-node 2"):
+        pick_device("cuda")
+
+
 def test_no_space_left_keeps_the_run(
     tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr("tsclr.checkpoint.save_file", full)
+    monkeypatch.setattr("tsclr.checkpoint.save", full)
     with pytest.raises(OSError, match="no space left"):
         tiny_pretrain(tiny_store, tmp_path / "run")
     monkeypatch.undo()

@@ -1,5 +1,6 @@
 """What a step sees depends on the seed and its number alone."""
 
+import multiprocessing
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +80,20 @@ def test_any_number_of_workers_reads_the_same_batches(windows: Windows, workers:
         assert torch.equal(x[: some.size], windows.__getitems__(members[0]))
 
 
-def test_a_store_on_the_device_gives_the_same_windows(windows: Windows) -> None:
+def test_workers_share_the_store_whatever_the_default_is(windows: Windows) -> None:
+    """Python 3.14 starts processes by a server, which would have to pickle the store."""
+    default = multiprocessing.get_start_method()
+    multiprocessing.set_start_method("forkserver", force=True)
+    try:
+        assert len(list(read(steps(windows), range(2), windows.__getitems__, workers=1))) == 2
+    finally:
+        multiprocessing.set_start_method(default, force=True)
+
+
+def test_a_store_on_the_device_gives_the_same_windows(
+    windows: Windows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tsclr.steps.COPIED", 1000)
     some, resident = steps(windows), Resident(windows, torch.device("cpu"))
     found = list(read(some, range(2), resident, workers=2))
     for (_, x), (_, expected) in zip(

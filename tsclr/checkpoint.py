@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from tsclr.encoders import Encoder
@@ -109,8 +109,8 @@ class Checkpoint:
             name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors.items()
         }
         header = {"tsclr": settings, "sha256": _digest(settings, tensors)}
-        with replacing(path) as temporary:
-            save_file(tensors, temporary, header)
+        with replacing(path) as temporary:  # save_file of safetensors makes files of its own
+            temporary.write_bytes(save(tensors, header))
 
     @classmethod
     def load(cls, path: Path) -> "Checkpoint":

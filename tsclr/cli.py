@@ -20,6 +20,13 @@ WIDE = 200
 """Columns of a table that is written to a file or to another program."""
 
 
+class _Lines(logging.Handler):
+    """Log lines on what standard error is by then: a progress bar puts them above itself."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _note(self.format(record))
+
+
 def command(function: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
     """Make `function` a command of its name."""
     COMMANDS[function.__name__] = function
@@ -55,8 +62,10 @@ def main(words: Sequence[str] | None = None) -> int:
 
         _complain(f"no command {words[0]!r}: {nearest(words[0], COMMANDS)}")
         return USAGE
+    if "WORLD_SIZE" in os.environ:  # torch remarks on a setting of DDP that is meant
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     level = logging.INFO if is_first_process() else logging.WARNING
-    logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(level=level, format="%(message)s", handlers=[_Lines()])
     return _guarded(COMMANDS[words[0]], words[1:], debug)
 
 
@@ -393,4 +402,9 @@ def _say(text: str) -> None:
 
 def _complain(text: str) -> None:
     """Print an error."""
-    print(f"tsclr: {text}", file=sys.stderr)  # noqa: T201
+    _note(f"tsclr: {text}")
+
+
+def _note(text: str) -> None:
+    """Print what is no result."""
+    print(text, file=sys.stderr)  # noqa: T201

@@ -24,7 +24,8 @@ def find_runs(folder: Path) -> dict[str, dict[str, Any]]:
     Parameters
     ----------
     folder : Path
-        A run folder, or one that holds some at any depth. Damaged runs are told and left out.
+        A run folder, or one that holds some at any depth. Damaged ones, and encoders saved
+        without a run, are told and left out.
 
     Raises
     ------
@@ -34,10 +35,15 @@ def find_runs(folder: Path) -> dict[str, dict[str, Any]]:
     found = {}
     for file in sorted(folder.rglob(FILE)):
         try:
-            name = str(file.parent.relative_to(folder))
-            found[name if name != "." else folder.name] = Checkpoint.load(file).settings
+            settings = Checkpoint.load(file).settings
         except ValueError as error:
             log.warning("left out: %s", error)
+            continue
+        name = str(file.parent.relative_to(folder))
+        if "metrics" in settings:
+            found[name if name != "." else folder.resolve().name] = settings
+        else:
+            log.warning("left out: %s is no run, it has no metrics", file)
     if not found:
         raise FileNotFoundError(
             f"no run in {folder}: name the folder that `tsclr pretrain --out` wrote, or one above"
@@ -67,11 +73,18 @@ def _row(name: str, settings: dict[str, Any]) -> dict[str, Any]:
         "encoder": settings["encoder"]["class"],
         "objective": settings["objective"]["class"],
         "epochs": len(metrics),
-        "state": "done" if is_over(metrics, Training(**known)) else "unfinished",
+        "state": _state(metrics, Training(**known)),
         **{metric: last.get(metric) for metric in SHOWN},
         "minutes": seconds / 60,
         "windows_per_second": last.get("windows_per_second"),
     }
+
+
+def _state(metrics: list[dict[str, Any]], training: Training) -> str:
+    """Whether a run has ended, and how."""
+    if metrics and metrics[-1]["effective_rank"] < training.min_rank:
+        return "collapsed"
+    return "done" if is_over(metrics, training) else "unfinished"
 
 
 FIELDS = tuple(Training.__dataclass_fields__)

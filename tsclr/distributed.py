@@ -7,7 +7,7 @@ mean, so objectives are written once.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Shaped
 from torch import distributed, nn
 
+T = TypeVar("T")
 Module = TypeVar("Module", bound=nn.Module)
 
 
@@ -52,19 +53,33 @@ def joined(device_type: str) -> Iterator[None]:
         distributed.destroy_process_group()
 
 
-def told_by_first(value: Any) -> Any:
-    """What process 0 passed in, in every process.
+def done_by_first(work: Callable[[], T]) -> T:
+    """What process 0 gets from `work`, in every process; what fails there fails in all.
+
+    So nobody waits for a process that has given up.
 
     Parameters
     ----------
-    value : object
-        Anything; it counts in process 0 alone.
+    work : callable
+        Called in process 0 alone.
+
+    Examples
+    --------
+    >>> done_by_first(lambda: 3)
+    3
     """
     if not is_parallel():
-        return value
-    told = [value]
+        return work()
+    told: list[Any] = [None, None]
+    if rank() == 0:
+        try:
+            told[0] = work()
+        except Exception as error:
+            told[1] = error
     distributed.broadcast_object_list(told)
-    return told[0]
+    if told[1] is not None:
+        raise told[1]
+    return told[0]  # type: ignore[no-any-return]
 
 
 class _Gather(torch.autograd.Function):
@@ -184,14 +199,15 @@ class GlooBatchNorm1d(nn.BatchNorm1d):
         axes = [axis for axis in range(input.ndim) if axis != 1]
         count = world_size() * input.numel() // input.shape[1]
         shape = [1, -1] + [1] * (input.ndim - 2)
-        mean = total(input.sum(axes)) / count
-        centred = input - mean.view(shape)
+        x = input.to(torch.promote_types(input.dtype, torch.float32))  # no moments in half
+        mean = total(x.sum(axes)) / count
+        centred = x - mean.view(shape)
         variance = total(centred.square().sum(axes)) / count
         self._remember(mean.detach(), variance.detach() * count / (count - 1))
         scaled = centred * (variance + self.eps).rsqrt().view(shape)
-        if not self.affine:
-            return scaled
-        return torch.addcmul(self.bias.view(shape), scaled, self.weight.view(shape))
+        if self.affine:
+            scaled = torch.addcmul(self.bias.view(shape), scaled, self.weight.view(shape))
+        return scaled.to(input.dtype)
 
     @torch.no_grad()
     def _remember(self, mean: torch.Tensor, variance: torch.Tensor) -> None:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -51,6 +51,11 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+_locks: set[IO[str]] = set()
+# A forked child, such as one that reads ahead, would hold the folder when this process was killed.
+os.register_at_fork(after_in_child=lambda: [lock.close() for lock in _locks])
+
+
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
     """Hold a folder against a second writer; remove what a killed one left half written.
@@ -75,7 +80,11 @@ def claimed(folder: Path) -> Iterator[None]:
             ) from error
         for half in folder.glob(".*.part"):
             half.unlink()
-        yield
+        _locks.add(handle)
+        try:
+            yield
+        finally:
+            _locks.discard(handle)
 
 
 @contextmanager

@@ -1,9 +1,11 @@
 """A batch in, weights one step further on out: precision, memory and processes of a step."""
 
 import contextlib
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from copy import deepcopy
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -90,10 +92,11 @@ class Stepper:
         self.scaler = scaler or torch.amp.GradScaler(device.type, enabled=False)
         self.model: nn.Module = learner
         if is_parallel():
-            # features that an objective does not read, as those of a pooling, get no gradient
-            self.model = DistributedDataParallel(
-                learner, broadcast_buffers=False, find_unused_parameters=True
-            )
+            # Features that an objective does not read, as those of a pooling, get no gradient.
+            # Gradients are then also summed in one order in every step, the first of a resumed run
+            # as well.
+            options: dict[str, Any] = {"find_unused_parameters": True, _SYNC_BUFFERS: False}
+            self.model = DistributedDataParallel(learner, **options)
 
     def take(self, batch: Batch, rate: float) -> dict[str, Float[torch.Tensor, ""]]:
         """Move the weights down the gradient of the loss; give its terms.
@@ -138,6 +141,13 @@ class Stepper:
             loss = torch.stack(list(terms.values())).sum() / n_parts
             self.scaler.scale(loss).backward()
         return {name: term.detach() for name, term in terms.items()}
+
+
+_SYNC_BUFFERS = next(
+    name
+    for name in ("forward_sync_buffers", "broadcast_buffers")  # the second until torch 2.12
+    if name in inspect.signature(DistributedDataParallel).parameters
+)
 
 
 def check_precision(precision: str, device: torch.device) -> None:
@@ -220,12 +230,16 @@ def _chunked(encode: Encode, encoder: Encoder, size: int) -> Encode:
 @contextlib.contextmanager
 def _without_memory(encoder: Encoder) -> Iterator[None]:
     """Running moments of batch norms stay while activations are made a second time."""
-    norms = [each for each in encoder.modules() if isinstance(each, nn.BatchNorm1d)]
-    kept = [(norm.momentum, deepcopy(norm.num_batches_tracked)) for norm in norms]
+    kinds = (nn.BatchNorm1d, nn.SyncBatchNorm)
+    norms = [each for each in encoder.modules() if isinstance(each, kinds)]
+    counts = [norm.num_batches_tracked for norm in norms]
+    kept = [(norm.momentum, deepcopy(count)) for norm, count in zip(norms, counts, strict=True)]
     for norm in norms:
         norm.momentum = 0.0
     try:
         yield
     finally:
-        for norm, (momentum, count) in zip(norms, kept, strict=True):
-            norm.momentum, norm.num_batches_tracked = momentum, count
+        for norm, count, (momentum, before) in zip(norms, counts, kept, strict=True):
+            norm.momentum = momentum
+            if count is not None and before is not None:
+                count.copy_(before)

@@ -8,6 +8,8 @@ import importlib.util
 import resource
 import shutil
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -62,7 +65,8 @@ def watch(encoder: Encoder, views: Views, seed: int) -> dict[str, float]:
         `subject_shortcut` and `device_shortcut` are left out where there is one of them alone.
     """
     windows, was_training = views.windows, encoder.training
-    with torch.random.fork_rng(), torch.inference_mode():
+    gpus = [views.device] if views.device.type == "cuda" else []
+    with torch.random.fork_rng(gpus), torch.inference_mode():
         torch.manual_seed(seed_of(seed, 4))
         index = np.sort(torch.randperm(len(windows))[:N_WATCHED].numpy())
         members = torch.from_numpy(np.stack([index, views.pairing.partner(index, windows)]))
@@ -177,7 +181,7 @@ def summary(metrics: dict[str, Any], epochs: int) -> str:
 
 
 class Bar:
-    """Progress of a run with loss, speed and time left, in one process of several.
+    """Progress of a run with loss, speed and time left, where standard error is a terminal.
 
     Parameters
     ----------
@@ -190,13 +194,15 @@ class Bar:
     """
 
     def __init__(self, n_steps: int, done: int, shown: bool) -> None:
+        console = Console(stderr=True)
         self.progress = Progress(
             TextColumn("pretraining"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("loss {task.fields[loss]:.3f}  {task.fields[speed]:,.0f} windows/s"),
             TimeRemainingColumn(),
-            disable=not shown,
+            console=console,
+            disable=not (shown and console.is_terminal),
         )
         self.task: TaskID = self.progress.add_task(
             "", total=n_steps, completed=done, loss=float("nan"), speed=0.0
@@ -229,29 +235,40 @@ class Bar:
         self.progress.update(self.task, completed=done, loss=loss, speed=speed)
 
 
-def write_tensorboard(out: Path, metrics: list[dict[str, Any]]) -> None:
-    """Write the metrics of a run for TensorBoard, in place of what was written before.
+@contextmanager
+def tensorboard(out: Path, wanted: bool) -> Iterator[Callable[[list[dict[str, Any]]], None]]:
+    """Show the epochs of a run in TensorBoard as they end, in place of what was shown before.
 
     Parameters
     ----------
     out : Path
         Run folder; ``tensorboard --logdir`` takes it or the folder above it.
-    metrics : list of dict
-        A row for each epoch.
+    wanted : bool
+        Whether to do so at all.
 
-    Raises
+    Yields
     ------
-    ValueError
-        If TensorBoard is not installed.
+    callable
+        Takes the metrics so far, a row for each epoch.
     """
-    check_tensorboard()
+    if not wanted:
+        yield lambda _: None
+        return
     from torch.utils.tensorboard import SummaryWriter
 
     shutil.rmtree(out / "tensorboard", ignore_errors=True)
     with SummaryWriter(str(out / "tensorboard")) as writer:
-        for row in metrics:
-            for name, value in row.items():
-                writer.add_scalar(name, value, row["epoch"])
+        n_shown = 0
+
+        def show(metrics: list[dict[str, Any]]) -> None:
+            nonlocal n_shown
+            for row in metrics[n_shown:]:
+                for name, value in row.items():
+                    writer.add_scalar(name, value, row["epoch"])
+            n_shown = len(metrics)
+            writer.flush()
+
+        yield show
 
 
 def check_tensorboard() -> None:

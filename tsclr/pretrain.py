@@ -3,8 +3,8 @@
 import logging
 import os
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from dataclasses import asdict
 from itertools import islice
@@ -18,9 +18,9 @@ from tsclr.augment import Augmentation
 from tsclr.batch import Batch
 from tsclr.checkpoint import FILE
 from tsclr.distributed import (
+    done_by_first,
     joined,
     rank,
-    told_by_first,
     with_synchronised_norms,
     world_size,
 )
@@ -35,8 +35,8 @@ from tsclr.monitor import (
     is_over,
     peak_memory,
     summary,
+    tensorboard,
     watch,
-    write_tensorboard,
 )
 from tsclr.objectives import Objective
 from tsclr.objectives.parts import averaged_copy
@@ -132,18 +132,18 @@ def pretrain(
             "training": asdict(training),
         }
         claim(out, resume, state, settings)
+        with tensorboard(out, training.tensorboard and rank() == 0) as show:
 
-        def save() -> None:
-            if rank() == 0:
-                state.save(out, train.input_spec, settings)
+            def save() -> None:
+                done_by_first(lambda: state.save(out, train.input_spec, settings))
+                show(state.metrics)
 
-        learn(state, seen, Views(chains[:2], pairing, watched, device), training, save)
-        if not state.readout and rank() == 0:
-            arrays = fit_whitening(state.result, train).to_arrays()
-            state.readout = {name: torch.from_numpy(array) for name, array in arrays.items()}
-            save()
-            if training.tensorboard:
-                write_tensorboard(out, state.metrics)
+            show(state.metrics)
+            learn(state, seen, Views(chains[:2], pairing, watched, device), training, save)
+            if not state.readout:
+                arrays = done_by_first(lambda: fit_whitening(state.result, train).to_arrays())
+                state.readout = {name: torch.from_numpy(array) for name, array in arrays.items()}
+                save()
     return out
 
 
@@ -159,7 +159,8 @@ def learn(
     learner = Learner(state.encoder, state.objective)
     stepper = Stepper(learner, state.optimizer, state.scaler, training, device)
     numbers = range(state.step, n_steps)
-    batches = read(steps, numbers, gather_for(seen.windows, device), training.workers)
+    gather = gather_for(seen.windows, device)
+    batches = read(steps, numbers, gather, training.workers, pinned=device.type == "cuda")
     check_collapse(state.metrics, state.encoder.num_features, training)
     with Bar(n_steps, state.step, shown=rank() == 0) as bar:
         while not is_over(state.metrics, training):
@@ -176,14 +177,17 @@ def learn(
                     bar.show(state.step, state.means()["loss"], speed)
                 if saves:
                     save()
+            state.means()  # complains of a loss that is not finite, before features are looked at
             state.close_epoch(
-                **told_by_first(watch(state.result, watched, training.seed)),
+                **done_by_first(lambda: watch(state.result, watched, training.seed)),
                 learning_rate=learning_rate(state.step - 1, n_steps, training),
                 windows_per_second=steps.in_epoch * steps.size / state.seconds,
                 memory_mib=peak_memory(device),
             )
             save()
-            log.info("%s", summary(state.metrics[-1], training.epochs))
+            last = state.metrics[-1]
+            bar.show(state.step, last["loss"], last["windows_per_second"])
+            log.info("%s", summary(last, training.epochs))
             check_collapse(state.metrics, state.encoder.num_features, training)
 
 
@@ -226,14 +230,14 @@ def start(
 
 def claim(out: Path, resume: bool, state: State, settings: dict[str, Any]) -> None:
     """Take the run folder: go on with the run in it, or begin one."""
-    if told_by_first((out / FILE).exists()):
+    if done_by_first((out / FILE).exists):
         if not resume:
             raise FileExistsError(
                 f"there is a run in {out}: add --resume to go on with it, or choose another folder"
             )
         state.resume(out, settings)
-    elif rank() == 0:
-        describe(out, settings | {"encoder": spec_of(state.encoder)})
+    else:
+        done_by_first(lambda: describe(out, settings | {"encoder": spec_of(state.encoder)}))
 
 
 def sensor_scale(windows: Windows, seed: int) -> Float[torch.Tensor, " C"]:
@@ -256,18 +260,27 @@ def pick_device(name: str) -> torch.device:
     Raises
     ------
     ValueError
-        If there is none.
+        If there is none, or there are more processes than GPUs.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise ValueError("device cuda: this machine has none that torch can use; choose cpu")
     if name == "cuda":
-        name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+        number, n_gpus = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+        if number >= n_gpus:
+            raise ValueError(
+                f"this machine has {n_gpus} GPUs for more processes than that: give torchrun "
+                f"--nproc-per-node {n_gpus}"
+            )
+        name = f"cuda:{number}"
         torch.cuda.set_device(name)
     return torch.device(name)
 
 
-def hold(out: Path) -> AbstractContextManager[None]:
+@contextmanager
+def hold(out: Path) -> Iterator[None]:
     """Keep other runs off the folder; the first of several processes does it for all."""
-    return nullcontext() if rank() else claimed(out)
+    with ExitStack() as held:
+        done_by_first(lambda: held.enter_context(claimed(out)))
+        yield

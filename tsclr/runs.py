@@ -54,7 +54,8 @@ class State:
     step : int
         Steps done.
     sums : dict of str to Tensor
-        Terms of the loss, summed over the steps of the unfinished epoch in this process.
+        Terms of the loss, summed over the steps of the unfinished epoch; those since the last
+        look at `means` in this process, those before as the mean of all processes.
     counted : int
         How many steps these are.
     seconds : float
@@ -85,26 +86,30 @@ class State:
         return self.encoder if self.average is None else self.average
 
     def add(self, terms: dict[str, torch.Tensor]) -> None:
-        """Count a step and its terms.
+        """Count a step and its terms; what was fitted to the weights before it is void.
 
         Parameters
         ----------
         terms : dict of str to Tensor
             Detached scalars.
         """
-        self.step, self.counted = self.step + 1, self.counted + 1
+        self.step, self.counted, self.readout = self.step + 1, self.counted + 1, {}
         for name, term in terms.items():
             self.sums[name] = self.sums.get(name, 0) + term.double()
 
     def means(self) -> dict[str, float]:
         """Loss and terms, averaged over the steps of the epoch so far and over all processes.
 
+        Every process has to ask; a GPU has to wait.
+
         Raises
         ------
         FloatingPointError
             If one of them is not finite.
         """
-        means = {name: float(total(each)) / world_size() for name, each in self.sums.items()}
+        shared = total(torch.stack(list(self.sums.values()))) / world_size()
+        self.sums = dict(zip(self.sums, shared, strict=True))
+        means = dict(zip(self.sums, shared.tolist(), strict=True))
         loss = sum(means.values())
         if not math.isfinite(loss):
             raise FloatingPointError(
@@ -205,8 +210,13 @@ class State:
 def _check_settings(out: Path, kept: dict[str, Any], asked: dict[str, Any]) -> None:
     """Refuse to go on with other settings, but for those that change nothing learned."""
     kept, asked = (json.loads(json.dumps(each)) for each in (kept, asked))
+    if kept.get("training", {}).keys() != asked["training"].keys():
+        raise ValueError(
+            f"{out} is not a run of this version of tsclr: go on with the version that wrote it, "
+            "or choose another folder"
+        )
     for free in Training.free:
-        asked["training"][free] = kept["training"].get(free)
+        asked["training"][free] = kept["training"][free]
     differing = [name for name in asked if kept.get(name) != asked[name]]
     if not differing and list(kept["views"]) != list(asked["views"]):
         differing = ["order of views"]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 from tsclr import datasets
 from tsclr.splits import Split, split_subjects
@@ -153,14 +153,24 @@ class Training:
             "epochs", "batch_size", "accumulate", "chunk_size", "learning_rate", "clip_norm",
             "windows_per_epoch", "save_every", "patience",
         ):  # fmt: skip
-            if getattr(self, name) is not None and getattr(self, name) <= 0:
+            if getattr(self, name) is not None and not getattr(self, name) > 0:
                 raise ValueError(f"training.{name} is {getattr(self, name)}, it must be above 0")
         for name in ("weight_decay", "workers", "seed"):
-            if getattr(self, name) < 0:
+            if not getattr(self, name) >= 0:
                 raise ValueError(f"training.{name} is {getattr(self, name)}, it must be at least 0")
         for name in ("warmup", "ema_decay"):
             if getattr(self, name) is not None and not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"training.{name} is {getattr(self, name)}, it must be in [0, 1)")
+        self._check_choices()
+
+    def _check_choices(self) -> None:
+        """Raise ``ValueError`` for a name that is none of those allowed."""
+        for name in ("optimizer", "precision"):
+            given, allowed = getattr(self, name), get_args(type(self).__annotations__[name])
+            if given not in allowed:
+                raise ValueError(
+                    f"training.{name} is {given!r}, it must be one of {', '.join(allowed)}"
+                )
 
 
 def place(source: str) -> str:

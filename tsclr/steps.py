@@ -17,6 +17,8 @@ from torch.utils.data import DataLoader, Dataset
 from tsclr.pairs import Pairing
 from tsclr.windows import Windows
 
+COPIED = 2**20
+"""Samples that pass through the memory of the host at a time, on their way to a device."""
 Gather = Callable[[Int[np.ndarray, " N"]], Float[torch.Tensor, "N C T"]]
 """Windows by number."""
 
@@ -139,7 +141,7 @@ class _Read(Dataset):
 
 
 def read(
-    steps: Steps, numbers: range, gather: Gather, workers: int = 0
+    steps: Steps, numbers: range, gather: Gather, workers: int = 0, pinned: bool = False
 ) -> Iterator[tuple[Int[torch.Tensor, "V B"], Float[torch.Tensor, "N C T"]]]:
     """Members of each step and their windows, one view after the other.
 
@@ -153,13 +155,16 @@ def read(
         Gives windows by number: ``windows.__getitems__``, or a `Resident`.
     workers : int
         Processes that read ahead; 0 reads when asked, and so does a `Resident`.
+    pinned : bool
+        Whether workers put windows where a GPU fetches them by itself.
     """
     source = _Read(steps, gather)
     if not workers or isinstance(gather, Resident):
         return map(source.__getitem__, numbers)
     loader = DataLoader(
         source, batch_size=None, sampler=numbers, num_workers=workers,
-        pin_memory=torch.cuda.is_available(), generator=torch.Generator(),
+        pin_memory=pinned, generator=torch.Generator(),
+        multiprocessing_context="fork",  # shares the mapped store, which cannot be pickled
     )  # fmt: skip
     return iter(loader)
 
@@ -184,7 +189,11 @@ class Resident:
     """
 
     def __init__(self, windows: Windows, device: torch.device) -> None:
-        signal = torch.from_numpy(np.array(windows.store.signal)).to(device)
+        whole = windows.store.signal
+        signal = torch.empty(whole.shape, device=device)
+        for low in range(0, len(whole), COPIED):
+            part = slice(low, low + COPIED)
+            signal[part] = torch.from_numpy(np.array(whole[part]))
         self.view = signal.unfold(0, windows.length, 1)
         self.starts = torch.from_numpy(np.array(windows.starts)).to(device)
 

@@ -6,8 +6,8 @@ An encoder writes one method, `features`; the base checks and scales the input a
     └────────────────── forward_features ──────────────────┘
     └──────────────────────────────── forward ────────────────────────────────┘
 
-An encoder made of others has no pooling of its own: it also writes `pooled`, which otherwise is the
-pooling of the features, and `part_widths`.
+An encoder made of others has no pooling of its own: it also writes `forward_head`, which otherwise
+is the pooling, and `part_widths`.
 """
 
 from abc import ABC, abstractmethod
@@ -34,7 +34,7 @@ class Encoder(nn.Module, ABC):
         Features D of the map that `features` returns.
     pooling : sequence of str, optional
         How the steps are reduced: any of ``mean, max, std, last, attention``, concatenated. None
-        where an encoder writes `pooled` itself.
+        where an encoder writes `forward_head` itself.
 
     Attributes
     ----------
@@ -103,7 +103,22 @@ class Encoder(nn.Module, ABC):
         (B, num_features)
             One vector per window.
         """
-        return self.pool(self.features(x))
+        return self.forward_head(self.features(x))
+
+    def forward_head(self, features: Float[torch.Tensor, "B D S"]) -> Float[torch.Tensor, "B F"]:
+        """Pool a feature map: what `forward` makes of that of `forward_features`.
+
+        Parameters
+        ----------
+        features : (B, D, S)
+            As `forward_features` gives it.
+
+        Returns
+        -------
+        (B, num_features)
+            One vector per window.
+        """
+        return self.pool(features)
 
     def forward_features(self, x: Float[torch.Tensor, "... C T"]) -> Float[torch.Tensor, "B D S"]:
         """Feature map of windows, one vector per step.

@@ -88,8 +88,14 @@ class Concat(Encoder):
             )
         return torch.cat(maps, dim=1)
 
-    def pooled(self, x: Float[torch.Tensor, "B C T"]) -> Float[torch.Tensor, "B F"]:
+    def forward_head(self, features: Float[torch.Tensor, "B D S"]) -> Float[torch.Tensor, "B F"]:
         """Features of all encoders, each with its own pooling."""
+        maps = features.split([each.feature_width for each in self._inner()], dim=1)
+        pairs = zip(self._inner(), maps, strict=True)
+        return torch.cat([each.forward_head(own) for each, own in pairs], dim=1)
+
+    def pooled(self, x: Float[torch.Tensor, "B C T"]) -> Float[torch.Tensor, "B F"]:
+        """Features of all encoders, whose maps may differ in the number of steps."""
         parts = [each(own) for each, own in zip(self._inner(), self._split(x), strict=True)]
         return torch.cat(parts, dim=1)
 
@@ -150,8 +156,12 @@ class Spectrum(Encoder):
         """Map of the encoder, whose steps are frequencies."""
         return self.encoder.forward_features(amplitudes(x))
 
-    def pooled(self, x: Float[torch.Tensor, "B C T"]) -> Float[torch.Tensor, "B F"]:
+    def forward_head(self, features: Float[torch.Tensor, "B D S"]) -> Float[torch.Tensor, "B F"]:
         """Features of the encoder."""
+        return self.encoder.forward_head(features)
+
+    def pooled(self, x: Float[torch.Tensor, "B C T"]) -> Float[torch.Tensor, "B F"]:
+        """Features of the encoder, whether or not it has one map."""
         return self.encoder(amplitudes(x))
 
 

@@ -17,6 +17,7 @@ from tsclr.objectives.memory import *
 from tsclr.objectives.momentum import *
 from tsclr.objectives.multiview import *
 from tsclr.objectives.neighbourhood import *
+from tsclr.objectives.patch import *
 from tsclr.objectives.predictive import *
 from tsclr.objectives.redundancy import *
 from tsclr.objectives.transforms import *

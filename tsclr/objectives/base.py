@@ -171,22 +171,12 @@ def represent_both(
     Parameters
     ----------
     encoder : Encoder
-        Pools one feature map.
+        Its `forward_head` pools what its `forward_features` gives.
     views : sequence of (B, C, T) tensors
         V views of one shape.
-
-    Raises
-    ------
-    ValueError
-        If the encoder is made of others, each with a pooling of its own.
     """
     maps = represent_steps(encoder, views)
-    if not hasattr(encoder, "pool"):
-        raise ValueError(
-            f"{type(encoder).__name__} has no pooling of its own, but windows and steps are "
-            "related here: choose an encoder that is not made of others"
-        )
-    return encoder.pool(maps.flatten(0, 1)).unflatten(0, maps.shape[:2]), maps
+    return encoder.forward_head(maps.flatten(0, 1)).unflatten(0, maps.shape[:2]), maps
 
 
 def needed(value: T | None, what: str, objective: Objective) -> T:

@@ -3,13 +3,14 @@
 import torch
 from jaxtyping import Float
 from torch import nn
-from torch.nn.functional import normalize
 
 from tsclr.batch import Batch
 from tsclr.distributed import gather, own_rows
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent
-from tsclr.objectives.parts import check_sizes, check_temperature, projector
+from tsclr.objectives.checks import check_positive, check_several, check_sizes
+from tsclr.objectives.infonce import unit
+from tsclr.objectives.parts import embed, mean_of_others, precise, projector
 
 __all__ = ["SwAV", "sinkhorn", "swav"]
 
@@ -54,7 +55,8 @@ def sinkhorn(
     tensor([[0.9200, 0.0800],
             [0.0000, 1.0000]])
     """
-    _check_assignment(epsilon, n_iterations)
+    check_positive(epsilon=epsilon)
+    check_sizes(n_iterations=n_iterations)
     logarithm = scores / epsilon
     for _ in range(n_iterations):
         logarithm = logarithm.log_softmax(0)
@@ -114,26 +116,15 @@ def swav(
     >>> swav(torch.ones(2, 2, 2), torch.eye(2)).item()  # 2 log 2
     1.386...
     """
-    V = len(z)
-    if V < 2:
-        raise ValueError(f"there is {V} view of each window, at least 2 are needed")
-    check_temperature(temperature)
+    check_several(views=len(z))
+    check_positive(temperature=temperature)
     with torch.autocast(z.device.type, enabled=False):
-        kind = torch.promote_types(z.dtype, torch.float32)
-        scores = normalize(z.to(kind), dim=-1) @ prototypes.to(kind).T
+        scores = unit(z) @ precise(prototypes).T
         with torch.no_grad():
             whole = gather(scores.transpose(0, 1)).unbind(1)
             assigned = [own_rows(sinkhorn(each, epsilon, n_iterations)) for each in whole]
         q, log_p = torch.stack(assigned), (scores / temperature).log_softmax(-1)
-        others = (q.sum(0) - q) / (V - 1)
-        return -2 * (others * log_p).sum(-1).mean()
-
-
-def _check_assignment(epsilon: float, n_iterations: int) -> None:
-    """Raise ``ValueError`` for settings that assign nothing."""
-    if not 0 < epsilon < float("inf"):
-        raise ValueError(f"epsilon is {epsilon}, it must be finite and greater than 0")
-    check_sizes(n_iterations=n_iterations)
+        return -2 * (mean_of_others(q) * log_p).sum(-1).mean()
 
 
 class SwAV(Objective):
@@ -166,10 +157,10 @@ class SwAV(Objective):
     References
     ----------
     M. Caron et al., "Unsupervised learning of visual features by contrasting cluster assignments",
-    NeurIPS 2020. Departures: fewer prototypes (3000 in the paper), for batches of hundreds; no
-    queue, which the paper adds for small batches; prototypes are trained from the first step on
-    (the paper holds them for an epoch); every view gets assignments (the paper assigns its two
-    full-resolution crops only).
+    NeurIPS 2020, section 3. Departures: fewer prototypes (3000 in the paper), for batches of
+    hundreds; no queue, which the paper adds for small batches; prototypes are trained from the
+    first step on (the paper holds them for an epoch); every view gets assignments (the paper
+    assigns its two full-resolution crops only).
 
     Examples
     --------
@@ -193,9 +184,10 @@ class SwAV(Objective):
         width: int = 128,
     ) -> None:
         super().__init__()
-        check_temperature(temperature)
-        _check_assignment(epsilon, n_iterations)
-        check_sizes(n_prototypes=n_prototypes, hidden=hidden, width=width)
+        check_positive(temperature=temperature, epsilon=epsilon)
+        check_sizes(
+            n_prototypes=n_prototypes, n_iterations=n_iterations, hidden=hidden, width=width
+        )
         self.n_prototypes = n_prototypes
         self.temperature = temperature
         self.epsilon = epsilon
@@ -206,15 +198,14 @@ class SwAV(Objective):
     def make(self, encoder: Encoder, n_windows: int) -> None:  # noqa: ARG002
         """Make the projector and the prototypes, which lie anywhere on the sphere."""
         self.projector = projector(encoder.num_features, self.hidden, self.width)
-        self.prototypes = nn.Parameter(normalize(torch.randn(self.n_prototypes, self.width)))
+        self.prototypes = nn.Parameter(unit(torch.randn(self.n_prototypes, self.width)))
 
     def terms(self, encoder: Encoder, batch: Batch) -> dict[str, Float[torch.Tensor, ""]]:
         """One term, ``swav``."""
-        h = represent(encoder, batch.views)
-        z = self.projector(h.flatten(0, 1)).unflatten(0, h.shape[:2])
+        z = embed(self.projector, represent(encoder, batch.views))
         return {"swav": swav(z, self.prototypes, self.temperature, self.epsilon, self.n_iterations)}
 
     @torch.no_grad()
     def after_step(self, encoder: Encoder) -> None:  # noqa: ARG002
         """Bring the prototypes back to unit length."""
-        self.prototypes.copy_(normalize(self.prototypes))
+        self.prototypes.copy_(unit(self.prototypes))

@@ -16,7 +16,8 @@ from tsclr.batch import Batch
 from tsclr.distributed import masked_mean
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, needed, represent
-from tsclr.objectives.parts import check_sizes, projector
+from tsclr.objectives.checks import check_positive, check_sizes
+from tsclr.objectives.parts import precise, projector
 
 __all__ = ["ContextPrediction", "relative_position"]
 
@@ -72,7 +73,7 @@ class ContextPrediction(Objective):
     Parameters
     ----------
     seconds : float
-        Length of a window, s.
+        Length of a window, s; greater than 0.
     n_positions : int
         Positions to either side; 4 give 8 classes.
     least : float
@@ -114,9 +115,8 @@ class ContextPrediction(Objective):
         hidden: int = 256,
     ) -> None:
         super().__init__()
+        check_positive(seconds=seconds)
         check_sizes(n_positions=n_positions, hidden=hidden)
-        if not 0 < seconds < float("inf"):
-            raise ValueError(f"seconds is {seconds}, it must be finite and greater than 0")
         if not 1 <= least < float("inf"):
             raise ValueError(f"least is {least}, it must be finite and at least 1: windows overlap")
         self.seconds = seconds
@@ -138,8 +138,7 @@ class ContextPrediction(Objective):
         valid &= (recordings[one] == recordings[other]).flatten()
         h = represent(encoder, batch.views)
         logits = self.guess(torch.cat([h[one], h[other]], -1).flatten(0, 1))
-        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        losses = cross_entropy(logits, classes, reduction="none")
+        losses = cross_entropy(precise(logits), classes, reduction="none")
         return {"position": masked_mean(losses, valid)}
 
 

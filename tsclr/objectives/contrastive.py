@@ -9,14 +9,9 @@ from tsclr.batch import Batch
 from tsclr.distributed import gather, own_rows
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, needed, represent
-from tsclr.objectives.parts import (
-    check_sizes,
-    check_temperature,
-    compared,
-    log_sum_exp,
-    nt_xent,
-    projector,
-)
+from tsclr.objectives.checks import check_positive, check_sizes
+from tsclr.objectives.infonce import compared, log_sum_exp, nt_xent
+from tsclr.objectives.parts import embed, mean_of_others, projector
 
 __all__ = ["DCL", "NTXent", "SupCon", "dcl", "nt_xent", "sup_con"]
 
@@ -64,7 +59,7 @@ def dcl(z: Float[torch.Tensor, "V B D"], temperature: float = 0.1) -> Float[torc
     z, keys, own = compared(z, temperature)
     views_of_window = own.repeat_interleave(own.shape[1], dim=0)
     denominator = log_sum_exp(z.flatten(0, 1), keys.flatten(0, 1), excluded=views_of_window)
-    positive = (z * (z.sum(1, keepdim=True) - z)).sum(-1) / (z.shape[1] - 1)
+    positive = (z * mean_of_others(z, axis=1)).sum(-1)
     return denominator.mean() - positive.mean()
 
 
@@ -144,7 +139,7 @@ class Contrast(Objective):
 
     def __init__(self, temperature: float, hidden: int, width: int) -> None:
         super().__init__()
-        check_temperature(temperature)
+        check_positive(temperature=temperature)
         check_sizes(hidden=hidden, width=width)
         self.temperature = temperature
         self.hidden = hidden
@@ -166,8 +161,7 @@ class Contrast(Objective):
         views : sequence of (B, C, T) tensors
             V views of one shape.
         """
-        h = represent(encoder, views)
-        return self.projector(h.flatten(0, 1)).unflatten(0, h.shape[:2])
+        return embed(self.projector, represent(encoder, views))
 
 
 class NTXent(Contrast):
@@ -191,9 +185,9 @@ class NTXent(Contrast):
 
     References
     ----------
-    T. Chen, S. Kornblith, M. Norouzi and G. Hinton, "A simple framework for contrastive learning
-    of visual representations", ICML 2020. Departures: BatchNorm in the projector, as in the code
-    published with the paper, and any number of views.
+    T. Chen, S. Kornblith, M. Norouzi and G. Hinton, "A simple framework for contrastive learning of
+    visual representations", ICML 2020, section 2.1. Departures: BatchNorm in the projector, as in
+    the code published with the paper, and any number of views.
 
     Examples
     --------
@@ -237,7 +231,7 @@ class DCL(Contrast):
     References
     ----------
     C.-H. Yeh, C.-Y. Hong, Y.-C. Hsu, T.-L. Liu, Y. Chen and Y. LeCun, "Decoupled contrastive
-    learning", ECCV 2022. Departures: BatchNorm in the projector and any number of views.
+    learning", ECCV 2022, section 3. Departures: BatchNorm in the projector and any number of views.
 
     Examples
     --------
@@ -280,8 +274,8 @@ class SupCon(Contrast):
 
     References
     ----------
-    P. Khosla et al., "Supervised contrastive learning", NeurIPS 2020. Departures: BatchNorm in the
-    projector, any number of views, and windows without a label.
+    P. Khosla et al., "Supervised contrastive learning", NeurIPS 2020, section 3. Departures:
+    BatchNorm in the projector, any number of views, and windows without a label.
 
     Examples
     --------

@@ -1,24 +1,16 @@
-"""Feature maps of views in, contrast of step against step out: `Dense` and `PatchNCE`."""
+"""Views in, loss out by contrast of steps: each with the most similar one of another view."""
 
 import torch
 from jaxtyping import Float, Int
-from torch import nn
 
 from tsclr.batch import Batch
 from tsclr.encoders.base import Encoder
-from tsclr.objectives.base import Objective, represent_both, represent_steps
-from tsclr.objectives.parts import (
-    check_fraction,
-    check_sizes,
-    check_temperature,
-    compared,
-    log_sum_exp,
-    nt_xent,
-    projector,
-    unit,
-)
+from tsclr.objectives.base import Objective, represent_both
+from tsclr.objectives.checks import check_fractions, check_positive, check_sizes
+from tsclr.objectives.infonce import compared, log_sum_exp, nt_xent, unit
+from tsclr.objectives.parts import embed, embed_steps, projector
 
-__all__ = ["Dense", "PatchNCE", "correspondence", "dense_nce", "patch_nce"]
+__all__ = ["Dense", "correspondence", "dense_nce"]
 
 
 @torch.no_grad()
@@ -126,7 +118,7 @@ class Dense(Objective):
     Parameters
     ----------
     temperature : float
-        Greater than 0.
+        Greater than 0; see `dense_nce`.
     dense_weight : float
         Weight of ``dense``, from 0 to 1; ``global`` has the rest (λ in the paper).
     hidden : int
@@ -166,8 +158,8 @@ class Dense(Objective):
         width: int = 128,
     ) -> None:
         super().__init__()
-        check_temperature(temperature)
-        check_fraction(dense_weight=dense_weight)
+        check_positive(temperature=temperature)
+        check_fractions(dense_weight=dense_weight)
         check_sizes(hidden=hidden, width=width)
         self.temperature = temperature
         self.dense_weight = dense_weight
@@ -182,130 +174,9 @@ class Dense(Objective):
     def terms(self, encoder: Encoder, batch: Batch) -> dict[str, Float[torch.Tensor, ""]]:
         """Two terms, ``global`` and ``dense``."""
         h, maps = represent_both(encoder, batch.views)
-        z = self.project_windows(h.flatten(0, 1)).unflatten(0, h.shape[:2])
-        steps = _project(self.project_steps, maps)
+        z, steps = embed(self.project_windows, h), embed_steps(self.project_steps, maps)
         weight = self.dense_weight
         return {
             "global": (1 - weight) * nt_xent(z, self.temperature),
             "dense": weight * dense_nce(steps, maps, self.temperature),
         }
-
-
-def patch_nce(
-    query: Float[torch.Tensor, "N S D"],
-    keys: Float[torch.Tensor, "N S D"],
-    temperature: float = 0.07,
-) -> Float[torch.Tensor, ""]:
-    r"""Tell each step of a window from the other steps of the same window.
-
-    With all vectors normalised to unit length, the loss of step s is
-    ``-log(exp(q_s·k_s / temperature) / sum over r of exp(q_s·k_r / temperature))``.
-
-    Parameters
-    ----------
-    query, keys : (N, S, D) tensor
-        A vector for each step in two views of the same windows, aligned in time.
-    temperature : float
-        Greater than 0.
-
-    Returns
-    -------
-    scalar tensor
-        Mean over all N·S steps.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two steps, or `temperature` is not greater than 0.
-
-    References
-    ----------
-    T. Park, A. A. Efros, R. Zhang and J.-Y. Zhu, "Contrastive learning for unpaired image-to-image
-    translation", ECCV 2020, equations 2 and 3.
-
-    Examples
-    --------
-    >>> steps = torch.eye(3)[None]
-    >>> patch_nce(steps, steps, temperature=1.0).item()  # log(1 + 2 exp(-1))
-    0.551...
-    """
-    check_temperature(temperature)
-    if query.shape[1] < 2:
-        raise ValueError(
-            f"the feature map has {query.shape[1]} step, which has no other to be told from: take "
-            "longer windows, or an encoder with more steps"
-        )
-    with torch.autocast(query.device.type, enabled=False):
-        similarity = unit(query) @ unit(keys).mT / temperature
-    return (similarity.logsumexp(-1) - similarity.diagonal(dim1=1, dim2=2)).mean()
-
-
-class PatchNCE(Objective):
-    """Each step attracts the same step of another view; other steps of the window repel.
-
-    Steps are projected by a `projector`; `patch_nce`, averaged over all ordered pairs of views, is
-    the one term. The views have to be aligned in time. No window is ever told from another, and
-    what is alike at all steps of a window, such as posture, is of no use: this is for tasks within
-    windows, or as one of several objectives.
-
-    Parameters
-    ----------
-    temperature : float
-        Greater than 0.
-    hidden : int
-        Hidden units of the projector.
-    width : int
-        Features of an embedding.
-
-    Raises
-    ------
-    ValueError
-        If `temperature` is not greater than 0 or a size is below 1.
-
-    References
-    ----------
-    T. Park, A. A. Efros, R. Zhang and J.-Y. Zhu, "Contrastive learning for unpaired image-to-image
-    translation", ECCV 2020, section 3. Departures: the second image is a view, where the paper has
-    the translation of the first, so there is no generator; the last map instead of several layers,
-    and all its steps; BatchNorm in the projector; both ways, with gradient through the keys, which
-    the code published with the paper stops; any number of views.
-
-    Examples
-    --------
-    >>> from tsclr.encoders import CNN1d
-    >>> encoder = CNN1d(in_channels=6)
-    >>> objective = PatchNCE().build(encoder, n_windows=1000)
-    >>> terms = objective(encoder, Batch([torch.randn(8, 6, 50), torch.randn(8, 6, 50)]))
-    >>> list(terms)
-    ['patch_nce']
-    >>> sum(terms.values()).backward()
-    """
-
-    def __init__(self, temperature: float = 0.07, hidden: int = 256, width: int = 128) -> None:
-        super().__init__()
-        check_temperature(temperature)
-        check_sizes(hidden=hidden, width=width)
-        self.temperature = temperature
-        self.hidden = hidden
-        self.width = width
-
-    def make(self, encoder: Encoder, n_windows: int) -> None:  # noqa: ARG002
-        """Make the projector."""
-        self.project_steps = projector(encoder.feature_width, self.hidden, self.width)
-
-    def terms(self, encoder: Encoder, batch: Batch) -> dict[str, Float[torch.Tensor, ""]]:
-        """One term, ``patch_nce``."""
-        steps = _project(self.project_steps, represent_steps(encoder, batch.views))
-        losses = [
-            patch_nce(
-                steps.flatten(0, 1), steps.roll(shift, dims=0).flatten(0, 1), self.temperature
-            )
-            for shift in range(1, len(steps))
-        ]
-        return {"patch_nce": torch.stack(losses).mean()}
-
-
-def _project(head: nn.Module, maps: torch.Tensor) -> torch.Tensor:
-    """Embed every step: (V, B, D, S) to (V, B, S, width)."""
-    V, B, _, S = maps.shape
-    return head(maps.transpose(2, 3).flatten(0, 2)).unflatten(0, (V, B, S))

@@ -3,16 +3,18 @@
 import torch
 from jaxtyping import Float
 from torch import nn
-from torch.nn.functional import normalize
 
 from tsclr.batch import Batch
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent
+from tsclr.objectives.checks import check_fractions, check_several, check_sizes
+from tsclr.objectives.infonce import unit
 from tsclr.objectives.parts import (
     averaged_copy,
-    check_fraction,
-    check_sizes,
+    embed,
     follow,
+    hidden_layer,
+    mean_of_others,
     projector,
 )
 
@@ -100,15 +102,8 @@ def simsiam(
 
 def _mean_cosine(predictions: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Mean over windows and ordered pairs of views v ≠ w of cos(prediction_v, target_w)."""
-    V = len(predictions)
-    if V < 2:
-        raise ValueError(f"there is {V} view of each window, at least 2 are needed")
-    with torch.autocast(predictions.device.type, enabled=False):
-        kind = torch.promote_types(predictions.dtype, torch.float32)
-        predictions = normalize(predictions.to(kind), dim=-1)
-        targets = normalize(targets.detach().to(kind), dim=-1)
-        others = (targets.sum(0) - targets) / (V - 1)
-        return (predictions * others).sum(-1).mean()
+    check_several(views=len(predictions))
+    return (unit(predictions) * mean_of_others(unit(targets.detach()))).sum(-1).mean()
 
 
 class BYOL(Objective):
@@ -127,7 +122,7 @@ class BYOL(Objective):
     Parameters
     ----------
     momentum : float
-        Share of the averaged weights that stays at a step, 0 to 1.
+        Of the averaged network, from 0 to 1.
     hidden : int
         Hidden units of the projector and of the predictor.
     width : int
@@ -136,13 +131,13 @@ class BYOL(Objective):
     Raises
     ------
     ValueError
-        If `momentum` is not in 0 to 1 or a size is below 1.
+        If `momentum` is outside 0 to 1 or a size is below 1.
 
     References
     ----------
     J.-B. Grill et al., "Bootstrap your own latent: a new approach to self-supervised learning",
-    NeurIPS 2020. Departures: the momentum is constant and fits some thousand steps (the paper
-    raises it from 0.996 to 1 over a million); heads are smaller; any number of views.
+    NeurIPS 2020, section 3. Departures: the momentum is constant and fits some thousand steps (the
+    paper raises it from 0.996 to 1 over a million); heads are smaller; any number of views.
 
     Examples
     --------
@@ -158,7 +153,7 @@ class BYOL(Objective):
 
     def __init__(self, momentum: float = 0.99, hidden: int = 256, width: int = 128) -> None:
         super().__init__()
-        check_fraction(momentum=momentum)
+        check_fractions(momentum=momentum)
         check_sizes(hidden=hidden, width=width)
         self.momentum = momentum
         self.hidden = hidden
@@ -173,13 +168,11 @@ class BYOL(Objective):
 
     def terms(self, encoder: Encoder, batch: Batch) -> dict[str, Float[torch.Tensor, ""]]:
         """One term, ``byol``."""
-        views = (len(batch.views), len(batch))
-        h = represent(encoder, batch.views).flatten(0, 1)
-        predictions = self.predictor(self.projector(h)).unflatten(0, views)
+        z = embed(self.projector, represent(encoder, batch.views))
         with torch.no_grad():
-            h = represent(self.averaged_encoder, batch.views).flatten(0, 1)
-            targets = self.averaged_projector(h).unflatten(0, views)
-        return {"byol": byol(predictions, targets)}
+            h = represent(self.averaged_encoder, batch.views)
+            targets = embed(self.averaged_projector, h)
+        return {"byol": byol(embed(self.predictor, z), targets)}
 
     def after_step(self, encoder: Encoder) -> None:
         """Move the averaged network."""
@@ -240,12 +233,8 @@ class SimSiam(Objective):
     def make(self, encoder: Encoder, n_windows: int) -> None:  # noqa: ARG002
         """Make the projector and the predictor."""
         self.projector = nn.Sequential(
-            nn.Linear(encoder.num_features, self.hidden, bias=False),
-            nn.BatchNorm1d(self.hidden),
-            nn.ReLU(inplace=True),
-            nn.Linear(self.hidden, self.hidden, bias=False),
-            nn.BatchNorm1d(self.hidden),
-            nn.ReLU(inplace=True),
+            *hidden_layer(encoder.num_features, self.hidden),
+            *hidden_layer(self.hidden, self.hidden),
             nn.Linear(self.hidden, self.width, bias=False),
             nn.BatchNorm1d(self.width, affine=False),
         )
@@ -253,7 +242,5 @@ class SimSiam(Objective):
 
     def terms(self, encoder: Encoder, batch: Batch) -> dict[str, Float[torch.Tensor, ""]]:
         """One term, ``simsiam``."""
-        views = (len(batch.views), len(batch))
-        z = self.projector(represent(encoder, batch.views).flatten(0, 1))
-        predictions = self.predictor(z)
-        return {"simsiam": simsiam(predictions.unflatten(0, views), z.unflatten(0, views))}
+        z = embed(self.projector, represent(encoder, batch.views))
+        return {"simsiam": simsiam(embed(self.predictor, z), z)}

@@ -6,14 +6,9 @@ from jaxtyping import Float
 from tsclr.batch import Batch
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent
-from tsclr.objectives.parts import (
-    check_fraction,
-    check_sizes,
-    check_temperature,
-    compared,
-    log_sum_exp,
-    projector,
-)
+from tsclr.objectives.checks import check_fractions, check_not_negative, check_positive, check_sizes
+from tsclr.objectives.infonce import compared, log_sum_exp
+from tsclr.objectives.parts import embed, projector
 
 __all__ = ["TFC", "contrastive_distance", "time_frequency_consistency"]
 
@@ -85,7 +80,17 @@ def time_frequency_consistency(
     temperature : float
         Greater than 0.
     margin : float
-        By how much the distances should differ.
+        By how much the distances should differ, at least 0.
+
+    Returns
+    -------
+    scalar tensor
+        Mean over the windows.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two windows, or a setting is not allowed.
 
     References
     ----------
@@ -101,6 +106,7 @@ def time_frequency_consistency(
     >>> time_frequency_consistency(z, z, margin=0.5)
     tensor(1.5000)
     """
+    check_not_negative(margin=margin)
     plain = contrastive_distance(time[0], spectrum[0], temperature)
     excess = [
         (plain - contrastive_distance(time[i], spectrum[j], temperature) + margin).relu()
@@ -124,7 +130,7 @@ class TFC(Objective):
     Parameters
     ----------
     contrast_weight : float
-        λ, 0 to 1.
+        λ of the paper, from 0 to 1.
     margin : float
         At least 0; see `time_frequency_consistency`.
     temperature : float
@@ -168,11 +174,10 @@ class TFC(Objective):
         width: int = 128,
     ) -> None:
         super().__init__()
-        check_fraction(contrast_weight=contrast_weight)
-        check_temperature(temperature)
+        check_fractions(contrast_weight=contrast_weight)
+        check_not_negative(margin=margin)
+        check_positive(temperature=temperature)
         check_sizes(hidden=hidden, width=width)
-        if not 0 <= margin < float("inf"):
-            raise ValueError(f"margin is {margin}, it must be finite and at least 0")
         self.contrast_weight = contrast_weight
         self.margin = margin
         self.temperature = temperature
@@ -195,11 +200,10 @@ class TFC(Objective):
         """Three terms: ``time``, ``frequency``, ``consistency``."""
         h_time, h_spectrum = represent(encoder, batch.views).split(encoder.part_widths, dim=-1)
         h_time, h_spectrum = h_time[[0, 1]], h_spectrum[[0, -1]]
-        z_time = self.of_time(h_time.flatten(0, 1)).unflatten(0, (2, -1))
-        z_spectrum = self.of_spectrum(h_spectrum.flatten(0, 1)).unflatten(0, (2, -1))
         time, frequency = (
             contrastive_distance(h[0], h[1], self.temperature).mean() for h in (h_time, h_spectrum)
         )
+        z_time, z_spectrum = embed(self.of_time, h_time), embed(self.of_spectrum, h_spectrum)
         consistency = time_frequency_consistency(z_time, z_spectrum, self.temperature, self.margin)
         return {
             "time": self.contrast_weight * time,

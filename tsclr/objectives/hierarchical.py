@@ -1,23 +1,21 @@
 """Two crops of each window in, contrast of their common steps at every time scale out: `TS2Vec`."""
 
-from bisect import bisect_left
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch.nn.functional import max_pool1d
 
 from tsclr.batch import Batch
 from tsclr.distributed import gather, own_rows, rank, world_size
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent_steps
-from tsclr.objectives.parts import averaged_copy, check_fraction, log_sum_exp
+from tsclr.objectives.checks import check_fractions, check_several
+from tsclr.objectives.crops import cropped, draw_crops, masked, samples_per_step
+from tsclr.objectives.infonce import log_sum_exp
+from tsclr.objectives.parts import mean_of_others, precise
 
 __all__ = ["TS2Vec", "hierarchical_contrast", "instance_contrast", "temporal_contrast"]
-
-LONGEST_STEP = 4096
-"""Samples of a step that `TS2Vec` looks for at most."""
 
 
 def temporal_contrast(z: Float[torch.Tensor, "V B D S"]) -> Float[torch.Tensor, ""]:
@@ -48,7 +46,7 @@ def temporal_contrast(z: Float[torch.Tensor, "V B D S"]) -> Float[torch.Tensor, 
     >>> temporal_contrast(torch.zeros(2, 4, 8, 3)).item()  # log(5)
     1.609...
     """
-    z = z.to(torch.promote_types(z.dtype, torch.float32))
+    z = precise(z)
     steps = z.permute(1, 0, 3, 2).flatten(1, 2)
     itself = torch.eye(steps.shape[1], dtype=torch.bool, device=z.device)
     with torch.autocast(z.device.type, enabled=False):
@@ -86,7 +84,7 @@ def instance_contrast(z: Float[torch.Tensor, "V B D S"]) -> Float[torch.Tensor, 
     1.945...
     """
     V, B, _, S = z.shape
-    z = z.to(torch.promote_types(z.dtype, torch.float32))
+    z = precise(z)
     steps = z.permute(1, 3, 0, 2)
     whole = gather(steps)
     itself = torch.arange(B * V, device=z.device)[:, None] + rank() * B * V
@@ -99,8 +97,7 @@ def instance_contrast(z: Float[torch.Tensor, "V B D S"]) -> Float[torch.Tensor, 
 
 def _positive(z: torch.Tensor) -> torch.Tensor:
     """Mean similarity of each step with the same step in the other views."""
-    others = (z.sum(0, keepdim=True) - z) / (len(z) - 1)
-    return (z * others).sum(2).mean()
+    return (z * mean_of_others(z)).sum(2).mean()
 
 
 def hierarchical_contrast(
@@ -141,91 +138,13 @@ def hierarchical_contrast(
     0.549...
     """
     V, B, _, S = z.shape
-    if min(V, B, S) < 2:
-        raise ValueError(f"z has {V} views of {B} windows at {S} steps, at least 2 of each needed")
+    check_several(views=V, windows=B, steps=S)
     levels = [z]
     while levels[-1].shape[-1] > 1:
         levels.append(max_pool1d(levels[-1].flatten(0, 1), 2).unflatten(0, (V, B)))
     instance = torch.stack([instance_contrast(level) for level in levels])
     temporal = torch.stack([temporal_contrast(level) for level in levels[:-1]])
     return instance.mean(), temporal.sum() / len(levels)
-
-
-class Crops(NamedTuple):
-    """Two overlapping crops, in steps: the first begins earlier, the second ends later.
-
-    ::
-
-        first   begin ├──────────┼═════════════┤ stop
-        second                   ┤═════════════┼───────┤ end
-                              start  common
-
-    """
-
-    begin: int
-    start: int
-    stop: int
-    end: int
-
-
-def draw_crops(n_steps: int, generator: torch.Generator | None) -> Crops:
-    """Draw two crops with two common steps or more, as the code published with the paper does.
-
-    Parameters
-    ----------
-    n_steps : int
-        Whole steps of a window.
-    generator : torch.Generator or None
-        On the CPU; the global one by default.
-    """
-
-    def integer(low: int, high: int) -> int:
-        return int(torch.randint(low, high + 1, (), generator=generator))
-
-    n_common = integer(2, n_steps)
-    start = integer(0, n_steps - n_common)
-    stop = start + n_common
-    return Crops(integer(0, start), start, stop, integer(stop, n_steps))
-
-
-def samples_per_step(encoder: Encoder) -> int:
-    """Samples between two steps of a feature map: the longest window that has one step.
-
-    Parameters
-    ----------
-    encoder : Encoder
-        Makes ⌈T / stride⌉ steps of T samples.
-
-    Returns
-    -------
-    int
-        The stride.
-
-    Raises
-    ------
-    ValueError
-        If the number of steps does not grow with the window like that.
-
-    Examples
-    --------
-    >>> from tsclr.encoders import CNN1d, Transformer
-    >>> samples_per_step(CNN1d(in_channels=6)), samples_per_step(Transformer(6, patch=10))
-    (16, 10)
-    """
-    probe = averaged_copy(encoder).eval()
-
-    def n_steps(n_samples: int) -> int:
-        window = encoder.input_scale.new_zeros(1, encoder.in_channels, n_samples)
-        return probe.forward_features(window).shape[-1]
-
-    several = range(2, LONGEST_STEP + 1)
-    stride = 1 + bisect_left(several, True, key=lambda n_samples: n_steps(n_samples) > 1)
-    if n_steps(3 * stride) != 3:
-        raise ValueError(
-            f"{type(encoder).__name__} makes {n_steps(3 * stride)} steps of {3 * stride} samples: "
-            "TS2Vec needs steps at even distances, ⌈T / stride⌉ of T samples"
-        )
-    return stride
 
 
 class TS2Vec(Objective):
@@ -253,16 +172,16 @@ class TS2Vec(Objective):
     Raises
     ------
     ValueError
-        If one of them is outside 0 to 1; by `build` if the encoder's steps are not evenly spaced,
-        and by a batch whose windows have fewer than two steps.
+        If one of them is outside 0 to 1; in `build`, if the encoder's steps are not evenly spaced;
+        on use, if windows have fewer than two steps.
 
     References
     ----------
-    Z. Yue et al., "TS2Vec: towards universal representation of time series", AAAI 2022. Departures:
-    the encoder may have a stride, so that a step is several samples and the scales begin there;
-    masked samples are replaced by the mean of their channel over the crop, where the paper sets
-    latent vectors to 0 after a layer of its own encoder; views may be augmented besides; any number
-    of views.
+    Z. Yue et al., "TS2Vec: towards universal representation of time series", AAAI 2022, equations 1
+    to 3 and algorithm 1. Departures: the encoder may have a stride, so that a step is several
+    samples and the scales begin there; masked samples are replaced by the mean of their channel
+    over the crop, where the paper sets latent vectors to 0 after a layer of its own encoder; views
+    may be augmented besides; any number of views.
 
     Examples
     --------
@@ -277,7 +196,7 @@ class TS2Vec(Objective):
 
     def __init__(self, instance_weight: float = 0.5, mask_fraction: float = 0.5) -> None:
         super().__init__()
-        check_fraction(instance_weight=instance_weight, mask_fraction=mask_fraction)
+        check_fractions(instance_weight=instance_weight, mask_fraction=mask_fraction)
         self.instance_weight = instance_weight
         self.mask_fraction = mask_fraction
 
@@ -321,46 +240,3 @@ class TS2Vec(Objective):
         return represent_steps(
             encoder, [masked(crop, self.mask_fraction, generator) for crop in crops]
         )
-
-
-def cropped(
-    x: Float[torch.Tensor, "B C T"], first: Int[torch.Tensor, " B"], length: int
-) -> Float[torch.Tensor, "B C L"]:
-    """Part of each window, from a sample of its own on.
-
-    Parameters
-    ----------
-    x : (B, C, T) tensor
-        Windows.
-    first : (B,) int tensor
-        Where each part begins.
-    length : int
-        Samples L of all parts.
-
-    Examples
-    --------
-    >>> cropped(torch.arange(6.0).view(2, 1, 3), torch.tensor([0, 1]), 2)
-    tensor([[[0., 1.]],
-            [[4., 5.]]])
-    """
-    samples = first[:, None] + torch.arange(length, device=x.device)
-    return x.gather(2, samples[:, None].expand(-1, x.shape[1], -1))
-
-
-def masked(
-    x: Float[torch.Tensor, "B C T"], fraction: float, generator: torch.Generator | None
-) -> Float[torch.Tensor, "B C T"]:
-    """Replace single samples, in all channels, by the mean of each channel.
-
-    Parameters
-    ----------
-    x : (B, C, T) tensor
-        Windows of this process.
-    fraction : float
-        Probability of each sample.
-    generator : torch.Generator or None
-        On the CPU and alike in all processes; the global one by default.
-    """
-    B, _, T = x.shape
-    luck = own_rows(torch.rand(world_size() * B, 1, T, generator=generator)).to(x.device)
-    return x.where(luck >= fraction, x.mean(2, keepdim=True))

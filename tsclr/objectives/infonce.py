@@ -7,7 +7,8 @@ from jaxtyping import Float, Int
 from torch.nn.functional import cross_entropy, normalize
 
 from tsclr.distributed import gather, own_rows, rank
-from tsclr.objectives.parts import check_positive, check_several
+from tsclr.objectives.checks import check_positive, check_several
+from tsclr.objectives.parts import mean_of_others, precise
 
 BLOCK = 2**21
 """Similarities that `log_sum_exp` holds at once: 8 MiB in single precision."""
@@ -26,7 +27,7 @@ def unit(z: Float[torch.Tensor, "... D"]) -> Float[torch.Tensor, "... D"]:
     >>> unit(torch.tensor([3.0, 4.0], dtype=torch.bfloat16))
     tensor([0.6000, 0.8000])
     """
-    return normalize(z.to(torch.promote_types(z.dtype, torch.float32)), dim=-1)
+    return normalize(precise(z), dim=-1)
 
 
 class _LogSumExp(torch.autograd.Function):
@@ -43,13 +44,14 @@ class _LogSumExp(torch.autograd.Function):
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None]:
         query, keys, excluded, sums = ctx.saved_tensors
         of_query, of_keys, low = torch.empty_like(query), torch.zeros_like(keys), 0
-        for q, e in _blocks(query, keys, excluded):
-            here = slice(low, low + len(q))
-            share = _similarity(q, keys, e).sub_(sums[here, None]).exp_()
-            share.mul_(gradients[0][here, None])
-            torch.mm(share, keys, out=of_query[here])
-            of_keys.addmm_(share.T, q)
-            low += len(q)
+        with torch.autocast(query.device.type, enabled=False):
+            for q, e in _blocks(query, keys, excluded):
+                here = slice(low, low + len(q))
+                share = _similarity(q, keys, e).sub_(sums[here, None]).exp_()
+                share.mul_(gradients[0][here, None])
+                torch.mm(share, keys, out=of_query[here])
+                of_keys.addmm_(share.T, q)
+                low += len(q)
         return of_query, of_keys, None
 
 
@@ -97,8 +99,7 @@ def log_sum_exp(
     if excluded is None:
         excluded = torch.empty(len(query), 0, dtype=torch.int64, device=query.device)
     with torch.autocast(query.device.type, enabled=False):
-        kind = torch.promote_types(query.dtype, torch.float32)
-        return _LogSumExp.apply(query.to(kind), keys.to(kind), excluded)  # type: ignore[no-any-return]
+        return _LogSumExp.apply(precise(query), precise(keys), excluded)  # type: ignore[no-any-return]
 
 
 def compared(
@@ -128,9 +129,8 @@ def compared(
         If there are fewer than two views or windows, or `temperature` is not greater than 0.
     """
     V, B, _ = z.shape
-    if V < 2 or B < 2:
-        raise ValueError(f"z has {V} views of {B} windows, a contrast needs at least 2 of each")
-    check_temperature(temperature)
+    check_several(views=V, windows=B)
+    check_positive(temperature=temperature)
     anchors = unit(z.transpose(0, 1)) / temperature**0.5
     keys = gather(anchors)
     places = torch.arange(len(keys) * V, device=z.device).unflatten(0, (-1, V))
@@ -180,7 +180,7 @@ def nt_xent(z: Float[torch.Tensor, "V B D"], temperature: float = 0.2) -> Float[
     """
     z, keys, own = compared(z, temperature)
     denominator = log_sum_exp(z.flatten(0, 1), keys.flatten(0, 1), excluded=own.flatten()[:, None])
-    positive = (z * (z.sum(1, keepdim=True) - z)).sum(-1) / (z.shape[1] - 1)
+    positive = (z * mean_of_others(z, axis=1)).sum(-1)
     return denominator.mean() - positive.mean()
 
 
@@ -200,6 +200,11 @@ def step_nce(
     steps : (B, N, D) tensor
         What those steps turned out to be.
 
+    Returns
+    -------
+    scalar tensor
+        Mean over B·N predictions.
+
     References
     ----------
     A. van den Oord, Y. Li and O. Vinyals, "Representation learning with contrastive predictive
@@ -214,8 +219,7 @@ def step_nce(
     0.313...
     """
     with torch.autocast(predicted.device.type, enabled=False):
-        kind = torch.promote_types(predicted.dtype, torch.float32)
-        predicted, steps = predicted.to(kind), gather(steps.to(kind))
+        predicted, steps = precise(predicted), gather(precise(steps))
         similarity = torch.einsum("bnd,mnd->bmn", predicted, steps)
         own = torch.arange(len(predicted), device=steps.device) + rank() * len(predicted)
         return cross_entropy(similarity, own[:, None].expand(-1, steps.shape[1]))

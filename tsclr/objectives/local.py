@@ -9,7 +9,8 @@ from tsclr.batch import Batch
 from tsclr.distributed import gather, rank
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent_both
-from tsclr.objectives.parts import check_sizes, projector
+from tsclr.objectives.checks import check_not_negative, check_positive, check_several, check_sizes
+from tsclr.objectives.parts import embed, embed_steps, precise, projector
 
 __all__ = ["LocalGlobal", "local_global_nce"]
 
@@ -61,12 +62,10 @@ def local_global_nce(
     1.386...
     """
     B, D = z.shape
-    _check_clip(clip)
-    if B < 2:
-        raise ValueError(f"z has {B} windows, local-global contrast needs at least 2")
-    kind = torch.promote_types(z.dtype, torch.float32)
+    check_several(windows=B)
+    check_positive(clip=clip)
     with torch.autocast(z.device.type, enabled=False):
-        raw = torch.einsum("bd,msd->bms", z.to(kind), gather(steps).to(kind)) / D**0.5
+        raw = torch.einsum("bd,msd->bms", precise(z), gather(precise(steps))) / D**0.5
     scores = clip * (raw / clip).tanh()
     row = torch.arange(B, device=z.device)
     own = row + rank() * B
@@ -81,15 +80,15 @@ class LocalGlobal(Objective):
 
     So a window vector has to say what holds at all its steps. Windows and steps are projected to a
     common width by a `projector` each; ``local_global`` is the mean of `local_global_nce` over
-    all ordered pairs of views and ``penalty`` the weighted mean square of the scores. Steps need
+    all ordered pairs of views and ``penalty`` the mean square of the scores. Steps need
     not correspond in time between the views.
 
     Parameters
     ----------
     clip : float
-        Scores are softly clipped to this absolute value, greater than 0.
-    penalty : float
-        Weight of the mean square of the scores, 0 or more.
+        Greater than 0; scores are softly clipped to this absolute value.
+    penalty_weight : float
+        Weight of ``penalty``, at least 0.
     hidden : int
         Hidden units of both projectors.
     width : int
@@ -98,7 +97,7 @@ class LocalGlobal(Objective):
     Raises
     ------
     ValueError
-        If `clip` is not finite and greater than 0, `penalty` is negative, or a size is below 1.
+        If `clip` is not greater than 0, `penalty_weight` is negative, or a size is below 1.
 
     References
     ----------
@@ -121,15 +120,14 @@ class LocalGlobal(Objective):
     """
 
     def __init__(
-        self, clip: float = 20.0, penalty: float = 0.04, hidden: int = 256, width: int = 128
+        self, clip: float = 20.0, penalty_weight: float = 0.04, hidden: int = 256, width: int = 128
     ) -> None:
         super().__init__()
-        _check_clip(clip)
-        if not 0 <= penalty < float("inf"):
-            raise ValueError(f"penalty is {penalty}, it must be finite and not negative")
+        check_positive(clip=clip)
+        check_not_negative(penalty_weight=penalty_weight)
         check_sizes(hidden=hidden, width=width)
         self.clip = clip
-        self.penalty = penalty
+        self.penalty_weight = penalty_weight
         self.hidden = hidden
         self.width = width
 
@@ -141,17 +139,10 @@ class LocalGlobal(Objective):
     def terms(self, encoder: Encoder, batch: Batch) -> dict[str, Float[torch.Tensor, ""]]:
         """Two terms, ``local_global`` and ``penalty``."""
         h, maps = represent_both(encoder, batch.views)
-        V, B, _, S = maps.shape
-        z = self.project_windows(h.flatten(0, 1)).unflatten(0, (V, B))
-        steps = self.project_steps(maps.transpose(2, 3).flatten(0, 2)).unflatten(0, (V, B, S))
+        z, steps = embed(self.project_windows, h), embed_steps(self.project_steps, maps)
         found = [
             local_global_nce(z[one], steps[other], self.clip)
-            for one, other in permutations(range(V), 2)
+            for one, other in permutations(range(len(z)), 2)
         ]
-        losses, squares = (torch.stack(values).mean() for values in zip(*found, strict=True))
-        return {"local_global": losses, "penalty": self.penalty * squares}
-
-
-def _check_clip(clip: float) -> None:
-    if not 0 < clip < float("inf"):
-        raise ValueError(f"clip is {clip}, it must be finite and greater than 0")
+        loss, squares = (torch.stack(values).mean() for values in zip(*found, strict=True))
+        return {"local_global": loss, "penalty": self.penalty_weight * squares}

@@ -9,7 +9,7 @@ from tsclr.batch import Batch
 from tsclr.distributed import masked_mean, own_rows, world_size
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective
-from tsclr.objectives.parts import check_sizes
+from tsclr.objectives.checks import check_sizes
 
 __all__ = ["MaskedReconstruction", "hide", "reconstruction_error", "span_mask"]
 

@@ -5,13 +5,15 @@ import math
 import torch
 from jaxtyping import Float, Int
 from torch import nn
-from torch.nn.functional import logsigmoid, normalize
+from torch.nn.functional import logsigmoid
 
 from tsclr.batch import Batch
 from tsclr.distributed import gather
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, needed, represent
-from tsclr.objectives.parts import check_fraction, check_sizes, check_temperature, log_sum_exp, unit
+from tsclr.objectives.checks import check_fractions, check_not_negative, check_positive, check_sizes
+from tsclr.objectives.infonce import log_sum_exp, unit
+from tsclr.objectives.parts import embed
 
 __all__ = ["InstanceDiscrimination", "instance_nce", "log_partition"]
 
@@ -22,7 +24,7 @@ def log_partition(
     n_windows: int,
     temperature: float = 0.2,
 ) -> Float[torch.Tensor, " N"]:
-    """Logarithm of the estimated normaliser of each embedding (Wu 2018, equation 8).
+    """Logarithm of the estimated normaliser of each embedding.
 
     ``Z_i = n / m · sum over k of exp(v_k·z_i / temperature)`` with m rows v drawn from a bank of n.
 
@@ -37,11 +39,22 @@ def log_partition(
     temperature : float
         Greater than 0.
 
+    Raises
+    ------
+    ValueError
+        If `temperature` is not greater than 0.
+
+    References
+    ----------
+    Z. Wu, Y. Xiong, S. Yu and D. Lin, "Unsupervised feature learning via non-parametric instance
+    discrimination", CVPR 2018, equation 8.
+
     Examples
     --------
     >>> log_partition(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]]), n_windows=10).exp()
     tensor([10.])
     """
+    check_positive(temperature=temperature)
     return log_sum_exp(z / temperature, noise) + math.log(n_windows / len(noise))
 
 
@@ -53,7 +66,7 @@ def instance_nce(
     n_windows: int,
     temperature: float = 0.2,
 ) -> Float[torch.Tensor, ""]:
-    """Noise-contrastive estimate of which of n windows an embedding shows (Wu 2018, eq. 4 to 7).
+    """Noise-contrastive estimate of which of n windows an embedding shows.
 
     With ``P(v|z) = exp(v·z / temperature) / Z`` and ``h(v) = P(v|z) / (P(v|z) + m / n)``, the
     probability that v is no noise, the loss is ``-log h(own) - sum over noise of log(1 - h(v))``.
@@ -78,6 +91,11 @@ def instance_nce(
     scalar tensor
         Mean over the embeddings.
 
+    Raises
+    ------
+    ValueError
+        If `temperature` is not greater than 0.
+
     References
     ----------
     Z. Wu, Y. Xiong, S. Yu and D. Lin, "Unsupervised feature learning via non-parametric instance
@@ -91,6 +109,7 @@ def instance_nce(
     >>> instance_nce(z, z, z, torch.tensor(10.0).log() + 1.0, n_windows=10, temperature=1.0).item()
     1.386...
     """
+    check_positive(temperature=temperature)
     offset = log_z + math.log(len(noise) / n_windows)
     with torch.autocast(z.device.type, enabled=False):
         of_own = (z * own).sum(-1) / temperature - offset
@@ -103,8 +122,8 @@ class InstanceDiscrimination(Objective):
 
     Each view is told apart by `instance_nce` from noise, drawn from a bank with one row of unit
     length for each training window, at first random. After a step the rows of its windows move to
-    their embeddings. The constant Z comes from the first batch. The terms are ``nce`` and
-    ``proximal``, which keeps embeddings near their rows (equations 9 and 10).
+    their embeddings. The constant Z comes from the first batch. The terms are ``instance_nce``
+    and ``proximal``, which keeps embeddings near their rows (equations 9 and 10).
 
     Parameters
     ----------
@@ -114,9 +133,9 @@ class InstanceDiscrimination(Objective):
     n_noise : int
         Rows drawn as noise in each step (m).
     momentum : float
-        Of the rows of the bank, 0 to 1.
-    proximal : float
-        Weight of the proximal term (λ), not negative.
+        Of the rows of the bank, from 0 to 1.
+    proximal_weight : float
+        Weight of ``proximal`` (λ of the paper), at least 0.
     width : int
         Features of an embedding.
 
@@ -141,7 +160,7 @@ class InstanceDiscrimination(Objective):
     >>> objective = InstanceDiscrimination().build(encoder, n_windows=1000)
     >>> batch = Batch([torch.randn(4, 6, 50)], windows=torch.tensor([[7, 3, 500, 999]]))
     >>> list(objective(encoder, batch))
-    ['nce', 'proximal']
+    ['instance_nce', 'proximal']
     """
 
     n_views = 1
@@ -153,40 +172,39 @@ class InstanceDiscrimination(Objective):
         temperature: float = 0.2,
         n_noise: int = 4096,
         momentum: float = 0.5,
-        proximal: float = 30.0,
+        proximal_weight: float = 30.0,
         width: int = 128,
     ) -> None:
         super().__init__()
-        check_temperature(temperature)
-        check_fraction(momentum=momentum)
+        check_positive(temperature=temperature)
+        check_fractions(momentum=momentum)
+        check_not_negative(proximal_weight=proximal_weight)
         check_sizes(n_noise=n_noise, width=width)
-        if not 0 <= proximal < math.inf:
-            raise ValueError(f"proximal is {proximal}, it must be finite and not negative")
         self.temperature = temperature
         self.n_noise = n_noise
         self.momentum = momentum
-        self.proximal = proximal
+        self.proximal_weight = proximal_weight
         self.width = width
 
     def make(self, encoder: Encoder, n_windows: int) -> None:
         """Make the linear head and a random bank."""
         self.head = nn.Linear(encoder.num_features, self.width)
-        self.register_buffer("bank", normalize(torch.randn(n_windows, self.width), dim=1))
+        self.register_buffer("bank", unit(torch.randn(n_windows, self.width)))
         self.register_buffer("log_z", torch.tensor(torch.inf))
         self.waiting: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def terms(self, encoder: Encoder, batch: Batch) -> dict[str, Float[torch.Tensor, ""]]:
-        """Two terms, ``nce`` and ``proximal``."""
-        windows = needed(batch.windows, "windows", self).T.flatten()
-        h = represent(encoder, batch.views).transpose(0, 1)
-        z = unit(self.head(h.flatten(0, 1)))
+        """Two terms, ``instance_nce`` and ``proximal``."""
+        windows = needed(batch.windows, "windows", self).flatten()
+        z = unit(embed(self.head, represent(encoder, batch.views))).flatten(0, 1)
         drawn = torch.randint(len(self.bank), (self.n_noise,), generator=batch.generator)
         own, noise = self.bank[windows], self.bank[drawn.to(self.bank.device)]
         log_z = self._constant(z.detach(), noise)
         if self.training:
             self.waiting.append((gather(windows), gather(z.detach())))
         nce = instance_nce(z, own, noise, log_z, len(self.bank), self.temperature)
-        return {"nce": nce, "proximal": self.proximal * (z - own).square().sum(1).mean()}
+        proximal = (z - own).square().sum(1).mean()
+        return {"instance_nce": nce, "proximal": self.proximal_weight * proximal}
 
     def after_step(self, encoder: Encoder) -> None:  # noqa: ARG002
         """Move the rows of the bank that the step has seen."""
@@ -215,4 +233,4 @@ def _remember(
     """Move rows of a bank to the mean embedding of their windows, in place."""
     seen, place = windows.unique(return_inverse=True)
     mean = torch.zeros_like(bank[seen]).index_add(0, place, z) / place.bincount()[:, None]
-    bank[seen] = normalize(bank[seen].lerp(mean, 1 - momentum), dim=1)
+    bank[seen] = unit(bank[seen].lerp(mean, 1 - momentum))

@@ -8,16 +8,9 @@ from tsclr.batch import Batch
 from tsclr.distributed import gather
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent
-from tsclr.objectives.parts import (
-    averaged_copy,
-    check_fraction,
-    check_sizes,
-    check_temperature,
-    follow,
-    log_sum_exp,
-    projector,
-    unit,
-)
+from tsclr.objectives.checks import check_fractions, check_positive, check_several, check_sizes
+from tsclr.objectives.infonce import log_sum_exp, unit
+from tsclr.objectives.parts import averaged_copy, embed, follow, projector
 
 __all__ = ["MoCo", "momentum_contrast"]
 
@@ -28,7 +21,7 @@ def momentum_contrast(
     queue: Float[torch.Tensor, "K D"],
     temperature: float = 0.07,
 ) -> Float[torch.Tensor, ""]:
-    """InfoNCE of queries against their own key and a queue of other keys (MoCo, equation 1).
+    """InfoNCE of queries against their own key and a queue of other keys.
 
     The loss of a query q and its key k₊ is ``-log(exp(q·k₊ / temperature) / (exp(q·k₊ /
     temperature) + sum over the queue of exp(q·k / temperature)))``. The queries of each view are
@@ -70,9 +63,8 @@ def momentum_contrast(
     0.313...
     """
     V = len(query)
-    if V < 2:
-        raise ValueError(f"query has {V} views, a query and a key are of two different ones")
-    check_temperature(temperature)
+    check_several(views=V)
+    check_positive(temperature=temperature)
     query, keys, queue = (unit(z) / temperature**0.5 for z in (query, keys, queue))
     positive = (query[:, None] * keys[None]).sum(-1)
     negative = query.new_full(query.shape[:2], -torch.inf)
@@ -95,7 +87,7 @@ class MoCo(Objective):
     temperature : float
         Greater than 0; see `momentum_contrast`.
     momentum : float
-        Of the averaged copies, 0 to 1.
+        Of the averaged copies, from 0 to 1.
     queue : int
         Keys that are remembered; it need not be a multiple of the batch.
     hidden : int
@@ -106,7 +98,7 @@ class MoCo(Objective):
     Raises
     ------
     ValueError
-        If `temperature` is not greater than 0, `momentum` not in 0 to 1 or a size below 1.
+        If `temperature` is not greater than 0, `momentum` is outside 0 to 1, or a size is below 1.
 
     References
     ----------
@@ -124,7 +116,7 @@ class MoCo(Objective):
     >>> terms = objective(encoder, Batch([torch.randn(8, 6, 50), torch.randn(8, 6, 50)]))
     >>> objective.after_step(encoder)
     >>> list(terms), len(objective.memory.held())
-    (['moco'], 16)
+    (['momentum_contrast'], 16)
     """
 
     def __init__(
@@ -136,8 +128,8 @@ class MoCo(Objective):
         width: int = 128,
     ) -> None:
         super().__init__()
-        check_temperature(temperature)
-        check_fraction(momentum=momentum)
+        check_positive(temperature=temperature)
+        check_fractions(momentum=momentum)
         check_sizes(queue=queue, hidden=hidden, width=width)
         self.temperature = temperature
         self.momentum = momentum
@@ -154,15 +146,14 @@ class MoCo(Objective):
         self.waiting: list[torch.Tensor] = []
 
     def terms(self, encoder: Encoder, batch: Batch) -> dict[str, Float[torch.Tensor, ""]]:
-        """One term, ``moco``."""
-        h = represent(encoder, batch.views)
-        query = self.projector(h.flatten(0, 1)).unflatten(0, h.shape[:2])
+        """One term, ``momentum_contrast``."""
+        query = embed(self.projector, represent(encoder, batch.views))
         with torch.no_grad():
-            h = represent(self.key_encoder, batch.views)
-            keys = unit(self.key_projector(h.flatten(0, 1))).unflatten(0, h.shape[:2])
+            keys = unit(embed(self.key_projector, represent(self.key_encoder, batch.views)))
             if self.training:
                 self.waiting.append(gather(keys.transpose(0, 1)).flatten(0, 1))
-        return {"moco": momentum_contrast(query, keys, self.memory.held(), self.temperature)}
+        loss = momentum_contrast(query, keys, self.memory.held(), self.temperature)
+        return {"momentum_contrast": loss}
 
     def after_step(self, encoder: Encoder) -> None:
         """Move the copies; the keys of the step enter the queue."""

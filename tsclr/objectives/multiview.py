@@ -10,7 +10,9 @@ from tsclr.batch import Batch
 from tsclr.distributed import gather
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent
-from tsclr.objectives.parts import check_sizes, check_temperature, log_sum_exp, projector, unit
+from tsclr.objectives.checks import check_positive, check_several, check_sizes
+from tsclr.objectives.infonce import log_sum_exp, unit
+from tsclr.objectives.parts import embed, projector
 
 __all__ = ["CMC", "multiview_nce"]
 
@@ -60,9 +62,8 @@ def multiview_nce(
     0.253...
     """
     M, V, B, _ = z.shape
-    if M < 2 or B < 2:
-        raise ValueError(f"z has {M} parts of {B} windows, the contrast needs at least 2 of each")
-    check_temperature(temperature)
+    check_several(parts=M, windows=B)
+    check_positive(temperature=temperature)
     z = unit(z) / temperature**0.5
     keys = gather(z.permute(2, 0, 1, 3).contiguous()).permute(1, 2, 0, 3)
     losses = []
@@ -97,10 +98,10 @@ class CMC(Objective):
 
     References
     ----------
-    Y. Tian, D. Krishnan and P. Isola, "Contrastive multiview coding", ECCV 2020. Departures: the
-    negatives are the other windows of the batch and the loss is a softmax over them, where the
-    paper draws negatives from a memory bank and approximates the softmax by noise-contrastive
-    estimation; the projector has a hidden layer; any number of augmented views.
+    Y. Tian, D. Krishnan and P. Isola, "Contrastive multiview coding", ECCV 2020, section 3.
+    Departures: the negatives are the other windows of the batch and the loss is a softmax over
+    them, where the paper draws negatives from a memory bank and approximates the softmax by
+    noise-contrastive estimation; the projector has a hidden layer; any number of augmented views.
 
     Examples
     --------
@@ -117,7 +118,7 @@ class CMC(Objective):
 
     def __init__(self, temperature: float = 0.07, hidden: int = 256, width: int = 128) -> None:
         super().__init__()
-        check_temperature(temperature)
+        check_positive(temperature=temperature)
         check_sizes(hidden=hidden, width=width)
         self.temperature = temperature
         self.hidden = hidden
@@ -136,8 +137,6 @@ class CMC(Objective):
 
     def terms(self, encoder: Encoder, batch: Batch) -> dict[str, Float[torch.Tensor, ""]]:
         """One term, ``multiview_nce``."""
-        h = represent(encoder, batch.views)
-        parts = h.flatten(0, 1).split(encoder.part_widths, dim=1)
-        z = [head(part) for head, part in zip(self.projectors, parts, strict=True)]
-        z = torch.stack(z).unflatten(1, h.shape[:2])
-        return {"multiview_nce": multiview_nce(z, self.temperature)}
+        parts = represent(encoder, batch.views).split(encoder.part_widths, dim=2)
+        z = [embed(head, part) for head, part in zip(self.projectors, parts, strict=True)]
+        return {"multiview_nce": multiview_nce(torch.stack(z), self.temperature)}

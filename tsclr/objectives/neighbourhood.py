@@ -9,12 +9,13 @@ from tsclr.batch import Batch
 from tsclr.distributed import gather, masked_mean, own_rows, world_size
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, needed, represent
-from tsclr.objectives.parts import check_fraction, check_sizes
+from tsclr.objectives.checks import check_fractions, check_not_negative, check_sizes
+from tsclr.objectives.parts import precise
 
-__all__ = ["TNC", "neighbourhood_loss"]
+__all__ = ["TNC", "neighbourhood_coding"]
 
 
-def neighbourhood_loss(
+def neighbourhood_coding(
     near: Float[torch.Tensor, " N"],
     far: Float[torch.Tensor, " M"],
     counts: Bool[torch.Tensor, " M"],
@@ -36,7 +37,17 @@ def neighbourhood_loss(
         Which of these are non-neighbours indeed. Under several processes the mean is over those of
         all.
     w : float
-        Probability that a non-neighbour is a positive, 0 to 1.
+        Probability that a non-neighbour is a positive, from 0 to 1.
+
+    Returns
+    -------
+    scalar tensor
+        Sum of both means.
+
+    Raises
+    ------
+    ValueError
+        If `w` is outside 0 to 1.
 
     References
     ----------
@@ -48,10 +59,11 @@ def neighbourhood_loss(
     A discriminator that knows nothing says 1/2 to both kinds of pairs, whatever w is.
 
     >>> near, far = torch.zeros(4), torch.zeros(3)
-    >>> neighbourhood_loss(near, far, far == 0).item()  # 2 log 2
+    >>> neighbourhood_coding(near, far, far == 0).item()  # 2 log 2
     1.386...
     """
-    near, far = (each.to(torch.promote_types(each.dtype, torch.float32)) for each in (near, far))
+    check_fractions(w=w)
+    near, far = precise(near), precise(far)
     unlabelled = (1 - w) * softplus(far) + w * softplus(-far)
     return softplus(-near).mean() + masked_mean(unlabelled, counts)
 
@@ -60,7 +72,7 @@ class TNC(Objective):
     """Temporal neighbourhood coding: a discriminator tells neighbours from windows far off.
 
     The discriminator is an MLP on the representations of two windows side by side; its
-    `neighbourhood_loss` is the one term, named ``tnc``. Views of a window are neighbours of each
+    `neighbourhood_coding` is the one term. Views of a window are neighbours of each
     other, so the pairing says what a neighbourhood is (`tsclr.pairs.StationaryNeighbour`).
     Non-neighbours are windows drawn from the batch of all processes that lie in another recording
     or start more than `seconds` away; windows drawn that lie nearer do not count.
@@ -68,7 +80,7 @@ class TNC(Objective):
     Parameters
     ----------
     w : float
-        Probability that a non-neighbour is a positive, 0 to 1.
+        Probability that a non-neighbour is a positive, from 0 to 1.
     seconds : float
         How far apart windows of one recording must start to be non-neighbours, s.
     n_negatives : int
@@ -79,7 +91,7 @@ class TNC(Objective):
     Raises
     ------
     ValueError
-        If `w` is not within 0 to 1, `seconds` is negative or infinite, or a size is below 1; on
+        If `w` is outside 0 to 1, `seconds` is negative or infinite, or a size is below 1; on
         use, if the batch does not tell recordings and starts.
 
     References
@@ -99,7 +111,7 @@ class TNC(Objective):
     >>> batch = Batch(views, starts=starts, recordings=torch.zeros(2, 8, dtype=torch.int64))
     >>> terms = objective(encoder, batch)
     >>> list(terms)
-    ['tnc']
+    ['neighbourhood_coding']
     >>> sum(terms.values()).backward()
     """
 
@@ -107,10 +119,9 @@ class TNC(Objective):
         self, w: float = 0.05, seconds: float = 30.0, n_negatives: int = 20, hidden: int = 256
     ) -> None:
         super().__init__()
-        check_fraction(w=w)
+        check_fractions(w=w)
+        check_not_negative(seconds=seconds)
         check_sizes(n_negatives=n_negatives, hidden=hidden)
-        if not 0 <= seconds < float("inf"):
-            raise ValueError(f"seconds is {seconds}, it must be finite and at least 0")
         self.w = w
         self.seconds = seconds
         self.n_negatives = n_negatives
@@ -123,7 +134,7 @@ class TNC(Objective):
         )
 
     def terms(self, encoder: Encoder, batch: Batch) -> dict[str, Float[torch.Tensor, ""]]:
-        """One term, ``tnc``."""
+        """One term, ``neighbourhood_coding``."""
         starts = needed(batch.starts, "starts", self)
         recordings = needed(batch.recordings, "recordings", self)
         h = represent(encoder, batch.views)
@@ -137,7 +148,8 @@ class TNC(Objective):
             apart = (_of_all(then)[:, drawn] - starts[..., None]).abs() > self.seconds
             elsewhere = _of_all(there)[:, drawn] != recordings[..., None]
             counts.append((apart | elsewhere) & (drawn != own))
-        return {"tnc": neighbourhood_loss(_flat(near), _flat(far), _flat(counts), self.w)}
+        loss = neighbourhood_coding(_flat(near), _flat(far), _flat(counts), self.w)
+        return {"neighbourhood_coding": loss}
 
     def _drawn(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Windows of all processes drawn for each, (B, n_negatives), and its own number, (B, 1)."""

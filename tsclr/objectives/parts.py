@@ -1,23 +1,21 @@
-"""What objectives are built from: heads, averaged copies, and the sum under every contrast."""
+"""What objectives are built from: heads, averaged copies, and means over views."""
 
 from collections.abc import Iterable
 from copy import deepcopy
 from itertools import chain, count
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import nn
-from torch.nn.functional import cross_entropy, normalize
 
-from tsclr.distributed import gather, own_rows, rank
+from tsclr.objectives.checks import check_sizes
 
 Module = TypeVar("Module", bound=nn.Module)
 
+
 def projector(num_features: int, hidden: int, width: int) -> nn.Sequential:
     """Make the head from representations h to embeddings z: Linear, BatchNorm, ReLU, Linear.
-
-    The first layer has no bias, since BatchNorm would remove it.
 
     Parameters
     ----------
@@ -44,12 +42,67 @@ def projector(num_features: int, hidden: int, width: int) -> nn.Sequential:
     torch.Size([8, 16])
     """
     check_sizes(num_features=num_features, hidden=hidden, width=width)
-    return nn.Sequential(
-        nn.Linear(num_features, hidden, bias=False),
-        nn.BatchNorm1d(hidden),
-        nn.ReLU(inplace=True),
-        nn.Linear(hidden, width),
-    )
+    return nn.Sequential(*hidden_layer(num_features, hidden), nn.Linear(hidden, width))
+
+
+def hidden_layer(num_features: int, width: int) -> list[nn.Module]:
+    """Make the layers Linear, BatchNorm, ReLU of a head.
+
+    The first one has no bias, since BatchNorm would remove it.
+
+    Parameters
+    ----------
+    num_features : int
+        Features that go in.
+    width : int
+        Units.
+
+    Examples
+    --------
+    >>> [type(layer).__name__ for layer in hidden_layer(24, 32)]
+    ['Linear', 'BatchNorm1d', 'ReLU']
+    """
+    linear = nn.Linear(num_features, width, bias=False)
+    return [linear, nn.BatchNorm1d(width), nn.ReLU(inplace=True)]
+
+
+def embed(head: nn.Module, h: Float[torch.Tensor, "V B D"]) -> Float[torch.Tensor, "V B E"]:
+    """Pass the representations of all views through a head at once: embeddings z.
+
+    Parameters
+    ----------
+    head : nn.Module
+        Maps (N, D) to (N, E), such as a `projector`.
+    h : (V, B, D) tensor
+        Representations of V views.
+
+    Examples
+    --------
+    >>> embed(projector(24, hidden=32, width=16), torch.zeros(2, 8, 24)).shape
+    torch.Size([2, 8, 16])
+    """
+    return head(h.flatten(0, 1)).unflatten(0, h.shape[:2])
+
+
+def embed_steps(
+    head: nn.Module, maps: Float[torch.Tensor, "V B D S"]
+) -> Float[torch.Tensor, "V B S E"]:
+    """Pass every step of the feature maps of all views through a head at once.
+
+    Parameters
+    ----------
+    head : nn.Module
+        Maps (N, D) to (N, E), such as a `projector`.
+    maps : (V, B, D, S) tensor
+        Feature maps of V views.
+
+    Examples
+    --------
+    >>> embed_steps(projector(24, hidden=32, width=16), torch.zeros(2, 8, 24, 5)).shape
+    torch.Size([2, 8, 5, 16])
+    """
+    V, B, _, S = maps.shape
+    return head(maps.mT.flatten(0, 2)).unflatten(0, (V, B, S))
 
 
 def averaged_copy(module: Module) -> Module:
@@ -111,56 +164,35 @@ def numbered(names: Iterable[str]) -> list[str]:
     return given
 
 
-def check_sizes(**sizes: int) -> None:
-    """Raise ``ValueError`` for the first size below 1.
+def precise(x: Float[torch.Tensor, "..."]) -> Float[torch.Tensor, "..."]:
+    """The same numbers in single precision at least, for sums and logarithms.
 
     Parameters
     ----------
-    **sizes : int
-        Constructor arguments by name.
+    x : tensor
+        In any precision.
+
+    Examples
+    --------
+    >>> precise(torch.ones(2, dtype=torch.bfloat16))
+    tensor([1., 1.])
     """
-    for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"{name} is {size}, it must be at least 1")
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def check_horizon(n_steps: int, horizon: int) -> None:
-    """Raise ``ValueError`` unless a feature map has more steps than are foretold.
+def mean_of_others(x: Float[torch.Tensor, "..."], axis: int = 0) -> Float[torch.Tensor, "..."]:
+    """For each view the mean over all other views.
 
     Parameters
     ----------
-    n_steps : int
-        Steps of the feature map (S).
-    horizon : int
-        Steps ahead (K).
+    x : tensor
+        V views along an axis, two or more.
+    axis : int
+        Which axis that is.
+
+    Examples
+    --------
+    >>> mean_of_others(torch.tensor([1.0, 2.0, 6.0]))
+    tensor([4.0000, 3.5000, 1.5000])
     """
-    if n_steps <= horizon:
-        raise ValueError(
-            f"the feature map has {n_steps} steps, too few for horizon = {horizon}: take a "
-            "smaller horizon, longer windows or an encoder with fewer strides"
-        )
-
-
-def check_temperature(temperature: float) -> None:
-    """Raise ``ValueError`` unless a temperature is finite and greater than 0.
-
-    Parameters
-    ----------
-    temperature : float
-        What similarities are divided by.
-    """
-    if not 0 < temperature < float("inf"):
-        raise ValueError(f"temperature is {temperature}, it must be finite and greater than 0")
-
-
-def check_fraction(**fractions: float) -> None:
-    """Raise ``ValueError`` for the first number outside 0 to 1.
-
-    Parameters
-    ----------
-    **fractions : float
-        Constructor arguments by name.
-    """
-    for name, fraction in fractions.items():
-        if not 0 <= fraction <= 1:
-            raise ValueError(f"{name} is {fraction}, allowed is 0 to 1")
+    return (x.sum(axis, keepdim=True) - x) / (x.shape[axis] - 1)

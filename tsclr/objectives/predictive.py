@@ -14,7 +14,8 @@ from torch import nn
 from tsclr.batch import Batch
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent_steps
-from tsclr.objectives.parts import check_horizon, check_sizes, step_nce
+from tsclr.objectives.checks import check_horizon, check_sizes
+from tsclr.objectives.infonce import step_nce
 
 __all__ = ["CPC", "predictive_coding"]
 
@@ -34,6 +35,11 @@ def predictive_coding(
         Steps of the views.
     predicted : (V, B, S, K, D) tensor
         ``predicted[..., t, k - 1, :]`` is W_k c_t, what is expected at step t + k.
+
+    Returns
+    -------
+    scalar tensor
+        Mean over the predictions that have a step.
 
     Raises
     ------
@@ -64,14 +70,14 @@ def predictive_coding(
 class CPC(Objective):
     """Contrastive predictive coding: earlier steps of a view foretell which later ones are its own.
 
-    A GRU over the steps of the feature map is the context; `predictive_coding` is the one term,
-    named ``cpc``. Every view is used on its own, so one is enough.
+    A GRU over the steps of the feature map is the context; `predictive_coding` is the one term.
+    Every view is used on its own, so one would do.
 
     Parameters
     ----------
     horizon : int
         Steps ahead that are foretold (K); the feature map needs more steps than that.
-    width : int
+    context_width : int
         Features of the context.
 
     Raises
@@ -96,27 +102,27 @@ class CPC(Objective):
     >>> objective = CPC(horizon=3).build(encoder, n_windows=1000)
     >>> terms = objective(encoder, Batch([torch.randn(8, 6, 128)]))
     >>> list(terms)
-    ['cpc']
+    ['predictive_coding']
     >>> sum(terms.values()).backward()
     """
 
     n_views = 1
 
-    def __init__(self, horizon: int = 4, width: int = 256) -> None:
+    def __init__(self, horizon: int = 4, context_width: int = 256) -> None:
         super().__init__()
-        check_sizes(horizon=horizon, width=width)
+        check_sizes(horizon=horizon, context_width=context_width)
         self.horizon = horizon
-        self.width = width
+        self.context_width = context_width
 
     def make(self, encoder: Encoder, n_windows: int) -> None:  # noqa: ARG002
         """Make the context and the K maps W_k, side by side."""
-        feature_width = encoder.feature_width
-        self.context = nn.GRU(feature_width, self.width, batch_first=True)
-        self.predictions = nn.Linear(self.width, self.horizon * feature_width, bias=False)
+        D = encoder.feature_width
+        self.context = nn.GRU(D, self.context_width, batch_first=True)
+        self.predictions = nn.Linear(self.context_width, self.horizon * D, bias=False)
 
     def terms(self, encoder: Encoder, batch: Batch) -> dict[str, Float[torch.Tensor, ""]]:
-        """One term, ``cpc``."""
+        """One term, ``predictive_coding``."""
         z = represent_steps(encoder, batch.views).transpose(2, 3)
-        context, _ = self.context(z.flatten(0, 1))
-        predicted = self.predictions(context).unflatten(2, (self.horizon, -1))
-        return {"cpc": predictive_coding(z, predicted.unflatten(0, z.shape[:2]))}
+        context = self.context(z.flatten(0, 1))[0].unflatten(0, z.shape[:2])
+        predicted = self.predictions(context).unflatten(3, (self.horizon, -1))
+        return {"predictive_coding": predictive_coding(z, predicted)}

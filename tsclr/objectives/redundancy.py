@@ -11,7 +11,8 @@ from tsclr.batch import Batch
 from tsclr.distributed import gather
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent
-from tsclr.objectives.parts import check_sizes, projector
+from tsclr.objectives.checks import check_not_negative, check_several, check_sizes
+from tsclr.objectives.parts import embed, hidden_layer, precise, projector
 
 __all__ = ["BarlowTwins", "VICReg", "barlow_twins", "vicreg"]
 
@@ -32,7 +33,7 @@ def barlow_twins(
     z : (V, B, D) tensor
         Embeddings; ``z[:, b]`` are the views of window b.
     redundancy_weight : float
-        λ of the paper, not negative.
+        λ of the paper, at least 0.
 
     Returns
     -------
@@ -57,7 +58,7 @@ def barlow_twins(
     >>> [round(term.item(), 3) for term in barlow_twins(z, redundancy_weight=0.5).values()]
     [0.0, 1.0]
     """
-    _check_weights(redundancy_weight=redundancy_weight)
+    check_not_negative(redundancy_weight=redundancy_weight)
     with torch.autocast(z.device.type, enabled=False):
         z = _whole(z)
         z = z - z.mean(1, keepdim=True)
@@ -93,7 +94,7 @@ def vicreg(
     z : (V, B, D) tensor
         Embeddings; ``z[:, b]`` are the views of window b.
     variance_weight, invariance_weight, covariance_weight : float
-        μ, λ and ν of the paper, not negative.
+        μ, λ and ν of the paper, at least 0.
 
     Returns
     -------
@@ -118,7 +119,7 @@ def vicreg(
     >>> {name: round(term.item(), 2) for name, term in terms.items()}
     {'variance': 49.5, 'invariance': 100.0, 'covariance': 0.0}
     """
-    _check_weights(
+    check_not_negative(
         variance_weight=variance_weight,
         invariance_weight=invariance_weight,
         covariance_weight=covariance_weight,
@@ -138,11 +139,8 @@ def vicreg(
 
 def _whole(z: torch.Tensor) -> torch.Tensor:
     """Embeddings of all processes, in single precision at least."""
-    V, B, _ = z.shape
-    if V < 2 or B < 2:
-        raise ValueError(f"z has {V} views of {B} windows, at least 2 of each are needed")
-    kind = torch.promote_types(z.dtype, torch.float32)
-    return gather(z.transpose(0, 1).to(kind)).transpose(0, 1)
+    check_several(views=z.shape[0], windows=z.shape[1])
+    return gather(precise(z).transpose(0, 1)).transpose(0, 1)
 
 
 def _off_diagonal(matrices: torch.Tensor) -> torch.Tensor:
@@ -151,21 +149,9 @@ def _off_diagonal(matrices: torch.Tensor) -> torch.Tensor:
     return matrices.masked_fill(own, 0).square().sum((1, 2))
 
 
-def _check_weights(**weights: float) -> None:
-    """Raise ``ValueError`` for the first weight that is negative or infinite."""
-    for name, weight in weights.items():
-        if not 0 <= weight < float("inf"):
-            raise ValueError(f"{name} is {weight}, it must be finite and not negative")
-
-
 def _expander(num_features: int, hidden: int, width: int) -> nn.Sequential:
     """Make the head of both papers: a `projector` with one more hidden layer."""
-    return nn.Sequential(
-        nn.Linear(num_features, hidden, bias=False),
-        nn.BatchNorm1d(hidden),
-        nn.ReLU(inplace=True),
-        *projector(hidden, hidden, width),
-    )
+    return nn.Sequential(*hidden_layer(num_features, hidden), *projector(hidden, hidden, width))
 
 
 class BarlowTwins(Objective):
@@ -176,7 +162,7 @@ class BarlowTwins(Objective):
     Parameters
     ----------
     redundancy_weight : float
-        Not negative; see `barlow_twins`.
+        At least 0; see `barlow_twins`.
     hidden : int
         Units of both hidden layers of the projector.
     width : int
@@ -189,8 +175,8 @@ class BarlowTwins(Objective):
 
     References
     ----------
-    J. Zbontar, L. Jing, I. Misra, Y. LeCun and S. Deny, "Barlow Twins: self-supervised learning
-    via redundancy reduction", ICML 2021. Departures: a smaller projector (8192 units in the
+    J. Zbontar, L. Jing, I. Misra, Y. LeCun and S. Deny, "Barlow Twins: self-supervised learning via
+    redundancy reduction", ICML 2021, section 2. Departures: a smaller projector (8192 units in the
     paper); any number of views.
 
     Examples
@@ -208,7 +194,7 @@ class BarlowTwins(Objective):
         self, redundancy_weight: float = 5e-3, hidden: int = 512, width: int = 512
     ) -> None:
         super().__init__()
-        _check_weights(redundancy_weight=redundancy_weight)
+        check_not_negative(redundancy_weight=redundancy_weight)
         check_sizes(hidden=hidden, width=width)
         self.redundancy_weight = redundancy_weight
         self.hidden = hidden
@@ -220,8 +206,7 @@ class BarlowTwins(Objective):
 
     def terms(self, encoder: Encoder, batch: Batch) -> dict[str, Float[torch.Tensor, ""]]:
         """Two terms, ``invariance`` and ``redundancy``."""
-        h = represent(encoder, batch.views)
-        z = self.projector(h.flatten(0, 1)).unflatten(0, h.shape[:2])
+        z = embed(self.projector, represent(encoder, batch.views))
         return barlow_twins(z, self.redundancy_weight)
 
 
@@ -234,7 +219,7 @@ class VICReg(Objective):
     Parameters
     ----------
     variance_weight, invariance_weight, covariance_weight : float
-        Not negative; see `vicreg`.
+        At least 0; see `vicreg`.
     hidden : int
         Units of both hidden layers of the projector.
     width : int
@@ -248,8 +233,8 @@ class VICReg(Objective):
     References
     ----------
     A. Bardes, J. Ponce and Y. LeCun, "VICReg: variance-invariance-covariance regularization for
-    self-supervised learning", ICLR 2022. Departures: a smaller projector (8192 units in the
-    paper); any number of views.
+    self-supervised learning", ICLR 2022, section 4. Departures: a smaller projector (8192 units in
+    the paper); any number of views.
 
     Examples
     --------
@@ -271,7 +256,7 @@ class VICReg(Objective):
         width: int = 512,
     ) -> None:
         super().__init__()
-        _check_weights(
+        check_not_negative(
             variance_weight=variance_weight,
             invariance_weight=invariance_weight,
             covariance_weight=covariance_weight,
@@ -289,6 +274,5 @@ class VICReg(Objective):
 
     def terms(self, encoder: Encoder, batch: Batch) -> dict[str, Float[torch.Tensor, ""]]:
         """Three terms, ``variance``, ``invariance`` and ``covariance``."""
-        h = represent(encoder, batch.views)
-        z = self.projector(h.flatten(0, 1)).unflatten(0, h.shape[:2])
+        z = embed(self.projector, represent(encoder, batch.views))
         return vicreg(z, self.variance_weight, self.invariance_weight, self.covariance_weight)

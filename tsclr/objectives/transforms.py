@@ -14,7 +14,8 @@ from tsclr.batch import Batch
 from tsclr.distributed import own_rows, world_size
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent
-from tsclr.objectives.parts import check_sizes, numbered
+from tsclr.objectives.checks import check_sizes
+from tsclr.objectives.parts import numbered, precise
 
 __all__ = ["TransformPrediction", "apply_some"]
 
@@ -146,7 +147,7 @@ class TransformPrediction(Objective):
         augmentations = cast("Iterable[Augmentation]", self.augmentations)
         made = [apply_some(view, augmentations, batch.generator) for view in batch.views]
         h = represent(encoder, [views for views, _ in made]).flatten(0, 1)
-        logits = torch.cat([head(h) for head in self.heads], dim=1)
+        logits = precise(torch.cat([head(h) for head in self.heads], dim=1))
         applied = torch.cat([which for _, which in made]).to(logits.dtype)
         losses = binary_cross_entropy_with_logits(logits, applied, reduction="none").mean(0)
         names = numbered(_snake(type(each).__name__) for each in augmentations)

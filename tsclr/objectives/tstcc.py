@@ -15,14 +15,15 @@ from torch import nn
 from tsclr.batch import Batch
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent_steps
-from tsclr.objectives.parts import (
+from tsclr.objectives.checks import (
     check_horizon,
+    check_not_negative,
+    check_positive,
+    check_several,
     check_sizes,
-    check_temperature,
-    nt_xent,
-    projector,
-    step_nce,
 )
+from tsclr.objectives.infonce import nt_xent, step_nce
+from tsclr.objectives.parts import embed, projector
 
 __all__ = ["TSTCC", "TokenContext", "cross_view_prediction"]
 
@@ -43,6 +44,11 @@ def cross_view_prediction(
     future : (V, B, K, D) tensor
         The steps that came.
 
+    Returns
+    -------
+    scalar tensor
+        Mean over V·(V - 1)·B·K predictions.
+
     Raises
     ------
     ValueError
@@ -60,8 +66,7 @@ def cross_view_prediction(
     0.313...
     """
     n_views = len(predicted)
-    if n_views < 2:
-        raise ValueError(f"got the steps of {n_views} view, a view foretells another one")
+    check_several(views=n_views)
     others = torch.cat([future.roll(-shift, 0) for shift in range(1, n_views)], 2)
     foretold = predicted.repeat(1, 1, n_views - 1, 1)
     return step_nce(foretold.transpose(0, 1).flatten(1, 2), others.transpose(0, 1).flatten(1, 2))
@@ -120,17 +125,15 @@ class TSTCC(Objective):
     ----------
     horizon : int
         Steps of the other view that are foretold (K); the feature map needs more than that.
-    temporal : float
-        Weight of the temporal contrast (λ1), 0 or more.
-    contextual : float
-        Weight of the contextual contrast (λ2), 0 or more.
+    temporal_weight, contextual_weight : float
+        Weights of ``temporal`` and ``contextual`` (λ1 and λ2 of the paper), at least 0.
     temperature : float
-        Of the contextual contrast, greater than 0.
-    width, depth, heads : int
-        Features, layers and attention heads of the context; `heads` divides `width`.
+        Greater than 0; see `nt_xent`.
+    context_width, depth, heads : int
+        Features, layers and attention heads of the context; `heads` divides `context_width`.
     hidden : int
         Hidden units of the projector.
-    embedding : int
+    width : int
         Features of an embedding.
 
     Raises
@@ -160,57 +163,51 @@ class TSTCC(Objective):
     def __init__(
         self,
         horizon: int = 3,
-        temporal: float = 1.0,
-        contextual: float = 0.7,
+        temporal_weight: float = 1.0,
+        contextual_weight: float = 0.7,
         temperature: float = 0.2,
-        width: int = 64,
+        context_width: int = 64,
         depth: int = 4,
         heads: int = 4,
         hidden: int = 256,
-        embedding: int = 128,
+        width: int = 128,
     ) -> None:
         super().__init__()
-        check_sizes(
-            horizon=horizon, width=width, depth=depth, heads=heads, hidden=hidden,
-            embedding=embedding,
-        )  # fmt: skip
-        check_temperature(temperature)
-        _check_weights(temporal=temporal, contextual=contextual)
-        if width % heads:
-            raise ValueError(f"width is {width}, it must be a multiple of heads = {heads}")
+        check_not_negative(temporal_weight=temporal_weight, contextual_weight=contextual_weight)
+        check_positive(temperature=temperature)
+        check_sizes(horizon=horizon, hidden=hidden, width=width)
+        check_sizes(context_width=context_width, depth=depth, heads=heads)
+        if context_width % heads:
+            raise ValueError(
+                f"context_width is {context_width}, it must be a multiple of heads = {heads}"
+            )
         self.horizon = horizon
-        self.temporal = temporal
-        self.contextual = contextual
+        self.temporal_weight = temporal_weight
+        self.contextual_weight = contextual_weight
         self.temperature = temperature
-        self.width = width
+        self.context_width = context_width
         self.depth = depth
         self.heads = heads
         self.hidden = hidden
-        self.embedding = embedding
+        self.width = width
 
     def make(self, encoder: Encoder, n_windows: int) -> None:  # noqa: ARG002
         """Make the context, the K maps W_k side by side, and the projector."""
-        feature_width = encoder.feature_width
-        self.context = TokenContext(feature_width, self.width, self.depth, self.heads)
-        self.predictions = nn.Linear(self.width, self.horizon * feature_width)
-        self.projector = projector(self.width, self.hidden, self.embedding)
+        D = encoder.feature_width
+        self.context = TokenContext(D, self.context_width, self.depth, self.heads)
+        self.predictions = nn.Linear(self.context_width, self.horizon * D)
+        self.projector = projector(self.context_width, self.hidden, self.width)
 
     def terms(self, encoder: Encoder, batch: Batch) -> dict[str, Float[torch.Tensor, ""]]:
         """Two terms, ``temporal`` and ``contextual``."""
         z = represent_steps(encoder, batch.views).transpose(2, 3)
         check_horizon(z.shape[2], self.horizon)
         n_seen = 1 + int(torch.randint(z.shape[2] - self.horizon, (), generator=batch.generator))
-        context = self.context(z[:, :, :n_seen].flatten(0, 1))
-        predicted = self.predictions(context).unflatten(1, (self.horizon, -1))
+        context = self.context(z[:, :, :n_seen].flatten(0, 1)).unflatten(0, z.shape[:2])
+        predicted = self.predictions(context).unflatten(2, (self.horizon, -1))
         future = z[:, :, n_seen : n_seen + self.horizon]
-        embeddings = self.projector(context).unflatten(0, z.shape[:2])
-        temporal = cross_view_prediction(predicted.unflatten(0, z.shape[:2]), future)
-        contextual = nt_xent(embeddings, self.temperature)
-        return {"temporal": self.temporal * temporal, "contextual": self.contextual * contextual}
-
-
-def _check_weights(**weights: float) -> None:
-    """Raise ``ValueError`` for the first weight that is negative or not finite."""
-    for name, weight in weights.items():
-        if not 0 <= weight < float("inf"):
-            raise ValueError(f"{name} is {weight}, it must be finite and at least 0")
+        contextual = nt_xent(embed(self.projector, context), self.temperature)
+        return {
+            "temporal": self.temporal_weight * cross_view_prediction(predicted, future),
+            "contextual": self.contextual_weight * contextual,
+        }

@@ -11,7 +11,8 @@ from torch import nn
 from tsclr.batch import Batch
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective
-from tsclr.objectives.parts import check_sizes, numbered
+from tsclr.objectives.checks import check_sizes
+from tsclr.objectives.parts import numbered
 
 __all__ = ["Weighted"]
 
