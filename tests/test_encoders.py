@@ -86,6 +86,11 @@ def test_eval_output_does_not_depend_on_the_batch(encoder):
     torch.testing.assert_close(encoder(x)[1:2], encoder(x[1:2]), rtol=1e-4, atol=1e-5)
 
 
+def test_the_head_makes_of_the_map_what_the_encoder_makes_of_the_window(encoder):
+    x = windows()
+    torch.testing.assert_close(encoder.forward_head(encoder.forward_features(x)), encoder(x))
+
+
 def test_constant_windows_stay_finite(encoder):
     x = torch.full((2, 6, 128), 9.81)
     x[1] = 0

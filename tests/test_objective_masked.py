@@ -221,7 +221,7 @@ def test_after_a_short_training_it_beats_the_mean_of_the_window():
     objective = MaskedReconstruction(span=5).build(encoder, 100)
     optimizer = torch.optim.Adam([*encoder.parameters(), *objective.parameters()], lr=1e-2)
     generator = seeded(1)
-    for step in range(50):
+    for step in range(80):
         given = Batch([windows(32, step + 1, length=64).float()], generator=generator)
         optimizer.zero_grad()
         objective(encoder, given)["reconstruction"].backward()
