@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 import torch
 
-from tsclr import pretrain
 from tsclr.advise import (
     NONE,
     SCORE,
@@ -23,6 +22,7 @@ from tsclr.augment import Crop, Jitter, Rotate
 from tsclr.checkpoint import Checkpoint
 from tsclr.diagnostics import alignment, effective_rank, uniformity
 from tsclr.encoders import CNN1d
+from tsclr.learner import Stepper
 from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour
 from tsclr.settings import Data, Training
@@ -155,13 +155,13 @@ def test_scores_are_means_over_seeds_of_plain_windows_of_validation_subjects(
 
 
 def _count_steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    taken, take = [], pretrain.take_step
+    taken, take = [], Stepper.take
 
-    def counted(*given: Any) -> dict[str, float]:
+    def counted(*given: Any) -> dict[str, torch.Tensor]:
         taken.append(1)
         return take(*given)
 
-    monkeypatch.setattr(pretrain, "take_step", counted)
+    monkeypatch.setattr(Stepper, "take", counted)
     return taken
 
 
@@ -180,19 +180,19 @@ def test_an_interrupted_advice_makes_only_the_missing_runs(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    steps, take = _count_steps(monkeypatch), pretrain.take_step
-    n_steps = len(list(pretrain.batches(_n_train(tiny_store), Training(batch_size=32))))
+    steps, take = _count_steps(monkeypatch), Stepper.take
+    n_steps = _n_train(tiny_store) // 32
 
-    def interrupted(*given: Any) -> dict[str, float]:
+    def interrupted(*given: Any) -> dict[str, torch.Tensor]:
         if len(steps) == 2 * n_steps + 1:
             raise KeyboardInterrupt
         return take(*given)
 
-    monkeypatch.setattr(pretrain, "take_step", interrupted)
+    monkeypatch.setattr(Stepper, "take", interrupted)
     with pytest.raises(KeyboardInterrupt):
         tiny_advise(tiny_store, tmp_path)
     assert len(list(tmp_path.glob("*/*/checkpoint.safetensors"))) == 2
-    monkeypatch.setattr(pretrain, "take_step", take)
+    monkeypatch.setattr(Stepper, "take", take)
     steps.clear()
     again = tiny_advise(tiny_store, tmp_path)
     assert len(steps) == 6 * n_steps

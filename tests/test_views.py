@@ -23,6 +23,14 @@ def windows():
     return Windows.sliding(store, 20, 10)
 
 
+def seen(chains, pairing, windows, index):
+    """What `Views` makes of windows and of partners drawn for them."""
+    partners = [pairing.partner(index, windows) for _ in chains[1:]]
+    members = torch.from_numpy(np.stack([index, *partners]))
+    x = windows.__getitems__(members.flatten())
+    return Views(chains, pairing, windows, CPU)(members, x)
+
+
 def test_a_list_is_for_both_views():
     weak = [Jitter(0.1)]
     first, second = pipelines(weak, CHANNELS)
@@ -33,7 +41,7 @@ def test_a_list_is_for_both_views():
 def test_named_pipelines_make_a_view_each(windows):
     named = pipelines({"plain": [], "louder": [Scale(0.0), Jitter(1.0)], "same": []}, CHANNELS)
     index = np.array([3, 0, 5])
-    plain, louder, same = Views(named, SameWindow(), CPU)(windows, index)
+    plain, louder, same = seen(named, SameWindow(), windows, index).views
     assert torch.equal(plain, windows.__getitems__(index))
     assert torch.equal(same, plain)
     assert 0.8 < (louder - plain).std() < 1.2
@@ -48,8 +56,8 @@ def test_one_pipeline_by_name_is_refused(views):
 def test_further_views_are_of_positives_drawn_each_for_itself(windows):
     torch.manual_seed(0)
     index = np.full(200, 10)
-    views = Views(pipelines({"a": [], "b": [], "c": []}, CHANNELS), Neighbour(0.4), CPU)
-    own, *positives = views(windows, index)
+    three = pipelines({"a": [], "b": [], "c": []}, CHANNELS)
+    own, *positives = seen(three, Neighbour(0.4), windows, index).views
     near = {tuple(windows[i].flatten().tolist()) for i in range(8, 13)}
     assert torch.equal(own, windows.__getitems__(index))
     for positive in positives:
@@ -60,7 +68,7 @@ def test_further_views_are_of_positives_drawn_each_for_itself(windows):
 def test_a_view_of_one_sensor_has_nothing_of_the_others(windows):
     index = np.arange(8)
     noisy = pipelines([Jitter(1.0)], CHANNELS)
-    acc, gyr = Views(noisy, OtherSensor("acc", "gyr"), CPU)(windows, index)
+    acc, gyr = seen(noisy, OtherSensor("acc", "gyr"), windows, index).views
     assert not acc[:, 3:].any()
     assert not gyr[:, :3].any()
     assert acc[:, :3].all()
@@ -82,7 +90,28 @@ def test_windows_without_a_partner_are_left_out_and_counted(caplog):
     assert len(with_partners(windows, SameWindow())) == 14
 
 
-def test_views_that_mix_windows_are_refused():
+def test_a_batch_tells_where_its_windows_lie(windows):
+    index = np.array([3, 0, 5])
+    batch = seen(pipelines([], CHANNELS), SameWindow(), windows, index)
+    assert torch.equal(batch.windows, torch.tensor([[3, 0, 5]] * 2))
+    assert batch.starts.tolist() == [[30 / 50, 0.0, 1.0]] * 2
+    assert not batch.recordings.any()
+    assert batch.labels is None
+
+
+def test_labels_are_shown_to_those_who_read_them_alone():
+    labels = np.repeat([0, -1, 1], [40, 20, 40])
+    store = Store.build(
+        [recording(100, "s1", channels=CHANNELS, labels=labels, classes=("slow", "fast"))]
+    )
+    windows = Windows.sliding(store, 20, 10)
+    members = torch.arange(len(windows)).expand(2, -1)
+    views = Views(pipelines([], CHANNELS), SameWindow(), windows, CPU, reads_labels=True)
+    told = views(members, windows.__getitems__(members.flatten())).labels
+    assert told.tolist() == [0, 0, 0, -1, -1, -1, 1, 1, 1]
+
+
+def test_views_that_mix_windows_are_refused(windows):
     mixing = pipelines([Jitter(), Chain([Mixup()])], CHANNELS)
     with pytest.raises(ValueError, match="Mixup mixes windows"):
-        Views(mixing, SameWindow(), CPU)
+        Views(mixing, SameWindow(), windows, CPU)

@@ -79,7 +79,7 @@ def spec_of(obj: Any) -> Any:
     --------
     >>> from tsclr.pairs import Neighbour
     >>> spec_of(Neighbour(seconds=3.0))
-    {'class': 'Neighbour', 'seconds': 3.0}
+    {'class': 'Neighbour', 'seconds': 3.0, 'gap': 0.0}
     """
     if obj is None or isinstance(obj, bool | int | float | str):
         return obj
