@@ -71,6 +71,9 @@ def _figure(metrics: pd.DataFrame, runs: list[str], drawn: list[str]) -> Figure:
         _panel(axes, metrics, runs, name)
     for axes in panels[len(drawn) :]:
         axes.set_visible(False)
+    for axes in panels[max(0, len(drawn) - 3) : len(drawn)]:
+        axes.set_xlabel("epoch")
+        axes.tick_params(labelbottom=True)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower left", ncols=min(4, len(runs)))
     return figure
@@ -89,7 +92,6 @@ def _panel(axes: Axes, metrics: pd.DataFrame, runs: list[str], name: str) -> Non
         )  # fmt: skip
     axes.set_title(title, pad=18, color=INK)
     axes.text(0, 1.045, hint, transform=axes.transAxes, color=SOFT, fontsize=8)
-    axes.set_xlabel("epoch")
     axes.grid(visible=False, axis="x")
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(4))
