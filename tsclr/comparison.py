@@ -14,6 +14,8 @@ from tsclr.settings import Training
 
 SHOWN = ("loss", "effective_rank", "alignment", "uniformity", "subject_shortcut")
 """Metrics of the last epoch that the table tells."""
+FIELDS = tuple(Training.__dataclass_fields__)
+"""Settings of this version; those of a run by another one are passed over."""
 
 log = logging.getLogger(__name__)
 
@@ -85,9 +87,6 @@ def _state(metrics: list[dict[str, Any]], training: Training) -> str:
     if metrics and metrics[-1]["effective_rank"] < training.min_rank:
         return "collapsed"
     return "done" if is_over(metrics, training) else "unfinished"
-
-
-FIELDS = tuple(Training.__dataclass_fields__)
 
 
 def write_comparison(runs: dict[str, dict[str, Any]], out: Path) -> Path:

@@ -177,8 +177,9 @@ def learn(
                     bar.show(state.step, state.means()["loss"], speed)
                 if saves:
                     save()
-            state.means()  # complains of a loss that is not finite, before features are looked at
+            means = state.means()  # a loss that is not finite is told before features are looked at
             state.close_epoch(
+                means,
                 **done_by_first(lambda: watch(state.result, watched, training.seed)),
                 learning_rate=learning_rate(state.step - 1, n_steps, training),
                 windows_per_second=steps.in_epoch * steps.size / state.seconds,

@@ -117,15 +117,17 @@ class State:
             )
         return {name: value / self.counted for name, value in ({"loss": loss} | means).items()}
 
-    def close_epoch(self, **row: Any) -> None:
+    def close_epoch(self, means: dict[str, float], **row: Any) -> None:
         """Turn what was summed into the metrics of an epoch.
 
         Parameters
         ----------
+        means : dict
+            As `means` gives them at the last step.
         **row
             What else is to be told of it.
         """
-        told = {"epoch": len(self.metrics) + 1} | self.means() | row
+        told = {"epoch": len(self.metrics) + 1} | means | row
         self.metrics.append(told | {"seconds": self.seconds})
         self.sums, self.counted, self.seconds = {}, 0, 0.0
 
