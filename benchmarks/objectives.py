@@ -24,10 +24,9 @@ from rich.progress import track
 
 from benchmarks.results_folder import keep
 from tsclr.checkpoint import FILE
-from tsclr.cli import parse_pretraining
+from tsclr.cli import read_config
 from tsclr.files import replacing
 from tsclr.objectives import Objective
-from tsclr.parser import Parser
 from tsclr.pretrain import pretrain
 from tsclr.probe import METHODS, PRETRAINED, probe
 from tsclr.runs import METRICS
@@ -48,10 +47,7 @@ WITH_BASELINES = OBJECTIVES[0]
 
 def shipped(objective: str) -> Any:
     """What the shipped config of an objective gives `pretrain`."""
-    parser = Parser()
-    parser.add_argument("--config", action="config")
-    config = f"configs/{objective.lower()}_hapt.yaml"
-    return parse_pretraining(parser, [config], skip={"resume", "out"})
+    return read_config(Path("configs", f"{objective.lower()}_hapt.yaml"))
 
 
 def run_of(folder: Path, source: str, objective: str) -> Path:

@@ -3,7 +3,8 @@
 For each encoder, batch and precision: windows per second of whole steps (reading, views, forward,
 backward, optimiser), the share of reading and views, and the floating point operations of the
 matrix products and convolutions of a step per second as a part of what a large square matrix
-product reaches in the same precision on the same machine. A window is one view of a window.
+product, and a large convolution, reach in the same precision on the same machine. A window is one
+view of a window.
 """
 
 import sys
@@ -18,6 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.results_folder import keep
 from tsclr.demo import VIEWS
 from tsclr.encoders import CNN1d, Encoder, ResNet1d, Transformer
+from tsclr.encoders.convolutional import convolve
 from tsclr.learner import HALF, Learner, Stepper, check_precision
 from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour
@@ -62,6 +64,19 @@ def matmul_rate(device: torch.device, precision: str) -> float:
     n, kind = MATRIX[device.type], HALF.get(precision, torch.float32)
     a, b = torch.randn(2, n, n, device=device).to(kind)
     return 2 * n**3 / timed(device, lambda: a @ b, 9)
+
+
+def convolution_rate(device: torch.device, precision: str) -> float:
+    """Floating point operations per second of a large convolution over rows.
+
+    torch computes products and convolutions by different libraries, either of which can be far from
+    what the machine does.
+    """
+    n, width, steps, kernel = 512, 256, 32, 5
+    x = torch.randn(n, steps, width, device=device).to(HALF.get(precision, torch.float32))
+    weight = torch.randn(width, width, kernel, device=device).to(x.dtype)
+    seconds = timed(device, lambda: convolve(x, weight, 1, kernel // 2), 9)
+    return 2 * n * steps * width * width * kernel / seconds
 
 
 def batches(windows: Windows, training: Training, device: torch.device) -> Iterator[Any]:
@@ -113,14 +128,15 @@ def main(device_name: str) -> None:
     """Measure everything that the device can do, and keep it."""
     device = pick_device(device_name)
     windows = Windows.sliding(Store.load("synthetic"), 128, 16)
-    rows, rates = [], {}
+    rows, products, convolutions = [], {}, {}
     for precision in ("fp32", "bf16", "fp16"):
         try:
             check_precision(precision, device)
         except ValueError as refused:
             sys.stdout.write(f"{refused}\n")
             continue
-        rates[precision] = matmul_rate(device, precision)
+        products[precision] = matmul_rate(device, precision)
+        convolutions[precision] = convolution_rate(device, precision)
         for name, size, compiled in (
             (name, size, compiled)
             for name in ENCODERS
@@ -129,14 +145,17 @@ def main(device_name: str) -> None:
             if not compiled or (device.type == "cuda" and precision != "fp16")
         ):
             row = measure(name, size, precision, compiled, windows, device)
-            row["of_matmul_rate"] = row["flop_per_second"] / rates[precision]
+            row["of_matmul_rate"] = row["flop_per_second"] / products[precision]
+            row["of_convolution_rate"] = row["flop_per_second"] / convolutions[precision]
             rows.append(row)
             sys.stdout.write(f"{row}\n")
             sys.stdout.flush()
     card = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-    keep(
-        f"step_rate_{device.type}", {"device": card, "matmul_flop_per_second": rates, "rows": rows}
-    )
+    rates = {
+        "matmul_flop_per_second": products,
+        "convolution_flop_per_second": convolutions,
+    }
+    keep(f"step_rate_{device.type}", {"device": card, **rates, "rows": rows})
 
 
 if __name__ == "__main__":

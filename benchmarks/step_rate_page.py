@@ -8,7 +8,12 @@ DEVICES = ("cpu", "cuda")
 HEAD = (
     *("encoder", "batch", "precision"),
     *("windows/s", "ms", "reading and views", "GFLOP a step", "of the matmul rate"),
+    "of the convolution rate",
 )
+RATES = {
+    "matrix products": "matmul_flop_per_second",
+    "convolutions": "convolution_flop_per_second",
+}
 
 
 def tables() -> str:
@@ -22,19 +27,23 @@ def tables() -> str:
 
 def told(figures: dict[str, Any]) -> str:
     """Circumstances, the rate of matrix products, and the rows."""
-    facts, rates = figures["circumstances"], figures["matmul_flop_per_second"]
+    facts = figures["circumstances"]
     device = facts["processor"] if figures["device"] == "cpu" else figures["device"]
     threads = f", {facts['threads']} threads" if figures["device"] == "cpu" else ""
     version = facts["packages"]["torch"]
-    products = ", ".join(f"{name} {rate / 1e12:.3g}" for name, rate in rates.items())
+    rates = "; ".join(
+        f"{what} {', '.join(f'{name} {rate / 1e12:.3g}' for name, rate in figures[key].items())}"
+        for what, key in RATES.items()
+        if key in figures
+    )
     about = f"torch {version}, commit {facts['commit']}, {facts['date']}."
     lines = [
         f"**{device}{threads}**",
         "",
-        f"Matrix products, TFLOP/s: {products}. {about} {facts.get('note', '')}".strip(),
+        f"TFLOP/s of {rates}. {about} {facts.get('note', '')}".strip(),
         "",
         f"| {' | '.join(HEAD)} |",
-        "|---|---:|---|---:|---:|---:|---:|---:|",
+        "|---|---:|---|---:|---:|---:|---:|---:|---:|",
         *(f"| {' | '.join(line(row))} |" for row in figures["rows"]),
     ]
     return "\n".join(lines)
@@ -50,5 +59,8 @@ def line(row: dict[str, Any]) -> list[str]:
         f"{row['milliseconds']:.1f}",
         f"{100 * row['views_share']:.0f} %",
         f"{row['gflop_per_step']:.0f}",
-        f"{100 * row['of_matmul_rate']:.1f} %",
+        *(
+            f"{100 * row[share]:.1f} %" if share in row else "not measured"
+            for share in ("of_matmul_rate", "of_convolution_rate")
+        ),
     ]

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from tsclr.batch import Batch
+from tsclr.cli import read_config
 from tsclr.encoders import Encoder
 from tsclr.objectives import Objective
 from tsclr.specs import subclasses
@@ -31,12 +32,7 @@ def config_of(kind: type[Objective]) -> Path:
 @functools.cache
 def parsed(kind: type[Objective]) -> Any:
     """What the shipped config of an objective gives `pretrain`."""
-    from tsclr.cli import parse_pretraining
-    from tsclr.parser import Parser
-
-    parser = Parser()
-    parser.add_argument("--config", action="config")
-    return parse_pretraining(parser, [str(config_of(kind))], {"resume", "out"})
+    return read_config(config_of(kind))
 
 
 def learner(kind: type[Objective], seed: int = 0) -> tuple[Encoder, Objective]:

@@ -9,15 +9,13 @@ import torch
 
 from tests.objectives import batch, learner
 from tsclr.encoders import CNN1d, Encoder
-from tsclr.learner import Learner, Stepper, _without_memory, check_precision
+from tsclr.learner import BF16_HARDWARE, Learner, Stepper, _without_memory, check_precision
 from tsclr.objectives import NTXent, Objective
 from tsclr.optimisers import optimizer_for
 from tsclr.settings import Training
 
 CPU = torch.device("cpu")
-HAS_BF16 = torch.cpu.get_capabilities().get("avx512_bf16") or torch.cpu.get_capabilities().get(
-    "amx_bf16"
-)
+HAS_BF16 = any(map(torch.cpu.get_capabilities().get, BF16_HARDWARE))
 
 
 def stepper(given: tuple[Encoder, Objective] | None = None, **settings: object) -> Stepper:
@@ -161,8 +159,9 @@ def test_precision_without_hardware_is_refused(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(ValueError, match=r"precision fp16: this processor"):
         check_precision("fp16", CPU)
     check_precision("fp32", CPU)
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
-    check_precision("bf16", CPU)
+    for kind in BF16_HARDWARE:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda kind=kind: {kind: True})
+        check_precision("bf16", CPU)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda emulated: False)
     with pytest.raises(ValueError, match="this GPU has none"):
         check_precision("bf16", torch.device("cuda"))

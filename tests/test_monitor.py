@@ -94,19 +94,19 @@ def test_one_group_or_too_few_windows_tell_nothing() -> None:
 
 
 def row(rank: float, dead: int = 0) -> dict[str, float]:
-    return {"epoch": 4, "effective_rank": rank, "dead_features": dead}
+    return {"epoch": 4, "effective_rank": rank, "dead_features": dead, "num_features": 16}
 
 
 @pytest.mark.parametrize("bad", [row(1.2), row(9.0, dead=16)])
 def test_a_collapse_is_told_with_advice(bad: dict[str, float]) -> None:
     with pytest.raises(CollapseError, match=r"epoch 4: effective rank .* of 16 .*NTXent"):
-        check_collapse([row(9.0), bad], 16, Training())
+        check_collapse([row(9.0), bad], Training())
 
 
 def test_health_is_no_collapse() -> None:
-    check_collapse([], 16, Training())
-    check_collapse([row(1.2), row(9.0, dead=15)], 16, Training())
-    check_collapse([row(1.2)], 16, Training(min_rank=0.0))
+    check_collapse([], Training())
+    check_collapse([row(1.2), row(9.0, dead=15)], Training())
+    check_collapse([row(1.2)], Training(min_rank=0.0))
 
 
 @pytest.mark.parametrize("setting", [{"min_rank": 1e6}])

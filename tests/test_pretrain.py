@@ -165,6 +165,14 @@ def test_a_silent_sensor_has_scale_one() -> None:
     assert sensor_scale(Windows.sliding(Store.build([silent]), 128, 64), 0).tolist() == [1.0] * 3
 
 
+def test_channels_of_one_word_are_sensors_of_their_own() -> None:
+    signal = np.tile(np.float32([3.0, 40.0]), (500, 1))
+    two = Recording(
+        signal=signal, sample_rate=50.0, channels=("pulse", "humidity"), subject="1", name="two"
+    )
+    assert sensor_scale(Windows.sliding(Store.build([two]), 128, 64), 0).tolist() == [3.0, 40.0]
+
+
 def test_whitening_is_fitted_on_neighbours_at_the_end(tiny_run: Path, tiny_store: Path) -> None:
     checkpoint = Checkpoint.load(tiny_run)
     split = checkpoint.settings["split"]

@@ -297,6 +297,21 @@ def parse_pretraining(parser: "Parser", words: list[str], skip: set[str | int]) 
     return parser.instantiate(parser.parse_args(words))
 
 
+def read_config(config: Path) -> Any:
+    """What a config gives `tsclr.pretrain.pretrain`, all but the folder, as attributes.
+
+    Parameters
+    ----------
+    config : Path
+        YAML file, as `tsclr pretrain` takes it.
+    """
+    from tsclr.parser import Parser
+
+    parser = Parser(prog="tsclr pretrain")
+    parser.add_argument("--config", action="config")
+    return parse_pretraining(parser, [str(config)], skip={"resume", "out"})
+
+
 def _advise(given: Any) -> None:
     """Rank the views of a pipeline and keep the ranking beside the runs."""
     from tsclr.advise import advise

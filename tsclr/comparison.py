@@ -8,7 +8,7 @@ import pandas as pd
 
 from tsclr import report
 from tsclr.checkpoint import FILE, Checkpoint
-from tsclr.monitor import is_over
+from tsclr.monitor import has_collapsed, is_over
 from tsclr.runs import told_circumstances
 from tsclr.settings import Training
 
@@ -84,7 +84,7 @@ def _row(name: str, settings: dict[str, Any]) -> dict[str, Any]:
 
 def _state(metrics: list[dict[str, Any]], training: Training) -> str:
     """Whether a run has ended, and how."""
-    if metrics and metrics[-1]["effective_rank"] < training.min_rank:
+    if has_collapsed(metrics, training):
         return "collapsed"
     return "done" if is_over(metrics, training) else "unfinished"
 

@@ -20,6 +20,8 @@ from tsclr.objectives import Objective
 from tsclr.settings import Training
 
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
+BF16_HARDWARE = ("amx_bf16", "avx512_bf16", "bf16")
+"""Names of instructions, on Intel and AMD, and on ARM, as torch knows them."""
 Encode = Callable[..., torch.Tensor]
 
 
@@ -168,8 +170,7 @@ def check_precision(precision: str, device: torch.device) -> None:
     if precision == "fp32":
         return
     if device.type == "cpu":
-        known = torch.cpu.get_capabilities()
-        if precision == "bf16" and (known.get("amx_bf16") or known.get("avx512_bf16")):
+        if precision == "bf16" and any(map(torch.cpu.get_capabilities().get, BF16_HARDWARE)):
             return
         raise ValueError(
             f"training.precision {precision}: this processor would only emulate it, more slowly "

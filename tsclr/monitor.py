@@ -81,6 +81,7 @@ def watch(encoder: Encoder, views: Views, seed: int) -> dict[str, float]:
         "uniformity": float(uniformity(first - centre)),
         "effective_rank": float(effective_rank(first - centre)),
         "dead_features": int(dead_features(first)),
+        "num_features": encoder.num_features,
     }
     return told | _shortcuts(first, views, index)
 
@@ -97,33 +98,54 @@ def _shortcuts(
     return {name: float(value) for name, value in found.items() if value is not None}
 
 
-def check_collapse(metrics: list[dict[str, Any]], num_features: int, training: Training) -> None:
+def has_collapsed(metrics: list[dict[str, Any]], training: Training) -> bool:
+    """Whether the last epoch ended with all features dead, or below the least effective rank.
+
+    Parameters
+    ----------
+    metrics : list of dict
+        Of the epochs so far.
+    training : Training
+        Holds the least effective rank.
+
+    Examples
+    --------
+    >>> row = {"effective_rank": 1.2, "dead_features": 3, "num_features": 16}
+    >>> has_collapsed([row], Training()), has_collapsed([row], Training(min_rank=1.0))
+    (True, False)
+    """
+    if not metrics:
+        return False
+    last = metrics[-1]
+    all_dead = last["dead_features"] == last["num_features"]
+    return all_dead or last["effective_rank"] < training.min_rank
+
+
+def check_collapse(metrics: list[dict[str, Any]], training: Training) -> None:
     """Stop a run that learns nothing any more.
 
     Parameters
     ----------
     metrics : list of dict
         Of the epochs so far.
-    num_features : int
-        Length of a representation.
     training : Training
         Holds the least effective rank.
 
     Raises
     ------
     CollapseError
-        If the last epoch ended with all features dead, or below the least effective rank.
+        If it `has_collapsed`.
     """
-    if not metrics:
+    if not has_collapsed(metrics, training):
         return
-    rank, dead = metrics[-1]["effective_rank"], metrics[-1]["dead_features"]
-    if dead == num_features or rank < training.min_rank:
-        raise CollapseError(
-            f"the encoder collapsed in epoch {metrics[-1]['epoch']}: effective rank {rank:.2f}, "
-            f"{dead} of {num_features} features dead (the same for every window); lower "
-            "training.learning_rate, weaken the views, or take an objective with negatives such "
-            f"as NTXent. training.min_rank (now {training.min_rank:g}) sets what counts as collapse"
-        )
+    last = metrics[-1]
+    raise CollapseError(
+        f"the encoder collapsed in epoch {last['epoch']}: effective rank "
+        f"{last['effective_rank']:.2f}, {last['dead_features']} of {last['num_features']} features "
+        "dead (the same for every window); lower training.learning_rate, weaken the views, or take "
+        "an objective with negatives such as NTXent. training.min_rank (now "
+        f"{training.min_rank:g}) sets what counts as collapse"
+    )
 
 
 def is_over(metrics: list[dict[str, Any]], training: Training) -> bool:

@@ -46,6 +46,7 @@ from tsclr.runs import State, describe
 from tsclr.settings import Data, Training, fingerprints, place
 from tsclr.specs import spec_of
 from tsclr.steps import Steps, gather_for, read, seed_of
+from tsclr.types import sensor_name
 from tsclr.views import Views, pipelines, with_partners
 from tsclr.windows import Windows
 
@@ -161,7 +162,7 @@ def learn(
     numbers = range(state.step, n_steps)
     gather = gather_for(seen.windows, device)
     batches = read(steps, numbers, gather, training.workers, pinned=device.type == "cuda")
-    check_collapse(state.metrics, state.encoder.num_features, training)
+    check_collapse(state.metrics, training)
     with Bar(n_steps, state.step, shown=rank() == 0) as bar:
         while not is_over(state.metrics, training):
             began = time.perf_counter() - state.seconds
@@ -189,7 +190,7 @@ def learn(
             last = state.metrics[-1]
             bar.show(state.step, last["loss"], last["windows_per_second"])
             log.info("%s", summary(last, training.epochs))
-            check_collapse(state.metrics, state.encoder.num_features, training)
+            check_collapse(state.metrics, training)
 
 
 def draw(
@@ -249,7 +250,7 @@ def sensor_scale(windows: Windows, seed: int) -> Float[torch.Tensor, " C"]:
     generator = torch.Generator().manual_seed(seed)
     drawn = torch.randperm(len(windows), generator=generator)[:N_SCALED]
     power = windows.__getitems__(drawn).double().square().mean((0, 2))
-    sensors = [channel.rpartition("_")[0] for channel in windows.store.channels]
+    sensors = [sensor_name(channel) for channel in windows.store.channels]
     same = torch.tensor([[one == other for other in sensors] for one in sensors]).double()
     scale = (same @ power / same.sum(1)).sqrt()
     return torch.where(scale > 0, scale, 1.0).float()
