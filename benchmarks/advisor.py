@@ -30,11 +30,12 @@ from tsclr.augment import Augmentation
 from tsclr.checkpoint import Checkpoint
 from tsclr.encoders import CNN1d
 from tsclr.features import N_PAIRS, encode
+from tsclr.heads import linear
 from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour
-from tsclr.probe import Cell, Task, linear
 from tsclr.settings import Data, Training
 from tsclr.specs import from_spec
+from tsclr.task import Contender, Task
 from tsclr.windows import Windows
 
 SOURCES = ("hapt", "motionsense")
@@ -91,8 +92,8 @@ def labelled(source: str, out: Path) -> pd.DataFrame:
         encoder = Checkpoint.load(run_folder(out, views, seed)).encoder()
         moments = StandardScaler().fit(encode(encoder, streams, drawn))
         features = np.asarray(moments.transform(encode(encoder, windows)))
-        cell = Cell(name, "linear", features, linear)
-        scores = {f"macro_f1_{n}": cell.choose(task, n)[1] for n in BUDGETS}
+        contender = Contender(name, "linear", features, linear)
+        scores = {f"macro_f1_{n}": contender.choose(task, n)[1] for n in BUDGETS}
         rows.append({"views": name} | scores)
     columns = [f"macro_f1_{n}" for n in BUDGETS]
     return pd.DataFrame(rows).groupby("views", as_index=False).agg(dict.fromkeys(columns, "mean"))

@@ -24,7 +24,7 @@ from rich.progress import track
 
 from benchmarks.results_folder import keep
 from tsclr.checkpoint import FILE
-from tsclr.cli import read_config
+from tsclr.config import read_config
 from tsclr.files import replacing
 from tsclr.objectives import Objective
 from tsclr.pretrain import pretrain

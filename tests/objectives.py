@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from tsclr.batch import Batch
-from tsclr.cli import read_config
+from tsclr.config import read_config
 from tsclr.encoders import Encoder
 from tsclr.objectives import Objective
 from tsclr.specs import subclasses

@@ -4,8 +4,8 @@ import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from tsclr.encoders import CNN1d
-from tsclr.finetune import FineTuned
+from tsclr.encoders import CNN1d, Concat, Encoder, ResNet1d, Transformer
+from tsclr.finetune import FineTuned, last_block
 
 
 @pytest.fixture
@@ -47,3 +47,59 @@ def test_the_same_seed_gives_the_same_answer(waves: tuple) -> None:
 def test_asking_before_fitting_is_refused(waves: tuple) -> None:
     with pytest.raises(NotFittedError):
         FineTuned(CNN1d(3, width=8)).predict(waves[0])
+
+
+def test_the_last_block_is_all_that_moves(waves: tuple) -> None:
+    encoder = CNN1d(3, width=8).eval()
+    fitted = FineTuned(encoder, steps=3, trained="last-block", encoder_rate=1e-2).fit(*waves)
+    moved = {
+        name
+        for name, tensor in fitted.encoder_.named_parameters()
+        if not torch.equal(tensor, dict(encoder.named_parameters())[name])
+    }
+    assert moved == {name for name, _ in encoder.named_parameters() if name.startswith("layers.2.")}
+
+
+@pytest.mark.parametrize(
+    ("encoder", "expected"),
+    [
+        (ResNet1d(3), "stages.2."),
+        (Transformer(3, depth=2), ("layers.1.", "norm.")),
+        (Concat(6, [CNN1d(6), CNN1d(6)]), ("encoders.0.layers.2", "encoders.1.layers.2")),
+    ],
+    ids=["ResNet1d", "Transformer", "Concat"],
+)  # fmt: skip
+def test_what_the_last_block_is(encoder: Encoder, expected: str | tuple[str, ...]) -> None:
+    found = {id(parameter) for parameter in last_block(encoder)}
+    names = [name for name, parameter in encoder.named_parameters() if id(parameter) in found]
+    assert names
+    assert names == [name for name, _ in encoder.named_parameters() if name.startswith(expected)]
+
+
+def test_the_linear_layer_comes_first(waves: tuple) -> None:
+    encoder = CNN1d(3, width=8).eval()
+    fitted = FineTuned(encoder, steps=4, linear_steps=4).fit(*waves)
+    for name, tensor in encoder.named_parameters():
+        assert torch.equal(dict(fitted.encoder_.named_parameters())[name], tensor), name
+    assert fitted.head_[1].weight.abs().sum() > 0
+    later = FineTuned(encoder, steps=4, linear_steps=3).fit(*waves).encoder_.state_dict()
+    assert any(not torch.equal(later[name], t) for name, t in encoder.state_dict().items())
+
+
+def test_from_scratch_batch_norm_learns_and_views_are_seen(waves: tuple) -> None:
+    seen = []
+
+    def view(x: torch.Tensor) -> torch.Tensor:
+        seen.append(x.shape)
+        return x + 0.01 * torch.randn_like(x)
+
+    X, y = waves
+    torch.manual_seed(0)
+    model = FineTuned(
+        CNN1d(3, width=8), steps=60, encoder_rate=2e-3, from_scratch=True, view=view, batch_size=16
+    )
+    fitted = model.fit(X[::2], y[::2])
+    assert (fitted.predict(X[1::2]) == y[1::2]).mean() > 0.9
+    assert seen == [(16, 3, 64)] * 60
+    assert fitted.encoder_.layers[0][0].norm.num_batches_tracked == 60
+    assert not fitted.encoder_.training

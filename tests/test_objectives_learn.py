@@ -1,4 +1,8 @@
-"""Every objective learns: minutes of training beat the untrained encoder, and none collapses."""
+"""Every objective learns: minutes of training beat the untrained encoder, and none collapses.
+
+Nothing is chosen here, so all subjects that training has not seen are judged on, those of
+validation as well: three test subjects alone differ by more than the gain that is asked for.
+"""
 
 import dataclasses
 import sys
@@ -35,10 +39,10 @@ def store() -> Store:
     return Store.load("synthetic")
 
 
-def few_label_score(encoder: Encoder, store: Store, test: tuple[str, ...]) -> float:
-    """Macro F1 of a logistic regression on few labels, mean over draws, on the test subjects."""
+def few_label_score(encoder: Encoder, store: Store, train: list[str]) -> float:
+    """Macro F1 of a logistic regression on few labels of `train`, mean over draws, on the rest."""
     windows = Windows.labelled(store, 128, 64)
-    h, is_test = encode(encoder, windows), np.isin(windows.subjects, test)
+    h, is_test = encode(encoder, windows), ~np.isin(windows.subjects, train)
     pool, scores = np.flatnonzero(~is_test), []
     for draw in range(DRAWS):
         drawn = pool[draw_budget(windows.labels[pool], LABELS, store.classes, draw)]
@@ -62,12 +66,11 @@ def test_a_short_run_beats_the_untrained_encoder(kind, store: Store, tmp_path: P
         tmp_path / "run",
     )  # fmt: skip
     checkpoint = Checkpoint.load(run)
-    test = tuple(checkpoint.settings["split"]["test"])
+    train = checkpoint.settings["split"]["train"]
     torch.manual_seed(SEED)
     untrained = given.encoder(C).eval()
-    streams = Windows.sliding(store, 128, 64, checkpoint.settings["split"]["train"])
-    untrained.input_scale.copy_(sensor_scale(streams, SEED))
-    scores = [few_label_score(each, store, test) for each in (untrained, checkpoint.encoder())]
+    untrained.input_scale.copy_(sensor_scale(Windows.sliding(store, 128, 64, train), SEED))
+    scores = [few_label_score(each, store, train) for each in (untrained, checkpoint.encoder())]
     rank = checkpoint.settings["metrics"][-1]["effective_rank"]
     told = f"{kind.__name__}: {scores[0]:.3f} untrained, {scores[1]:.3f} trained, rank {rank:.0f}"
     sys.stdout.write(f"{told}\n")

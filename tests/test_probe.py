@@ -12,22 +12,14 @@ from sklearn.preprocessing import StandardScaler
 from tsclr.checkpoint import Checkpoint
 from tsclr.embed import Embedder
 from tsclr.encoders import CNN1d
+from tsclr.heads import FROZEN, knn
 from tsclr.objectives import NTXent
 from tsclr.pretrain import start
-from tsclr.probe import (
-    FROZEN,
-    PRETRAINED,
-    RANDOM,
-    STATISTICS,
-    Cell,
-    Task,
-    encoders,
-    knn,
-    probe,
-)
+from tsclr.probe import PRETRAINED, RANDOM, STATISTICS, encoders, probe
 from tsclr.settings import Training
 from tsclr.splits import LeakError, Split
 from tsclr.store import Store
+from tsclr.task import Contender, Task
 from tsclr.windows import Windows
 
 
@@ -110,10 +102,10 @@ def test_choices_do_not_look_at_the_test_side(tiny_run: Path, tiny_store: Path) 
     windows = Windows.labelled(Store.open(tiny_store), 128, 64)
     split = Split(("01", "02"), ("03",), ("04",))
     inputs = Embedder(tiny_run).transform(windows.__getitems__(range(len(windows))).numpy())
-    cell = Cell("any", "linear", inputs, FROZEN["linear"])
-    chosen, score = cell.choose(Task(windows, windows.store.classes, split, draws=2), 5)
+    contender = Contender("any", "linear", inputs, FROZEN["linear"])
+    chosen, score = contender.choose(Task(windows, windows.store.classes, split, draws=2), 5)
     windows.labels[windows.subjects == "04"] = 0
-    again, same = cell.choose(Task(windows, windows.store.classes, split, draws=2), 5)
+    again, same = contender.choose(Task(windows, windows.store.classes, split, draws=2), 5)
     assert (str(chosen), score) == (str(again), same)
 
 

@@ -8,10 +8,12 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tsclr.bench.windows_audit import Finding
     from tsclr.parser import Parser
 
 COMMANDS: dict[str, Callable[[list[str]], None]] = {}
@@ -142,6 +144,7 @@ def data(words: list[str]) -> None:
 def pretrain(words: list[str]) -> None:
     """Learn an encoder from unlabelled streams: pretrain CONFIG.yaml --out RUN."""
     parser = _parser(pretrain)
+    from tsclr.config import parse_pretraining
     from tsclr.pretrain import pretrain as run
 
     parser.add_argument("--config", action="config", help="YAML with any of these options")
@@ -195,6 +198,63 @@ def probe(words: list[str]) -> None:
 
 
 @command
+def bench(words: list[str]) -> None:
+    """Score a suite of methods and datasets, or check for leaks: bench SUITE.yaml, bench audit."""
+    if words[:1] == ["audit"]:
+        _audit(words[1:])
+        return
+    parser = _parser(bench)
+    from tsclr.bench.methods import Method
+    from tsclr.bench.protocols import Protocol
+    from tsclr.bench.suite import Suite
+
+    parser.kinds = (Method, Protocol)
+    parser.add_argument("--config", action="config", help="YAML with any of these options")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the results")
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count(), help="processes, one thread each"
+    )
+    parser.add_class_arguments(Suite)
+    if words and not words[0].startswith("-"):
+        words = ["--config", *words]
+    given = vars(parser.instantiate(parser.parse_args(words)))
+    from tsclr.bench.runner import bench as run
+
+    suite = Suite(**{each.name: given[each.name] for each in fields(Suite)})
+    _say(str(run(suite, given["out"], given["jobs"])))
+
+
+def _audit(words: list[str]) -> None:
+    """Check results of a suite, or the windows and the split of somebody else, for leaks."""
+    parser = _parser(_audit, "bench audit")
+    parser.add_argument("results", nargs="?", type=Path | None, help="folder of the results")
+    parser.add_argument("--windows", type=Path | None, help="(N, C, T) array, a .npy file")
+    parser.add_argument("--subjects", type=Path | None, help="(N,) subject of each, a .npy file")
+    parser.add_argument("--split", type=Path | None, help="(N,) train, validation or test, .npy")
+    given = parser.parse_args(words)
+    from tsclr.bench.audit import audit_results
+    from tsclr.bench.windows_audit import audit_windows, load_windows
+
+    arrays = given.windows, given.subjects, given.split
+    if given.results:
+        _say_table(audit_results(given.results))
+    elif None in arrays:
+        parser.error("name a folder of results, or all of --windows, --subjects and --split")
+    else:
+        _judge(audit_windows(*load_windows(*arrays)))
+
+
+def _judge(findings: "list[Finding]") -> None:
+    """Tell what an audit of windows found; a leak is a failure, a suspicion is not."""
+    from tsclr.splits import LeakError
+
+    told = "\n".join(map(str, findings)) or "no leak found"
+    if any(not finding.suspicion for finding in findings):
+        raise LeakError(told)
+    _say(told)
+
+
+@command
 def runs(words: list[str]) -> None:
     """List and compare the runs in a folder: runs DIR --plot runs.html."""
     parser = _parser(runs)
@@ -241,6 +301,7 @@ def views(words: list[str]) -> None:
     """Draw the views of a pipeline, or rank them without labels: views CONFIG.yaml [--advise]."""
     parser = _parser(views)
     from tsclr.advise import EPOCHS
+    from tsclr.config import parse_pretraining
 
     parser.add_argument("--config", action="config", help="YAML of a pretraining")
     parser.add_argument(
@@ -280,36 +341,6 @@ def demo(words: list[str]) -> None:
     from tsclr.demo import demo as run
 
     _say(str(run(given.out, given.seed)))
-
-
-def parse_pretraining(parser: "Parser", words: list[str], skip: set[str | int]) -> Any:
-    """Options of a pretraining but `skip`; a first word without a dash is the config."""
-    from tsclr.augment import Augmentation
-    from tsclr.encoders import Encoder
-    from tsclr.objectives import Objective
-    from tsclr.pairs import Pairing
-    from tsclr.pretrain import pretrain as run
-
-    parser.kinds = (Encoder, Objective, Augmentation, Pairing)
-    parser.add_function_arguments(run, skip=skip, as_positional=False)
-    if words and not words[0].startswith("-"):
-        words = ["--config", *words]
-    return parser.instantiate(parser.parse_args(words))
-
-
-def read_config(config: Path) -> Any:
-    """What a config gives `tsclr.pretrain.pretrain`, all but the folder, as attributes.
-
-    Parameters
-    ----------
-    config : Path
-        YAML file, as `tsclr pretrain` takes it.
-    """
-    from tsclr.parser import Parser
-
-    parser = Parser(prog="tsclr pretrain")
-    parser.add_argument("--config", action="config")
-    return parse_pretraining(parser, [str(config)], skip={"resume", "out"})
 
 
 def _advise(given: Any) -> None:
@@ -359,11 +390,11 @@ def _open_source(given: Any, sample_rate: float) -> Any:
     return Store.build((r for file in files for r in reader.read(file)), sample_rate)
 
 
-def _parser(function: Callable[[list[str]], None]) -> "Parser":
-    """Parser of one command, described by its docstring."""
+def _parser(function: Callable[[list[str]], None], name: str | None = None) -> "Parser":
+    """Parser of one command, called as its function, described by its docstring."""
     from tsclr.parser import Parser
 
-    return Parser(prog=f"tsclr {function.__name__}", description=function.__doc__)
+    return Parser(prog=f"tsclr {name or function.__name__}", description=function.__doc__)
 
 
 def is_first_process() -> bool:

@@ -1,6 +1,8 @@
-"""A pretrained encoder and a few labelled windows in, a classifier trained end to end out."""
+"""An encoder and a few labelled windows in, a classifier trained end to end, or in part, out."""
 
+from collections.abc import Callable
 from copy import deepcopy
+from typing import Literal
 
 import numpy as np
 import torch
@@ -17,8 +19,8 @@ class FineTuned(ClassifierMixin, BaseEstimator):
     """Linear layer on an encoder, both trained on labelled windows.
 
     The features are standardised by their mean and spread over the labelled windows before
-    training. BatchNorm keeps the statistics of pretraining: a handful of windows is too few for
-    new ones.
+    training. BatchNorm keeps the statistics of pretraining, since a handful of windows is too few
+    for new ones, unless training begins from scratch.
 
     Parameters
     ----------
@@ -34,6 +36,20 @@ class FineTuned(ClassifierMixin, BaseEstimator):
         Of the encoder.
     seed : int
         Seed of the batches.
+    trained : {'all', 'last-block'}
+        What of the encoder is trained; the `last_block` is the cheaper.
+    linear_steps : int
+        The first steps, of the linear layer alone, so that it does not pull the encoder along
+        while it is wrong [1]_.
+    from_scratch : bool
+        The encoder is untrained: BatchNorm and the standardisation follow the batches.
+    view : callable, optional
+        Makes views (B, C, T) of windows (B, C, T), new ones at each step.
+
+    References
+    ----------
+    .. [1] Kumar et al., Fine-tuning can distort pretrained features and underperform
+       out-of-distribution, ICLR 2022, section 4.
 
     Examples
     --------
@@ -51,6 +67,10 @@ class FineTuned(ClassifierMixin, BaseEstimator):
         learning_rate: float = 1e-2,
         encoder_rate: float = 3e-4,
         seed: int = 0,
+        trained: Literal["all", "last-block"] = "all",
+        linear_steps: int = 0,
+        from_scratch: bool = False,
+        view: Callable[[torch.Tensor], torch.Tensor] | None = None,
     ) -> None:
         self.encoder = encoder
         self.steps = steps
@@ -58,6 +78,10 @@ class FineTuned(ClassifierMixin, BaseEstimator):
         self.learning_rate = learning_rate
         self.encoder_rate = encoder_rate
         self.seed = seed
+        self.trained = trained
+        self.linear_steps = linear_steps
+        self.from_scratch = from_scratch
+        self.view = view
 
     def __sklearn_clone__(self) -> "FineTuned":
         """The same settings over the same encoder, which `fit` never changes."""
@@ -80,20 +104,24 @@ class FineTuned(ClassifierMixin, BaseEstimator):
             torch.manual_seed(self.seed)
             self.encoder_ = deepcopy(self.encoder).eval()
             self.head_ = self._head(windows, len(self.classes_))
-            optimizer = torch.optim.AdamW(
-                [
-                    {"params": self.encoder_.parameters(), "lr": self.encoder_rate},
-                    {"params": self.head_.parameters(), "lr": self.learning_rate},
-                ]
-            )
+            groups = [
+                {"params": self._trained(), "lr": self.encoder_rate},
+                {"params": self.head_.parameters(), "lr": self.learning_rate},
+            ]
+            optimizer = torch.optim.AdamW(groups)
             schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps)
-            for _ in range(self.steps):
+            model = nn.Sequential(self.encoder_, self.head_).train(self.from_scratch)
+            for step in range(self.steps):
                 drawn = torch.randint(len(windows), (min(self.batch_size, len(windows)),))
-                loss = cross_entropy(self.head_(self.encoder_(windows[drawn])), labels[drawn])
+                x = windows[drawn] if self.view is None else self.view(windows[drawn])
+                loss = cross_entropy(model(x), labels[drawn])
                 optimizer.zero_grad()
                 loss.backward()
+                if step < self.linear_steps:
+                    self.encoder_.zero_grad()
                 optimizer.step()
                 schedule.step()
+            model.eval()
         return self
 
     def predict(self, X: Float[np.ndarray, "N C T"]) -> Int[np.ndarray, " N"]:
@@ -112,6 +140,12 @@ class FineTuned(ClassifierMixin, BaseEstimator):
             ]
         return self.classes_[torch.cat(scores).argmax(1).cpu().numpy()]
 
+    def _trained(self) -> list[nn.Parameter]:
+        """What of the encoder the optimiser moves."""
+        if self.trained == "last-block":
+            return last_block(self.encoder_)
+        return list(self.encoder_.parameters())
+
     def _head(self, windows: torch.Tensor, n_classes: int) -> nn.Sequential:
         """Standardisation by the features of `windows`, then a linear layer that starts at zero."""
         with torch.inference_mode():
@@ -127,3 +161,42 @@ class FineTuned(ClassifierMixin, BaseEstimator):
         linear = nn.Linear(h.shape[1], n_classes)
         nn.init.zeros_(linear.weight)
         return nn.Sequential(standardise, linear).to(windows.device).eval()
+
+
+def last_block(encoder: Encoder) -> list[nn.Parameter]:
+    """Parameters of the last block of an encoder and of what follows it, of each encoder inside.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        One without a stack of blocks has a single block.
+
+    Examples
+    --------
+    >>> from tsclr.encoders import CNN1d
+    >>> sum(parameter.numel() for parameter in last_block(CNN1d(6)))
+    164352
+    """
+    inner = [each for each in encoder.modules() if isinstance(each, Encoder)]
+    simple = [each for each in inner if _count_encoders(each) == 1]
+    return [parameter for each in simple for parameter in _last_block(each)]
+
+
+def _count_encoders(encoder: Encoder) -> int:
+    return sum(isinstance(module, Encoder) for module in encoder.modules())
+
+
+def _last_block(encoder: Encoder) -> list[nn.Parameter]:
+    """`last_block` of an encoder that holds no other one."""
+    learned = [child for child in encoder.children() if any(True for _ in child.parameters())]
+    stacks = [
+        place
+        for place, child in enumerate(learned)
+        if isinstance(child, nn.Sequential | nn.ModuleList)
+    ]
+    if not stacks:
+        return list(encoder.parameters())
+    stack = learned[stacks[-1]].children()
+    blocks = [block for block in stack if any(True for _ in block.parameters())]
+    after = learned[stacks[-1] + 1 :]
+    return [parameter for module in (blocks[-1], *after) for parameter in module.parameters()]

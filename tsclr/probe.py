@@ -1,129 +1,33 @@
 """A run and a labelled dataset in, scores by label budget out, beside baselines that need no run.
 
-Every choice is made on validation subjects of the training side, a few at a time until each had its
-turn: labels are drawn from the other training subjects, each candidate is scored on the validation
-subjects, and the best on average is fitted anew on draws from all training subjects. Test subjects
-are scored once. Features are standardised by their moments over the raw streams of the training
-subjects, which takes no label.
+How heads are chosen and scored stands in `tsclr.task`. Features are standardised by their moments
+over the raw streams of the training subjects, which takes no label.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from rich.progress import track
-from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 
 from tsclr import datasets
 from tsclr.checkpoint import Checkpoint
 from tsclr.encoders import Encoder, Statistics
 from tsclr.features import N_PAIRS, encode, fit_whitening
-from tsclr.finetune import FineTuned
+from tsclr.heads import FROZEN, HEADS, TRAINED, UNLABELLED
 from tsclr.runs import circumstances
-from tsclr.scores import confusions, macro_f1, summarise
+from tsclr.scores import summarise
 from tsclr.settings import fingerprints, place
 from tsclr.specs import from_spec, nearest
-from tsclr.splits import (
-    Budget,
-    LeakError,
-    Split,
-    audit,
-    draw_budget,
-    parse_budget,
-    split_subjects,
-)
+from tsclr.splits import LeakError, Split, parse_budget, split_subjects
 from tsclr.store import Store
+from tsclr.task import Contender, Task
 from tsclr.windows import Windows
 
 PRETRAINED, RANDOM, STATISTICS = METHODS = "pretrained", "random-init", "Statistics"
-STEPS = (50, 200)
-"""Candidates of fine-tuning."""
-
-
-def linear(n_labels: int) -> list[Any]:  # noqa: ARG001
-    """Logistic regressions from strong to weak regularisation."""
-    return [
-        LogisticRegression(C=C, max_iter=1000, tol=1e-3)
-        for C in (1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0)
-    ]
-
-
-def knn(n_labels: int) -> list[Any]:
-    """Neighbour votes, never of more neighbours than there are labels."""
-    return [KNeighborsClassifier(k) for k in (1, 5, 15) if k <= n_labels]
-
-
-FROZEN = {"linear": linear, "knn": knn}
-"""Heads on frozen features: the candidates for a number of labels."""
-HEADS = (*FROZEN, "finetune")
-
-
-@dataclass(frozen=True)
-class Task:
-    """Labelled windows and who may see them.
-
-    Parameters
-    ----------
-    windows : Windows
-        Labelled.
-    classes : tuple of str
-        What the labels index.
-    split : Split
-        Subjects.
-    draws : int
-        Draws of labels for each budget.
-    seed : int
-        Seed of the draws.
-
-    Raises
-    ------
-    LeakError
-        If train and test share a subject or overlap in time.
-    """
-
-    windows: Windows
-    classes: tuple[str, ...]
-    split: Split
-    draws: int = 5
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        audit(self.side(self.split.train), self.side(self.split.test))
-        audit(self.side(self.split.validation), self.side(self.split.test))
-
-    def folds(self) -> list[tuple[list[str], list[str]]]:
-        """Who to fit on and who to choose on, so that each training subject has its turn.
-
-        The first fold is that of the split; the others are drawn, of about the same size.
-        """
-        train, validation = list(self.split.train), list(self.split.validation)
-        n_more = max(1, round(len(train) / len(validation)))
-        order = np.random.default_rng(self.seed).permutation(train)
-        groups = [validation, *(group.tolist() for group in np.array_split(order, n_more))]
-        side = [*train, *validation]
-        return [([one for one in side if one not in group], group) for group in groups if group]
-
-    def affords(self, budget: Budget, subjects: Sequence[str]) -> bool:
-        """Whether every class has enough windows of `subjects` for the budget."""
-        labels = self.windows.labels[self.where(subjects)]
-        needed = budget if isinstance(budget, int) else 1
-        return bool((np.bincount(labels, minlength=len(self.classes)) >= needed).all())
-
-    def where(self, subjects: Sequence[str]) -> np.ndarray:
-        """Numbers of the windows of `subjects`."""
-        return np.flatnonzero(np.isin(self.windows.subjects, list(subjects)))
-
-    def side(self, subjects: Sequence[str]) -> Windows:
-        """The windows of `subjects`."""
-        return self.windows.select(self.where(subjects))
 
 
 def probe(
@@ -190,11 +94,11 @@ def probe(
     windows, names, split = open_labelled(checkpoint, source, root, classes, test)
     task = Task(windows, names, split, draws, seed)
     rows = []
-    for cell in _cells(checkpoint, task, heads, whiten, methods):
-        for text, budget in track(parsed.items(), f"{cell.method}, {cell.head}"):
-            chosen, validation = cell.choose(task, budget)
-            row = {"method": cell.method, "head": cell.head, "budget": text}
-            row |= summarise(cell.score(chosen, task, budget), task.classes, seed)
+    for contender in _contenders(checkpoint, task, heads, whiten, methods):
+        for text, budget in track(parsed.items(), f"{contender.method}, {contender.head}"):
+            chosen, validation = contender.choose(task, budget)
+            row = {"method": contender.method, "head": contender.head, "budget": text}
+            row |= summarise(contender.score(chosen, task, budget), task.classes, seed)
             rows.append(row | {"validation_macro_f1": validation, "chosen": str(chosen)})
     return {
         "results": rows,
@@ -233,7 +137,7 @@ def open_labelled(
     """Labelled windows that fit the encoder, their classes, and a split it has not seen through."""
     store, spec = Store.load(source, root), checkpoint.input_spec
     spec.check_stream(store.channels, store.sample_rate)
-    dataset = None if Path(source).is_dir() else datasets.find(source)()
+    dataset = None if Path(source).is_dir() else datasets.find(source)(root)
     if classes is None:
         classes = store.classes if dataset is None else dataset.scored_classes
     windows = Windows.labelled(store, spec.length, max(1, spec.length // 2), classes)
@@ -259,67 +163,6 @@ def open_labelled(
     return windows, tuple(classes), split
 
 
-@dataclass(frozen=True)
-class Cell:
-    """A method and a head: what the head sees, and the candidates it is chosen from.
-
-    Parameters
-    ----------
-    method, head : str
-        Names.
-    inputs : (N, …) array
-        Features, or windows where the encoder is trained along.
-    candidates : callable
-        Gives scikit-learn classifiers to choose from, for a number of labels.
-    """
-
-    method: str
-    head: str
-    inputs: np.ndarray
-    candidates: Callable[[int], list[Any]]
-
-    def choose(self, task: Task, budget: Budget) -> tuple[Any, float]:
-        """The candidate with the best mean macro F1 on validation subjects, and that score."""
-        folds = [fold for fold in task.folds() if task.affords(budget, fold[0])]
-        folds = folds or task.folds()[:1]  # which then says what is missing
-        n_trials = len(folds) if budget is None else max(len(folds), task.draws)
-        trials = [(*folds[draw % len(folds)], draw) for draw in range(n_trials)]
-        labels = task.windows.labels[task.where(folds[0][0])]
-        candidates = self.candidates(len(draw_budget(labels, budget, task.classes, task.seed)))
-        means = [
-            np.mean([macro_f1(self._count(each, task, budget, *trial).sum(0)) for trial in trials])
-            for each in candidates
-        ]
-        return candidates[int(np.argmax(means))], float(max(means))
-
-    def score(self, chosen: Any, task: Task, budget: Budget) -> np.ndarray:
-        """Confusion counts (draws, subjects, K, K) on the test subjects; all labels: one draw."""
-        trained = (*task.split.train, *task.split.validation)
-        draws = range(1 if budget is None else task.draws)
-        return np.stack(
-            [self._count(chosen, task, budget, trained, task.split.test, draw) for draw in draws]
-        )
-
-    def _count(
-        self,
-        candidate: Any,
-        task: Task,
-        budget: Budget,
-        trained: Sequence[str],
-        tested: Sequence[str],
-        draw: int,
-    ) -> np.ndarray:
-        """Fit on a draw of labels of `trained`; confusion counts of each subject of `tested`."""
-        pool, target = task.where(trained), task.where(tested)
-        labels, subjects = task.windows.labels, task.windows.subjects[target]
-        drawn = pool[draw_budget(labels[pool], budget, task.classes, task.seed * 10_007 + draw)]
-        classifier: Any = clone(candidate)
-        with threadpool_limits(1, "blas"):  # ten times faster than two on matrices this small
-            classifier.fit(self.inputs[drawn], labels[drawn])
-            predicted = classifier.predict(self.inputs[target])
-        return confusions(labels[target], predicted, subjects, len(task.classes))
-
-
 def encoders(checkpoint: Checkpoint) -> dict[str, Encoder]:
     """The encoder of a run, the same one before training, and hand-crafted statistics."""
     spec, trained = checkpoint.input_spec, checkpoint.encoder()
@@ -331,13 +174,13 @@ def encoders(checkpoint: Checkpoint) -> dict[str, Encoder]:
     return {PRETRAINED: trained, RANDOM: fresh.eval(), STATISTICS: statistics}
 
 
-def _cells(
+def _contenders(
     checkpoint: Checkpoint,
     task: Task,
     heads: Sequence[str],
     whiten: bool,
     methods: Sequence[str],
-) -> Iterator[Cell]:
+) -> Iterator[Contender]:
     """Every one of the methods under every head."""
     spec = checkpoint.input_spec
     streams = Windows.sliding(
@@ -356,12 +199,8 @@ def _cells(
         for head in heads:
             if head in FROZEN:
                 for name, inputs in frozen.items():
-                    yield Cell(name, head, inputs, FROZEN[head])
+                    yield Contender(name, head, inputs, FROZEN[head], head in UNLABELLED)
             elif any(True for _ in encoder.parameters()):
                 windows = task.windows.__getitems__(range(len(task.windows))).numpy()
-                yield Cell(method, head, windows, partial(_finetuned, encoder))
-
-
-def _finetuned(encoder: Encoder, n_labels: int) -> list[Any]:  # noqa: ARG001
-    """Fine-tuning for a short and a longer time."""
-    return [FineTuned(encoder, steps) for steps in STEPS]
+                candidates = TRAINED[head](encoder)
+                yield Contender(method, head, windows, lambda _, found=candidates: found)

@@ -308,9 +308,19 @@ def circumstances() -> dict[str, Any]:
 
 def told_circumstances() -> dict[str, str]:
     """`circumstances` as text, for a page."""
-    facts = circumstances()
-    facts["packages"] = ", ".join(" ".join(each) for each in facts["packages"].items())
-    return {name: str(value) for name, value in facts.items()}
+    return told(circumstances())
+
+
+def told(facts: dict[str, Any]) -> dict[str, str]:
+    """Circumstances as text.
+
+    Parameters
+    ----------
+    facts : dict
+        As `circumstances` gives them.
+    """
+    packages = ", ".join(" ".join(each) for each in facts["packages"].items())
+    return {name: str(value) for name, value in (facts | {"packages": packages}).items()}
 
 
 def _commit() -> str | None:

@@ -8,6 +8,9 @@ from scipy.stats import t
 from sklearn.metrics import confusion_matrix
 
 N_RESAMPLES = 2000
+"""Bootstrap samples of subjects behind an interval."""
+CHUNK = 4_000_000
+"""Pooled counts in memory at once, 8 bytes each; their scores need about as much again."""
 
 
 def confusions(
@@ -48,10 +51,7 @@ def class_f1(counts: Float[np.ndarray, "... K K"] | Int[np.ndarray, "... K K"]) 
     >>> class_f1(np.array([[3, 1], [0, 4]])).round(3)
     array([0.857, 0.889])
     """
-    right = np.diagonal(counts, axis1=-2, axis2=-1)
-    marked = counts.sum(-1) + counts.sum(-2)
-    with np.errstate(invalid="ignore"):
-        return 2 * right / marked
+    return _f1(*_right_and_marked(counts))
 
 
 def macro_f1(
@@ -70,6 +70,76 @@ def macro_f1(
     np.float64(0.873)
     """
     return np.nanmean(class_f1(counts), axis=-1)
+
+
+def balanced_accuracy(
+    counts: Float[np.ndarray, "... K K"] | Int[np.ndarray, "... K K"],
+) -> np.ndarray | np.float64:
+    """Mean recall over the classes that are there.
+
+    Parameters
+    ----------
+    counts : (…, K, K)
+        Confusion counts, rows for the truth.
+
+    Examples
+    --------
+    >>> balanced_accuracy(np.array([[3, 1], [0, 4]]))
+    np.float64(0.875)
+    """
+    right = np.diagonal(counts, axis1=-2, axis2=-1)
+    with np.errstate(invalid="ignore"):
+        return np.nanmean(right / counts.sum(-1), axis=-1)
+
+
+def bootstrap_weights(
+    n_subjects: int, generator: np.random.Generator
+) -> Int[np.ndarray, "resamples subjects"]:
+    """How often each subject is in each bootstrap sample of subjects.
+
+    Parameters
+    ----------
+    n_subjects : int
+        How many are drawn, with replacement.
+    generator : numpy.random.Generator
+        Draws them.
+
+    Examples
+    --------
+    >>> bootstrap_weights(7, np.random.default_rng(0)).sum(1)
+    array([7, 7, 7, ..., 7, 7, 7], shape=(2000,))
+    """
+    return generator.multinomial(n_subjects, np.full(n_subjects, 1 / n_subjects), N_RESAMPLES)
+
+
+def pooled_macro_f1(
+    counts: Int[np.ndarray, "draws subjects K K"], weights: Int[np.ndarray, "pools subjects"]
+) -> Float[np.ndarray, " pools"]:
+    """Macro F1 of counts pooled over subjects, mean over draws.
+
+    Parameters
+    ----------
+    counts : (draws, subjects, K, K) int
+        Confusion counts, rows for the truth.
+    weights : (pools, subjects) int
+        How often the counts of each subject are in each pool.
+
+    Examples
+    --------
+    >>> counts = np.array([[[[3, 1], [0, 4]], [[0, 4], [0, 4]]]])
+    >>> pooled_macro_f1(counts, np.array([[1, 0], [1, 1]])).round(3)
+    array([0.873, 0.654])
+    """
+    n_draws, n_subjects, n_classes, _ = counts.shape
+    parts = np.stack(_right_and_marked(counts)).astype(float)  # F1 needs no more, and both add up
+    by_subject = np.moveaxis(parts, 2, 0).reshape(n_subjects, -1)
+    step = max(1, CHUNK // by_subject.shape[1])
+    scores = np.empty(len(weights))
+    for start in range(0, len(weights), step):
+        pools = weights[start : start + step] @ by_subject
+        right, marked = np.moveaxis(pools.reshape(-1, 2, n_draws, n_classes), 1, 0)
+        scores[start : start + step] = np.nanmean(_f1(right, marked), axis=-1).mean(1)
+    return scores
 
 
 def summarise(
@@ -92,7 +162,9 @@ def summarise(
     total = counts.sum(1)
     scores = np.asarray(macro_f1(total))
     accuracy = np.trace(total, axis1=1, axis2=2) / total.sum((1, 2))
-    over_subjects = _resampled(counts, seed)
+    balanced = np.asarray(balanced_accuracy(total))
+    weights = bootstrap_weights(counts.shape[1], np.random.default_rng(seed))
+    over_subjects = pooled_macro_f1(counts, weights)
     by_class = class_f1(total).T
     return {
         "draws": len(scores),
@@ -101,11 +173,24 @@ def summarise(
         "macro_f1_ci_draws": _student(scores),
         "macro_f1_ci_subjects": np.percentile(over_subjects, [2.5, 97.5]).tolist(),
         "macro_f1_sd_subjects": _sd(np.asarray(macro_f1(counts)).mean(0)),
+        "balanced_accuracy_mean": float(balanced.mean()),
+        "balanced_accuracy_sd": _sd(balanced),
         "accuracy_mean": float(accuracy.mean()),
         "accuracy_sd": _sd(accuracy),
         "per_class_f1": {name: _known(f1) for name, f1 in zip(classes, by_class, strict=True)},
         "confusion": total.sum(0).tolist(),
     }
+
+
+def _right_and_marked(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each class: windows predicted rightly, and windows of it plus windows called it."""
+    return np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(-1) + counts.sum(-2)
+
+
+def _f1(right: np.ndarray, marked: np.ndarray) -> np.ndarray:
+    """F1, NaN where nothing is marked."""
+    with np.errstate(invalid="ignore"):
+        return 2 * right / marked
 
 
 def _sd(values: np.ndarray) -> float:
@@ -125,11 +210,3 @@ def _student(scores: np.ndarray) -> list[float] | None:
         return None
     reach = t.ppf(0.975, len(scores) - 1) * scores.std(ddof=1) / np.sqrt(len(scores))
     return [float(scores.mean() - reach), float(scores.mean() + reach)]
-
-
-def _resampled(counts: np.ndarray, seed: int) -> np.ndarray:
-    """Mean macro F1 over draws, for each bootstrap sample of subjects."""
-    n_subjects = counts.shape[1]
-    generator = np.random.default_rng(seed)
-    weights = generator.multinomial(n_subjects, np.full(n_subjects, 1 / n_subjects), N_RESAMPLES)
-    return np.asarray(macro_f1(np.einsum("rs,dskl->rdkl", weights, counts))).mean(1)

@@ -1,5 +1,6 @@
 """Names and numbers in, as a config gives them; a store with its split, or checked values out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal, get_args
@@ -43,9 +44,9 @@ class Data:
     def open(self) -> tuple[Store, Split]:
         """The store, and who is trained on."""
         store = Store.load(self.source, self.root)
-        test = self.test
-        if test is None:
-            test = [] if Path(self.source).is_dir() else datasets.find(self.source)().test_subjects
+        test: Sequence[str] = self.test or ()
+        if self.test is None and not Path(self.source).is_dir():
+            test = datasets.find(self.source)(self.root).test_subjects
         return store, split_subjects(store.subjects, test, self.validation, self.split_seed)
 
     def windows(self, store: Store, subjects: tuple[str, ...]) -> Windows:

@@ -21,7 +21,7 @@ import pandas as pd
 from jaxtyping import Float32, Int16
 
 from tsclr import datasets, signals
-from tsclr.files import read_table, write_table
+from tsclr.files import read_table, replacing, write_table
 from tsclr.types import UNITS, UNLABELLED, Recording
 
 FORMAT = 1
@@ -137,6 +137,37 @@ class Store:
             *draft.header(),
             maps,
         )
+
+    def write(self, path: Path) -> None:
+        """Write the store to a folder; there is none until it is whole.
+
+        Parameters
+        ----------
+        path : Path
+            Folder, made where it does not exist.
+
+        Raises
+        ------
+        OSError
+            If the disk is full.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> signal = np.ones((100, 1), np.float32)
+        >>> walk = Recording(
+        ...     signal=signal, sample_rate=50.0, channels=("acc_x",), subject="s1", name="walk"
+        ... )
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Store.build([walk]).write(Path(folder, "store"))
+        ...     Store.open(Path(folder, "store")).signal.shape
+        (100, 1)
+        """
+        rows = self.recordings.to_dict("records")
+        for name, array in ((SIGNAL, self.signal), (LABELS, self.labels)):
+            with replacing(path / name) as temporary:
+                array.astype(array.dtype.newbyteorder("<"), copy=False).tofile(temporary)
+        Draft(rows, self.channels, self.sample_rate, self.classes).write(path / TABLE)
 
     def release(self) -> None:
         """Let the operating system take back the pages read so far; they stay in its cache."""

@@ -4,8 +4,11 @@ A module that defines a subclass of `Dataset` and is imported here is listed, fo
 """
 
 from tsclr.datasets.base import Dataset, find
+from tsclr.datasets.basic_motions import BasicMotions
 from tsclr.datasets.hapt import Hapt
 from tsclr.datasets.motionsense import MotionSense
+from tsclr.datasets.sp_sw import SpSw
 from tsclr.datasets.synthetic import Synthetic
+from tsclr.datasets.wisdm import Wisdm
 
-__all__ = ["Dataset", "Hapt", "MotionSense", "Synthetic", "find"]
+__all__ = ["BasicMotions", "Dataset", "Hapt", "MotionSense", "SpSw", "Synthetic", "Wisdm", "find"]

@@ -5,11 +5,14 @@ this package imports matplotlib.
 """
 
 from tsclr.report.confusion import confusion
+from tsclr.report.cost import cost_against_score
+from tsclr.report.critical_difference import critical_difference
 from tsclr.report.embedding import embedding_scatter
 from tsclr.report.page import write_report
 from tsclr.report.runs import run_curves
 from tsclr.report.scores import budget_curve, results_table
 from tsclr.report.section import Section, Table
+from tsclr.report.subjects import subject_scores
 from tsclr.report.training import training_curves
 from tsclr.report.views import two_views
 
@@ -18,9 +21,12 @@ __all__ = [
     "Table",
     "budget_curve",
     "confusion",
+    "cost_against_score",
+    "critical_difference",
     "embedding_scatter",
     "results_table",
     "run_curves",
+    "subject_scores",
     "training_curves",
     "two_views",
     "write_report",

@@ -1,0 +1,396 @@
+"""A suite from its YAML to its audit: what is scored, what is kept, what is refused."""
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score, f1_score
+from sklearn.preprocessing import StandardScaler
+
+from tsclr.bench.audit import audit_results
+from tsclr.bench.methods import HandFeatures, Learned, Method, Pretrained, RandomInit, Stage
+from tsclr.bench.page import write_page
+from tsclr.bench.protocols import GroupKFold, Official
+from tsclr.bench.results import TABLE, write
+from tsclr.bench.suite import Suite
+from tsclr.cli import main
+from tsclr.encoders import Statistics
+from tsclr.features import encode
+from tsclr.splits import LeakError
+from tsclr.store import Store
+from tsclr.windows import Windows
+
+CONFIG = str(Path(__file__).parent.parent / "configs" / "ntxent_store.yaml")
+METHODS: dict[str, Method] = {
+    "NT-Xent": Pretrained(CONFIG, epochs=1),
+    "random-init": RandomInit(CONFIG),
+    "hand features": HandFeatures(heads=["linear", "prototype"]),
+}
+
+
+def suite_on(store: Path, **changes: object) -> Suite:
+    return Suite(
+        **{
+            "datasets": [str(store)],
+            "methods": METHODS,
+            "budgets": ["1", "all"],
+            "draws": 2,
+            "protocol": GroupKFold(2),
+        }
+        | changes
+    )
+
+
+def scored(suite: Suite, out: Path) -> dict:
+    units = list(suite.units(out))
+    for unit in units:
+        unit.run()
+    results = write(suite, units, out)
+    write_page(results, out / "report.html")
+    return results
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("bench")
+    scored(suite_on(tiny_store), out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def results(finished: Path) -> dict:
+    return json.loads((finished / "results.json").read_text())
+
+
+def test_every_method_stands_under_its_heads_at_every_budget(results: dict) -> None:
+    found = {(row["method"], row["head"], row["budget"]) for row in results["rows"]}
+    pairs = [("NT-Xent", "linear"), ("random-init", "linear")]
+    pairs += [("hand features", "linear"), ("hand features", "prototype")]
+    assert found == {(*pair, budget) for pair in pairs for budget in ("1", "all")}
+
+
+def test_every_subject_is_tested_once(results: dict, tiny_store: Path) -> None:
+    everybody = set(Store.open(tiny_store).subjects)
+    for row in results["rows"]:
+        assert set(row["by_subject"]) == everybody
+        assert row["test_subjects"] == len(everybody)
+        assert row["draws"] == (1 if row["budget"] == "all" else 2)
+
+
+def test_a_score_equals_one_computed_by_hand(results: dict, tiny_store: Path) -> None:
+    store = Store.open(tiny_store)
+    windows = Windows.labelled(store, 128, 64)
+    encoder = Statistics(6, 50.0)
+    features, truth, found = encode(encoder, windows), [], []
+    (row,) = [
+        row
+        for row in results["rows"]
+        if (row["method"], row["head"], row["budget"]) == ("hand features", "linear", "all")
+    ]
+    for unit in results["units"]:
+        if unit["method"] != "hand features":
+            continue
+        streams = Windows.sliding(store, 128, 64, unit["split"]["train"])
+        moments = StandardScaler().fit(encode(encoder, streams))
+        chosen = row["chosen"][unit["fold"]]
+        C = float(chosen.split("C=")[1].split(",")[0]) if "C=" in chosen else 1.0
+        test = np.isin(windows.subjects, unit["split"]["test"])
+        classifier = LogisticRegression(C=C, max_iter=1000, tol=1e-3)
+        classifier.fit(moments.transform(features[~test]), windows.labels[~test])
+        truth.append(windows.labels[test])
+        found.append(classifier.predict(moments.transform(features[test])))
+    truth, found = np.concatenate(truth), np.concatenate(found)
+    assert row["macro_f1_mean"] == pytest.approx(f1_score(truth, found, average="macro"), abs=0.02)
+    expected = balanced_accuracy_score(truth, found)
+    assert row["balanced_accuracy_mean"] == pytest.approx(expected, abs=0.02)
+
+
+def test_the_first_method_is_compared_with_each_other_one(results: dict) -> None:
+    frame = pd.DataFrame(results["comparisons"])
+    assert set(frame["against"]) == {"NT-Xent + linear"}
+    assert len(frame) == 2 * 3
+    assert (frame["p_holm"] >= frame["p"]).all()
+
+
+def test_the_audit_of_the_files_holds(finished: Path) -> None:
+    checked = audit_results(finished)
+    assert len(checked) == 2 * len(METHODS)
+    pretrained = checked.loc[checked["method"] == "NT-Xent", "roles"]
+    assert pretrained.str.contains("pretraining").all()
+
+
+def test_the_report_has_every_section(finished: Path) -> None:
+    page = (finished / "report.html").read_text()
+    for title in (
+        "Score by label budget", "Results", "Scores by subject", "Confusion of", "Cost and score",
+        "Which differences are proven", "Leak audit",
+    ):  # fmt: skip
+        assert title in page
+    assert "https://" not in page
+
+
+def test_finished_cells_are_not_computed_again(
+    finished: Path, tiny_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def learn(*_: object) -> Learned:
+        raise AssertionError("a method learned again")
+
+    for kind in (Pretrained, RandomInit, HandFeatures):
+        monkeypatch.setattr(kind, "learn", learn)
+    table = (finished / TABLE).read_bytes()
+    scored(suite_on(tiny_store), finished)
+    assert (finished / TABLE).read_bytes() == table
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b'{"content": {}, "sha256": "0"}', b"[1]"])
+def test_a_damaged_cell_is_computed_again_and_it_is_said(
+    damage: bytes, finished: Path, tiny_store: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    suite = suite_on(tiny_store)
+    table = (finished / TABLE).read_bytes()
+    cell = list(suite.units(finished))[-1].cells[0]
+    cell.path.write_bytes(damage)
+    with caplog.at_level(logging.WARNING):
+        scored(suite, finished)
+    assert f"{cell.path} is damaged: computed anew" in caplog.text
+    assert (finished / TABLE).read_bytes() == table
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": 1},
+        {"draws": 3},
+        {"protocol": GroupKFold(2, seed=1)},
+        {"methods": {**METHODS, "hand features": HandFeatures(whiten=True)}},
+    ],
+    ids=["seed", "draws", "protocol", "method"],
+)
+def test_whatever_a_cell_depends_on_makes_it_another_cell(
+    change: dict, finished: Path, tiny_store: Path
+) -> None:
+    before = list(suite_on(tiny_store).units(finished))[-1]
+    after = list(suite_on(tiny_store, **change).units(finished))[-1]
+    assert {cell.path for cell in before.cells}.isdisjoint(cell.path for cell in after.cells)
+
+
+def test_a_budget_more_leaves_the_other_cells_as_they_are(finished: Path, tiny_store: Path) -> None:
+    before = {c.path for unit in suite_on(tiny_store).units(finished) for c in unit.cells}
+    more = suite_on(tiny_store, budgets=["1", "2", "all"], heads=["linear", "knn"])
+    after = {c.path for unit in more.units(finished) for c in unit.cells}
+    assert before < after
+
+
+# Planted leaks
+
+
+class Leaky(HandFeatures):
+    """Standardises by the moments of everybody."""
+
+    def learn(self, stage: Stage) -> Learned:
+        stage.note("statistics", stage.task.windows.store.subjects)
+        return super().learn(stage)
+
+
+class Peeking(HandFeatures):
+    """Looks at test subjects to choose."""
+
+    def learn(self, stage: Stage) -> Learned:
+        stage.note("choice", stage.task.split.test)
+        return super().learn(stage)
+
+
+class Greedy(HandFeatures):
+    """Learns from the streams of test subjects and does not say so."""
+
+    def learn(self, stage: Stage) -> Learned:
+        stage.note("pretraining", stage.task.split.test)
+        return super().learn(stage)
+
+
+@pytest.mark.parametrize(
+    ("kind", "role"), [(Leaky, "statistics"), (Peeking, "choice"), (Greedy, "pretraining")]
+)
+def test_a_method_that_leaks_is_found_out(
+    kind: Callable[[], Method], role: str, tiny_store: Path, tmp_path: Path
+) -> None:
+    suite = suite_on(tiny_store, methods={"leaky": kind()}, budgets=["1"])
+    results = scored(suite, tmp_path)
+    assert not all(results["units"][0]["certificate"]["checks"].values())
+    with pytest.raises(LeakError, match=role):
+        audit_results(tmp_path)
+
+
+def test_transductive_pretraining_is_named_and_allowed(tiny_store: Path, tmp_path: Path) -> None:
+    method = Pretrained(CONFIG, epochs=1, sees_test_streams=True)
+    results = scored(suite_on(tiny_store, methods={"all": method}, budgets=["1"]), tmp_path)
+    assert {row["method"] for row in results["rows"]} == {"all (transductive)"}
+    assert audit_results(tmp_path)["transductive"].all()
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"datasets": ["hpat"]}, KeyError, "did you mean hapt"),
+        ({"datasets": []}, ValueError, "the suite has no datasets"),
+        ({"methods": {}}, ValueError, "the suite has no methods"),
+        ({"budgets": ["100000"]}, ValueError, "a budget of 100000 labels per class is more than"),
+        ({"budgets": ["few"]}, ValueError, "budget 'few'"),
+        ({"draws": 0}, ValueError, "draws is 0"),
+        ({"heads": ["liner"]}, ValueError, "no head 'liner': did you mean linear"),
+        ({"protocol": GroupKFold(9)}, ValueError, "9 folds of 4 subjects"),
+        ({"protocol": Official()}, ValueError, "no test subjects are documented"),
+        ({"methods": {"x": HandFeatures(heads=["finetune"])}}, ValueError, "'finetune': .*linear"),
+        ({"methods": {"x": RandomInit("none.yaml")}}, FileNotFoundError, "no config none.yaml"),
+    ],
+    ids=lambda value: str(value)[:40] if isinstance(value, dict) else "",
+)
+def test_a_suite_that_cannot_be_is_refused(
+    change: dict, error: type[Exception], message: str, tiny_store: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(error, match=message):
+        scored(suite_on(tiny_store, **change), tmp_path)
+
+
+def test_an_absent_archive_is_told_with_what_helps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TSCLR_DATA", str(tmp_path))
+    suite = Suite(["motionsense"], {"hand": HandFeatures()})
+    with pytest.raises(FileNotFoundError, match=r"TSCLR_DATA .*`tsclr data fetch motionsense`"):
+        list(suite.units(tmp_path))
+
+
+def test_one_subject_is_too_few(tiny_store: Path, tmp_path: Path) -> None:
+    store = Store.open(tiny_store)
+    first = store.recordings.iloc[:1]
+    stop = int(first["length"].iloc[0])
+    alone = replace(store, signal=store.signal[:stop], labels=store.labels[:stop], recordings=first)
+    alone.write(tmp_path / "alone")
+    with pytest.raises(ValueError, match=r"alone: .*subject"):
+        list(suite_on(tmp_path / "alone").units(tmp_path))
+
+
+def test_classes_that_a_test_subject_lacks_are_told(tiny_store: Path, tmp_path: Path) -> None:
+    store = Store.open(tiny_store)
+    labels = store.labels.copy()
+    row = store.recordings.iloc[-1]
+    mine = slice(int(row["start"]), int(row["start"] + row["length"]))
+    labels[mine][labels[mine] == 0] = -1
+    replace(store, labels=labels, maps=()).write(tmp_path / "lacking")
+    suite = suite_on(tmp_path / "lacking", methods={"hand": HandFeatures()}, budgets=["1"])
+    (found,) = scored(suite, tmp_path / "out")["rows"]
+    assert found["lacking"] == {str(row["subject"]): [store.classes[0]]}
+    assert 0 < found["macro_f1_mean"] <= 1
+
+
+# The command
+
+
+def yaml_of(folder: Path, store: Path) -> Path:
+    path = folder / "suite.yaml"
+    path.write_text(
+        f"datasets: ['{store}']\n"
+        "methods:\n"
+        f"  NT-Xent: {{class_path: Pretrained, init_args: {{config: '{CONFIG}', epochs: 1}}}}\n"
+        "  hand: {class_path: HandFeatures}\n"
+        "protocol: {class_path: GroupKFold, init_args: {n_folds: 2}}\n"
+        "heads: [linear, knn, prototype]\nbudgets: ['1', '2', 5, all]\ndraws: 2\n"
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    folder = tmp_path_factory.mktemp("command")
+    words = ["bench", str(yaml_of(folder, tiny_store)), "--out", str(folder / "out"), "--jobs", "1"]
+    assert main(words) == 0
+    return (folder / "out" / TABLE).read_bytes()
+
+
+def test_killed_in_the_middle_it_ends_with_the_same_bytes(
+    uninterrupted: bytes, tiny_store: Path, tmp_path: Path
+) -> None:
+    words = [
+        "bench",
+        str(yaml_of(tmp_path, tiny_store)),
+        "--out",
+        str(tmp_path / "out"),
+        "--jobs=2",
+    ]
+    with subprocess.Popen(
+        [sys.executable, "-m", "tsclr", *words],
+        env=os.environ | {"OMP_NUM_THREADS": "1"}, stderr=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
+        until = time.monotonic() + 120
+        while len(list(tmp_path.glob("out/cells/*.json"))) < 3 and time.monotonic() < until:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob("out/cells/*.json")}
+    assert len(kept) >= 3
+    assert not (tmp_path / "out" / TABLE).exists()
+    assert main(words) == 0
+    assert (tmp_path / "out" / TABLE).read_bytes() == uninterrupted
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in kept.items())
+
+
+def test_a_failing_unit_is_named_and_the_others_are_kept(
+    tiny_store: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = yaml_of(tmp_path, tiny_store)
+    path.write_text(
+        path.read_text().replace("HandFeatures}", "HandFeatures, init_args: {heads: [finetune]}}")
+    )
+    assert main(["bench", str(path), "--out", str(tmp_path / "out"), "--jobs=2"]) == 1
+    told = capfd.readouterr().err
+    assert "group 1 of 2, hand: hand has nothing for the head 'finetune'" in told
+    assert len(list(tmp_path.glob("out/cells/*.json"))) == 2 * 3 * 4
+
+
+@pytest.fixture
+def arrays(tmp_path: Path) -> Callable[[list[int]], list[str]]:
+    """Words of an audit of 20 windows that half overlap, ten of each subject, without some."""
+    stream = np.random.default_rng(0).normal(size=(3, 64 * 21))
+    windows = np.stack([stream[:, start : start + 128] for start in range(0, 64 * 20, 64)])
+    subjects = np.arange(20) // 10
+
+    def words(without: list[int]) -> list[str]:
+        found = ["bench", "audit"]
+        for name, array in {
+            "windows": windows, "subjects": subjects, "split": np.array(["train", "test"])[subjects]
+        }.items():  # fmt: skip
+            path = tmp_path / f"{name}.npy"
+            np.save(path, np.delete(array, without, 0))
+            found += [f"--{name}", str(path)]
+        return found
+
+    return words
+
+
+def test_audit_of_somebody_elses_windows(
+    arrays: Callable[[list[int]], list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arrays([])) == 1
+    assert "overlap: 1 of 10 test windows share samples" in capsys.readouterr().err
+    assert main(arrays([10])) == 0
+    assert "no leak found" in capsys.readouterr().out
+    assert main(["bench", "audit"]) == 2
+
+
+def test_audit_of_results(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "audit", str(finished)]) == 0
+    assert "hand features" in capsys.readouterr().out

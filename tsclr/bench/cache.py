@@ -1,0 +1,90 @@
+"""What a result depends on in, the result out, computed once: files named by hashes."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import tsclr
+from tsclr.files import replacing
+
+PACKAGES = ("torch", "numpy", "scipy", "scikit-learn")
+APART = ("cli.py", "report", "summaries.py", "gallery.py", "demo.py", "comparison.py")
+"""Parts of the package on which no score depends."""
+
+log = logging.getLogger(__name__)
+
+
+def digest(*parts: Any) -> str:
+    """Hash of whatever JSON can hold.
+
+    Parameters
+    ----------
+    *parts
+        In the order that counts; keys of a dict are sorted.
+
+    Examples
+    --------
+    >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+    True
+    """
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+@cache
+def code() -> str:
+    """Hash of the source of this package and of the versions below it, but for `APART`.
+
+    A result of other code is another result, so a suite is scored anew after an update.
+    """
+    folder = Path(tsclr.__file__).parent
+    found = hashlib.sha256()
+    for file in sorted(folder.rglob("*.py")):
+        place = file.relative_to(folder)
+        if place.parts[0] not in APART:
+            found.update(f"{place}\n".encode() + file.read_bytes())
+    versions = [metadata.version(name) for name in PACKAGES]
+    return digest(found.hexdigest(), versions)
+
+
+def kept(path: Path, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What a file keeps, or what is computed now and kept there.
+
+    Parameters
+    ----------
+    path : Path
+        JSON file whose name says all that its content depends on.
+    compute : callable
+        Gives what JSON can hold.
+    """
+    found = read(path)
+    if found is None:
+        found = compute()
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps({"content": found, "sha256": digest(found)}))
+    return found
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """Content of a file that `kept` wrote; None where it is missing or, which is told, damaged.
+
+    Parameters
+    ----------
+    path : Path
+        JSON file.
+    """
+    try:
+        whole = json.loads(path.read_bytes())
+        if whole["sha256"] == digest(whole["content"]):
+            return whole["content"]
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError):
+        pass
+    log.warning("%s is damaged: computed anew", path)
+    return None

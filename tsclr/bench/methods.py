@@ -1,0 +1,456 @@
+"""What may be seen of a fold in, a way to embed windows or an encoder to train out: the contenders.
+
+A method learns without labels; the heads of `tsclr.heads` learn from labels. Features are
+standardised by their moments over streams of the training subjects before a head reads them.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from jaxtyping import Float32
+from sklearn.preprocessing import StandardScaler
+
+from tsclr.bench.cache import digest
+from tsclr.checkpoint import Checkpoint
+from tsclr.config import read_config
+from tsclr.encoders import Encoder, Statistics
+from tsclr.encoders.base import made
+from tsclr.features import encode, fit_whitening
+from tsclr.finetune import FineTuned
+from tsclr.pretrain import pretrain, sensor_scale
+from tsclr.settings import Data
+from tsclr.specs import spec_of
+from tsclr.splits import LeakError, Split
+from tsclr.task import Task
+from tsclr.views import pipelines
+from tsclr.windows import Windows
+
+N_MOMENTS = 2048
+"""Stream windows on which a fixed transform is fitted and moments of features are taken."""
+Embed = Callable[[Windows], Float32[np.ndarray, "N F"]]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a method may see, and where it may keep what it learns.
+
+    Parameters
+    ----------
+    task : Task
+        Labelled windows, and who is who.
+    data : Data
+        The same for a pretraining, which divides the subjects as the task does.
+    fingerprint : str
+        Of the recordings.
+    runs : Path
+        Folder for pretrainings.
+    """
+
+    task: Task
+    data: Data
+    fingerprint: str
+    runs: Path
+
+    def note(self, role: str, subjects: Sequence[str]) -> Windows:
+        """Unlabelled windows of `subjects`, noted in the ledger as used for `role`.
+
+        Parameters
+        ----------
+        role : str
+            As `tsclr.ledger.ROLES` has it.
+        subjects : sequence of str
+            Whose streams.
+        """
+        streams = self.data.windows(self.task.windows.store, tuple(subjects))
+        self.task.ledger.note(role, streams)
+        return streams
+
+    def sample(self) -> Windows:
+        """`N_MOMENTS` stream windows of the training subjects, noted as used for statistics."""
+        streams = self.note("statistics", self.task.split.train)
+        drawn = np.random.default_rng(self.task.seed).permutation(len(streams))[:N_MOMENTS]
+        return streams.select(np.sort(drawn))
+
+    def standardised(self, embed: Embed) -> Embed:
+        """`embed` with each feature standardised by its moments over streams.
+
+        Parameters
+        ----------
+        embed : callable
+            Windows in, features (N, F) out.
+        """
+        moments = StandardScaler().fit(embed(self.sample()))
+        return lambda windows: np.asarray(moments.transform(embed(windows)))
+
+    def whitened(self, encoder: Encoder) -> Embed:
+        """Features of an encoder behind pair whitening, which are not standardised.
+
+        Parameters
+        ----------
+        encoder : Encoder
+            Gives the features.
+        """
+        whitening = fit_whitening(encoder, self.note("statistics", self.task.split.train))
+        return lambda windows: whitening.transform(encode(encoder, windows))
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a method made of the unlabelled side of a fold.
+
+    Parameters
+    ----------
+    embed : callable, optional
+        Windows in, features (N, F) out; None where there are only classifiers of windows.
+    encoder : Encoder, optional
+        For heads that train it along.
+    classifiers : dict of str to list
+        Candidates of heads of its own, which read windows.
+    seconds : float, optional
+        Time that learning took, where it was not this call that learned.
+    """
+
+    embed: Embed | None = None
+    encoder: Encoder | None = None
+    classifiers: dict[str, list[Any]] = field(default_factory=dict)
+    seconds: float | None = None
+
+
+class Method(ABC):
+    """Base of the methods of a suite.
+
+    Parameters
+    ----------
+    heads : sequence of str, optional
+        Heads of its own in place of those of the suite.
+    """
+
+    def __init__(self, heads: Sequence[str] | None = None) -> None:
+        self.heads = heads
+
+    @property
+    def transductive(self) -> bool:
+        """Whether it learns from unlabelled streams of test subjects; it is named so then."""
+        return False
+
+    def key(self) -> dict[str, Any]:
+        """All that the result depends on beside the data and the head, as JSON can hold it."""
+        return {name: value for name, value in spec_of(self).items() if name != "heads"}
+
+    def versions(self) -> dict[str, str]:
+        """Packages beside those of tsclr that the result depends on."""
+        return {}
+
+    @abstractmethod
+    def learn(self, stage: Stage) -> Learned:
+        """Learn without labels.
+
+        Parameters
+        ----------
+        stage : Stage
+            What it may see.
+        """
+
+
+class Pretrained(Method):
+    """The encoder of a pretraining on the streams of the training subjects.
+
+    Parameters
+    ----------
+    config : str
+        YAML of ``tsclr pretrain``; its data become those of the fold.
+    epochs : int, optional
+        In place of those of the config.
+    seed : int
+        Of the weights and the batches.
+    whiten : bool
+        Put pair whitening behind the encoder; its output is not standardised.
+    sees_test_streams : bool
+        Pretrain on the unlabelled streams of all subjects, as transductive evaluations do.
+    heads : sequence of str, optional
+        Heads of its own in place of those of the suite.
+    """
+
+    def __init__(
+        self,
+        config: str,
+        epochs: int | None = None,
+        seed: int = 0,
+        whiten: bool = False,
+        sees_test_streams: bool = False,
+        heads: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__(heads)
+        self.config = config
+        self.epochs = epochs
+        self.seed = seed
+        self.whiten = whiten
+        self.sees_test_streams = sees_test_streams
+
+    @property
+    def transductive(self) -> bool:
+        """Whether the streams of test subjects are pretrained on."""
+        return self.sees_test_streams
+
+    def key(self) -> dict[str, Any]:
+        """The config by what it says, not by where it lies."""
+        return super().key() | {"config": contents(self.config)}
+
+    def learn(self, stage: Stage) -> Learned:
+        """Pretrain, or take up the run of an earlier call."""
+        checkpoint = Checkpoint.load(self.run(stage))
+        encoder = checkpoint.encoder()
+        used = Split(**{who: tuple(names) for who, names in checkpoint.settings["split"].items()})
+        if not self.transductive and used != stage.task.split:
+            raise LeakError(f"pretraining divides the subjects as {used}, the fold in another way")
+        stage.note("pretraining", used.train)
+        if checkpoint.settings["training"]["patience"]:
+            stage.note("choice", used.validation)
+        seconds = sum(epoch["seconds"] for epoch in checkpoint.settings["metrics"])
+        if not self.whiten:
+            return Learned(stage.standardised(partial(encode, encoder)), encoder, seconds=seconds)
+        return Learned(stage.whitened(encoder), encoder, seconds=seconds)
+
+    def run(self, stage: Stage) -> Path:
+        """The run folder, pretrained to its end."""
+        given = read_config(Path(self.config))
+        epochs = self.epochs or given.training.epochs
+        training = replace(given.training, seed=self.seed, epochs=epochs)
+        data = replace(stage.data, test=[]) if self.transductive else stage.data
+        call = digest(contents(self.config), asdict(training), asdict(data), stage.fingerprint)
+        return pretrain(
+            data, given.encoder, given.objective, given.views, given.pairing, training,
+            stage.runs / f"{Path(self.config).stem}-{call}", resume=True,
+        )  # fmt: skip
+
+
+class RandomInit(Method):
+    """The encoder of a pretraining config as it is before training.
+
+    Parameters
+    ----------
+    config : str
+        YAML of ``tsclr pretrain``, whose encoder is taken.
+    seed : int
+        Of the weights.
+    heads : sequence of str, optional
+        Heads of its own in place of those of the suite.
+    """
+
+    def __init__(self, config: str, seed: int = 0, heads: Sequence[str] | None = None) -> None:
+        super().__init__(heads)
+        self.config = config
+        self.seed = seed
+
+    def key(self) -> dict[str, Any]:
+        """The encoder alone counts of the config."""
+        return super().key() | {"config": contents(self.config)["encoder"]}
+
+    def learn(self, stage: Stage) -> Learned:
+        """Draw the weights."""
+        encoder = untrained(read_config(Path(self.config)).encoder, stage, self.seed)
+        return Learned(stage.standardised(partial(encode, encoder)), encoder)
+
+
+class Supervised(Method):
+    """The encoder of a pretraining config, trained from scratch on the labels, with the same views.
+
+    Parameters
+    ----------
+    config : str
+        YAML of ``tsclr pretrain``, whose encoder and views are taken.
+    steps : sequence of int
+        Steps of training to choose from.
+    seed : int
+        Of the weights.
+    """
+
+    def __init__(self, config: str, steps: Sequence[int] = (100, 400), seed: int = 0) -> None:
+        super().__init__(["supervised"])
+        self.config = config
+        self.steps = steps
+        self.seed = seed
+
+    def key(self) -> dict[str, Any]:
+        """Encoder and views count of the config."""
+        said = contents(self.config)
+        return super().key() | {"config": [said["encoder"], said.get("views")]}
+
+    def learn(self, stage: Stage) -> Learned:
+        """Nothing is learned without labels but the scale of the input."""
+        given = read_config(Path(self.config))
+        encoder = untrained(given.encoder, stage, self.seed)
+        view = pipelines(given.views, stage.task.windows.store.channels)[0]
+        rate = given.training.learning_rate
+        candidates = [
+            FineTuned(encoder, steps, encoder_rate=rate, from_scratch=True, view=view)
+            for steps in self.steps
+        ]
+        return Learned(classifiers={"supervised": candidates})
+
+
+class HandFeatures(Method):
+    """The 174 hand-crafted features of `tsclr.encoders.Statistics`.
+
+    Parameters
+    ----------
+    whiten : bool
+        Put pair whitening behind them; its output is not standardised.
+    heads : sequence of str, optional
+        Heads of its own in place of those of the suite.
+    """
+
+    def __init__(self, whiten: bool = False, heads: Sequence[str] | None = None) -> None:
+        super().__init__(heads)
+        self.whiten = whiten
+
+    def learn(self, stage: Stage) -> Learned:
+        """Their moments, or their whitening."""
+        store = stage.task.windows.store
+        encoder = Statistics(len(store.channels), store.sample_rate)
+        if self.whiten:
+            return Learned(stage.whitened(encoder))
+        return Learned(stage.standardised(partial(encode, encoder)))
+
+
+class MiniRocket(Method):
+    """Random convolution kernels with dilations [1]_, as aeon has them; needs the extra ``bench``.
+
+    Parameters
+    ----------
+    n_kernels : int
+        Features, about.
+    seed : int
+        Of the biases.
+    heads : sequence of str
+        ``ridge`` by default, as in the paper.
+
+    References
+    ----------
+    .. [1] Dempster et al., MiniRocket: a very fast (almost) deterministic transform for time series
+       classification, KDD 2021.
+    """
+
+    def __init__(
+        self, n_kernels: int = 10_000, seed: int = 0, heads: Sequence[str] | None = ("ridge",)
+    ) -> None:
+        super().__init__(heads)
+        self.n_kernels = n_kernels
+        self.seed = seed
+
+    def versions(self) -> dict[str, str]:
+        """That of aeon."""
+        return {"aeon": needed("aeon").__version__}
+
+    def learn(self, stage: Stage) -> Learned:
+        """Biases are quantiles over streams of the training subjects."""
+        kind = needed("aeon.transformations.collection.convolution_based").MiniRocket
+        rocket = kind(n_kernels=self.n_kernels, random_state=self.seed)
+        rocket.fit(all_of(stage.sample()))
+        return Learned(stage.standardised(lambda windows: rocket.transform(all_of(windows))))
+
+
+class Catch22(Method):
+    """The 22 canonical features of each channel [1]_, as aeon has them; needs the extra ``bench``.
+
+    Parameters
+    ----------
+    heads : sequence of str, optional
+        Heads of its own in place of those of the suite.
+
+    References
+    ----------
+    .. [1] Lubba et al., catch22: CAnonical Time-series CHaracteristics, Data Mining and Knowledge
+       Discovery 33, 2019.
+    """
+
+    def versions(self) -> dict[str, str]:
+        """That of aeon."""
+        return {"aeon": needed("aeon").__version__}
+
+    def learn(self, stage: Stage) -> Learned:
+        """Their moments."""
+        kind = needed("aeon.transformations.collection.feature_based").Catch22
+        catch = kind(replace_nans=True)
+        return Learned(stage.standardised(lambda windows: catch.fit_transform(all_of(windows))))
+
+
+def untrained(encoder: Callable[[int], Encoder], stage: Stage, seed: int) -> Encoder:
+    """A new encoder for the windows of a fold, its input scale set as pretraining sets it.
+
+    Parameters
+    ----------
+    encoder : callable
+        Makes it from its number of channels.
+    stage : Stage
+        What may be seen.
+    seed : int
+        Of the weights.
+    """
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        fresh = made(encoder, len(stage.task.windows.store.channels))
+    streams = stage.note("statistics", stage.task.split.train)
+    fresh.input_scale.copy_(sensor_scale(streams, seed))
+    return fresh.eval()
+
+
+def contents(config: str) -> dict[str, Any]:
+    """What the YAML of a pretraining says.
+
+    Parameters
+    ----------
+    config : str
+        File.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    """
+    file = Path(config)
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"no config {config}: name a YAML of `tsclr pretrain`, from the folder you are in"
+        )
+    return yaml.safe_load(file.read_text())
+
+
+def needed(module: str) -> Any:
+    """A module of a package that the extra ``bench`` brings.
+
+    Parameters
+    ----------
+    module : str
+        Full name.
+
+    Raises
+    ------
+    ValueError
+        If it is not installed.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"{error.name} is not installed, which this method needs: pip install 'tsclr[bench]'"
+        ) from error
+
+
+def all_of(windows: Windows) -> Float32[np.ndarray, "N C T"]:
+    """All windows as one array.
+
+    Parameters
+    ----------
+    windows : Windows
+        As many as memory holds.
+    """
+    return windows.__getitems__(range(len(windows))).numpy()

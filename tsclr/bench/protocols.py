@@ -1,0 +1,145 @@
+"""Subjects in, splits into training, validation and test out: the protocols of a suite."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+
+from tsclr.splits import Split, split_subjects
+
+
+class Protocol(ABC):
+    """Base of the protocols: which subjects are held out, once or in turns.
+
+    Parameters
+    ----------
+    validation : float
+        Share of the subjects left that every choice is made on.
+    seed : int
+        Seed of the draw of subjects.
+    """
+
+    def __init__(self, validation: float = 0.2, seed: int = 0) -> None:
+        self.validation = validation
+        self.seed = seed
+
+    @abstractmethod
+    def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:
+        """Test subjects of each fold, by the name of the fold.
+
+        Parameters
+        ----------
+        subjects : sequence of str
+            All of a dataset.
+        official : sequence of str
+            Test subjects that the dataset documents.
+        """
+
+    def splits(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, Split]:
+        """Split of each fold, by its name.
+
+        Parameters
+        ----------
+        subjects : sequence of str
+            All of a dataset.
+        official : sequence of str
+            Test subjects that the dataset documents.
+
+        Raises
+        ------
+        ValueError
+            If there are too few subjects.
+        """
+        return {
+            name: split_subjects(subjects, test, self.validation, self.seed)
+            for name, test in self.held_out(subjects, official).items()
+        }
+
+
+class Official(Protocol):
+    """The test subjects that the dataset documents, one fold.
+
+    Parameters
+    ----------
+    validation : float
+        Share of the subjects left that every choice is made on.
+    seed : int
+        Seed of the draw of validation subjects.
+
+    Examples
+    --------
+    >>> Official().splits(["1", "2", "3", "4"], ["4"])
+    {'official': Split(train=('1', '2'), validation=('3',), test=('4',))}
+    """
+
+    def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:  # noqa: ARG002
+        """The documented ones."""
+        if not official:
+            raise ValueError("no test subjects are documented: take another protocol")
+        return {"official": list(official)}
+
+
+class LeaveOneSubjectOut(Protocol):
+    """A fold for each subject, who is its test.
+
+    Parameters
+    ----------
+    validation : float
+        Share of the subjects left that every choice is made on.
+    seed : int
+        Seed of the draw of validation subjects.
+
+    Examples
+    --------
+    >>> list(LeaveOneSubjectOut().splits(["1", "2", "3"], []))
+    ['subject 1', 'subject 2', 'subject 3']
+    """
+
+    def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:  # noqa: ARG002
+        """Each in turn."""
+        return {f"subject {name}": [name] for name in subjects}
+
+
+class GroupKFold(Protocol):
+    """Subjects drawn into groups of about one size, each the test of a fold.
+
+    Parameters
+    ----------
+    n_folds : int
+        Groups, at least two.
+    validation : float
+        Share of the subjects left that every choice is made on.
+    seed : int
+        Seed of the draw of groups and of validation subjects.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two groups; on use, if there are more than subjects.
+
+    Examples
+    --------
+    >>> splits = GroupKFold(2).splits(["1", "2", "3", "4", "5", "6"], [])
+    >>> sorted(name for split in splits.values() for name in split.test)
+    ['1', '2', '3', '4', '5', '6']
+    """
+
+    def __init__(self, n_folds: int = 5, validation: float = 0.2, seed: int = 0) -> None:
+        super().__init__(validation, seed)
+        if n_folds < 2:
+            raise ValueError(f"n_folds is {n_folds}, it must be at least 2")
+        self.n_folds = n_folds
+
+    def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:  # noqa: ARG002
+        """Each group in turn."""
+        if self.n_folds > len(subjects):
+            raise ValueError(
+                f"{self.n_folds} folds of {len(subjects)} subjects: lower n_folds to "
+                f"{len(subjects)} or less, or leave one subject out"
+            )
+        order = np.random.default_rng(self.seed).permutation(sorted(subjects))
+        groups = np.array_split(order, self.n_folds)
+        return {
+            f"group {place} of {self.n_folds}": [str(name) for name in group]
+            for place, group in enumerate(groups, 1)
+        }

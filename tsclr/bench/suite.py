@@ -1,0 +1,337 @@
+"""The YAML of a suite in, its units and cells out.
+
+A unit is a method on a fold of a dataset; it learns once without labels. A cell is a head and a
+budget of a unit::
+
+    suite = datasets × folds × methods × heads × budgets
+            └────────── unit ────────┘
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from tsclr.bench.benchmark import Benchmark
+from tsclr.bench.cache import code, digest, kept, read
+from tsclr.bench.methods import Learned, Method, Stage, all_of
+from tsclr.bench.protocols import Official, Protocol
+from tsclr.heads import FROZEN, HEADS, TRAINED, UNLABELLED
+from tsclr.ledger import Ledger, merged
+from tsclr.monitor import peak_memory
+from tsclr.settings import Data, place
+from tsclr.specs import nearest
+from tsclr.splits import Split, parse_budget
+from tsclr.task import Contender, Task
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What is judged on what, and how.
+
+    Parameters
+    ----------
+    datasets : list of str
+        Names, as ``tsclr data list`` has them, or folders of stores with labels.
+    methods : dict of str to Method
+        By the name that they are to have in the results.
+    heads : list of str
+        Of `tsclr.heads.HEADS`; a method may have its own.
+    budgets : list of int or str
+        Labels per class, shares (``10%``), or ``all``.
+    draws : int
+        Draws of labels for each budget.
+    protocol : Protocol
+        Who is held out.
+    root : str, optional
+        Folder with the archives of the datasets.
+    seed : int
+        Of the draws.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to judge, or a head or budget is not known.
+    """
+
+    datasets: list[str]
+    methods: dict[str, Method]
+    heads: list[str] = field(default_factory=lambda: ["linear"])
+    budgets: list[int | str] = field(default_factory=lambda: [1, 5, 10, 50, "all"])
+    draws: int = 5
+    protocol: Protocol = field(default_factory=Official)
+    root: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("datasets", "methods", "heads", "budgets"):
+            if not getattr(self, name):
+                raise ValueError(f"the suite has no {name}: name at least one")
+        if self.draws < 1:
+            raise ValueError(f"draws is {self.draws}, it must be at least 1")
+        for budget in self.budgets:
+            parse_budget(str(budget))
+        for method in self.methods.values():
+            for head in method.heads or self.heads:
+                if head not in HEADS and method.heads is None:
+                    raise ValueError(f"no head {head!r}: {nearest(head, HEADS)}")
+
+    def units(self, out: Path) -> Iterator["Unit"]:
+        """Every unit, datasets that are absent or too small being told at once.
+
+        Parameters
+        ----------
+        out : Path
+            Folder of the results; datasets are read into it.
+
+        Raises
+        ------
+        KeyError
+            If there is no dataset of a name.
+        FileNotFoundError
+            If an archive is absent.
+        ValueError
+            If there are too few subjects, or a budget is more than a class has.
+        """
+        for name in self.datasets:
+            benchmark = Benchmark.prepare(name, out / "data" / place(name), self.root)
+            subjects = sorted(set(benchmark.windows.subjects))
+            try:
+                splits = self.protocol.splits(subjects, benchmark.test_subjects)
+                for split in splits.values():
+                    self._check_budgets(benchmark, split)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from error
+            for fold, split in splits.items():
+                for method in self.methods:
+                    fresh = replace(benchmark)  # what it has opened cannot go to other processes
+                    key = self._key(benchmark.fingerprint, split, self.methods[method])
+                    yield Unit(self, fresh, benchmark.fingerprint, fold, split, method, key, out)
+
+    def _key(self, fingerprint: str, split: Split, method: Method) -> str:
+        """Hash of all that the result of a unit depends on, the code and its packages included."""
+        return digest(
+            code(), fingerprint, asdict(split), type(method).__name__, method.key(),
+            method.versions(), self.draws, self.seed,
+        )  # fmt: skip
+
+    def _check_budgets(self, benchmark: Benchmark, split: Split) -> None:
+        """Raise unless each class has as many training windows as the largest budget asks for."""
+        windows = benchmark.windows
+        trained = np.isin(windows.subjects, [*split.train, *split.validation])
+        counts = np.bincount(windows.labels[trained], minlength=len(benchmark.classes))
+        numbers = [parse_budget(str(budget)) for budget in self.budgets]
+        most = max((number for number in numbers if isinstance(number, int)), default=1)
+        if counts.min() < most:
+            raise ValueError(
+                f"a budget of {most} labels per class is more than the {counts.min()} training "
+                f"windows of class {benchmark.classes[int(counts.argmin())]!r}: lower the budget"
+            )
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A head and a budget of a unit.
+
+    Parameters
+    ----------
+    head, budget : str
+        As the suite names them.
+    path : Path
+        File of its result; the name is a hash of all that the result depends on.
+    """
+
+    head: str
+    budget: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A method on a fold of a dataset.
+
+    Parameters
+    ----------
+    suite : Suite
+        Whose unit it is.
+    benchmark : Benchmark
+        The dataset.
+    fingerprint : str
+        Of its recordings.
+    fold : str
+        Name of the fold.
+    split : Split
+        Its subjects.
+    method : str
+        Name of the method.
+    key : str
+        Hash of all that its result depends on.
+    out : Path
+        Folder of the results.
+    """
+
+    suite: Suite
+    benchmark: Benchmark
+    fingerprint: str
+    fold: str
+    split: Split
+    method: str
+    key: str
+    out: Path
+
+    @property
+    def name(self) -> str:
+        """For messages and for the file of its provenance."""
+        return f"{self.benchmark.name}, {self.fold}, {self.method}"
+
+    @property
+    def transductive(self) -> bool:
+        """Whether the method learns from unlabelled streams of test subjects."""
+        return self.suite.methods[self.method].transductive
+
+    @property
+    def label(self) -> str:
+        """The method as results name it: one that is transductive says so."""
+        return f"{self.method} (transductive)" if self.transductive else self.method
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Every head and budget."""
+        method = self.suite.methods[self.method]
+        return [
+            Cell(head, budget, self.out / "cells" / f"{digest(self.key, head, budget)}.json")
+            for head in method.heads or self.suite.heads
+            for budget in map(str, self.suite.budgets)
+        ]
+
+    def run(self) -> None:
+        """Compute the cells that are not there yet."""
+        missing = [cell for cell in self.cells if read(cell.path) is None]
+        if missing:
+            taught = Taught.by(self)
+            for cell in missing:
+                kept(cell.path, partial(taught.score, cell))
+
+    def task(self) -> Task:
+        """Labelled windows and who may see them, with an empty ledger."""
+        suite, benchmark = self.suite, self.benchmark
+        return Task(
+            benchmark.windows, benchmark.classes, self.split, suite.draws, suite.seed,
+            Ledger(benchmark.name),
+        )  # fmt: skip
+
+    def data(self) -> Data:
+        """What a pretraining sees of the fold."""
+        benchmark, protocol = self.benchmark, self.suite.protocol
+        rate = benchmark.store.sample_rate
+        return Data(
+            str(benchmark.folder), None, benchmark.length / rate, benchmark.stride / rate,
+            list(self.split.test), protocol.validation, protocol.seed,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Taught:
+    """A unit whose method has learned what it learns without labels.
+
+    Parameters
+    ----------
+    unit : Unit
+        Which.
+    learned : Learned
+        What the method gave.
+    features : (N, F) array, optional
+        Of the labelled windows.
+    noted : DataFrame
+        Provenance of the learning.
+    cost : dict
+        Of the learning and of the features.
+    """
+
+    unit: Unit
+    learned: Learned
+    features: np.ndarray | None
+    noted: pd.DataFrame
+    cost: dict[str, float]
+
+    @classmethod
+    def by(cls, unit: Unit) -> "Taught":
+        """Let the method of a unit learn.
+
+        Parameters
+        ----------
+        unit : Unit
+            Which.
+        """
+        task = unit.task()
+        began = time.perf_counter()
+        stage = Stage(task, unit.data(), unit.fingerprint, unit.out / "runs")
+        learned = unit.suite.methods[unit.method].learn(stage)
+        cost = {"seconds": learned.seconds or time.perf_counter() - began}
+        features = None
+        if learned.embed is not None:
+            began = time.perf_counter()
+            features = learned.embed(task.windows)
+            cost["windows_per_second"] = len(features) / (time.perf_counter() - began)
+            cost["features"] = features.shape[1]
+        if learned.encoder is not None:
+            cost["parameters"] = sum(each.numel() for each in learned.encoder.parameters())
+        return cls(unit, learned, features, task.ledger.frame(), cost)
+
+    def contender(self, head: str) -> Contender:
+        """The method under a head.
+
+        Parameters
+        ----------
+        head : str
+            One of `tsclr.heads.HEADS`, or of the method's own.
+
+        Raises
+        ------
+        ValueError
+            If the head needs what the method has not.
+        """
+        name, learned = self.unit.method, self.learned
+        if head in FROZEN and self.features is not None:
+            return Contender(name, head, self.features, FROZEN[head], head in UNLABELLED)
+        windows = all_of(self.unit.benchmark.windows)
+        if head in TRAINED and learned.encoder is not None:
+            candidates = TRAINED[head](learned.encoder)
+        elif head in learned.classifiers:
+            candidates = learned.classifiers[head]
+        else:
+            able = [*(FROZEN if self.features is not None else ()), *learned.classifiers]
+            able += TRAINED if learned.encoder is not None else ()
+            raise ValueError(f"{name} has nothing for the head {head!r}: {nearest(head, able)}")
+        return Contender(name, head, windows, lambda _: candidates)
+
+    def score(self, cell: Cell) -> dict[str, Any]:
+        """Result of a cell, as JSON can hold it.
+
+        Parameters
+        ----------
+        cell : Cell
+            Of the unit.
+        """
+        began = time.perf_counter()
+        task, budget = self.unit.task(), parse_budget(cell.budget)
+        contender = self.contender(cell.head)
+        chosen, validation = contender.choose(task, budget)
+        counts = contender.score(chosen, task, budget)
+        provenance = merged([self.noted, task.ledger.frame()])
+        cost = {"head_seconds": time.perf_counter() - began}
+        cost["memory_mib"] = peak_memory(torch.device("cpu"))
+        return {
+            "subjects": np.unique(task.side(task.split.test).subjects).tolist(),
+            "counts": counts.tolist(),
+            "chosen": str(chosen),
+            "validation_macro_f1": validation,
+            "provenance": provenance.to_dict("records"),
+            "cost": self.cost | cost,
+        }
