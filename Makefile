@@ -32,7 +32,7 @@ test: check
 
 test-slow: .venv/ready
 	set -o pipefail; OMP_NUM_THREADS=1 $(BIN)/pytest -m slow -n auto --dist worksteal -rP \
-		| grep -E "untrained|kills|passed|failed|FAILED|^E " | tee benchmarks/results/slow_tests.txt
+		| grep -E ": [0-9.]+ untrained,|kills\]|passed|failed|^E " | tee benchmarks/results/slow_tests.txt
 
 bench: .venv/ready
 	$(BIN)/python -m benchmarks

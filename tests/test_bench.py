@@ -19,9 +19,20 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 from sklearn.preprocessing import StandardScaler
 
 from tsclr.bench.audit import audit_results
-from tsclr.bench.methods import HandFeatures, Learned, Method, Pretrained, RandomInit, Stage
+from tsclr.bench.benchmark import Benchmark
+from tsclr.bench.methods import (
+    Catch22,
+    HandFeatures,
+    Learned,
+    Method,
+    MiniRocket,
+    Pretrained,
+    RandomInit,
+    Stage,
+    Supervised,
+)
 from tsclr.bench.page import write_page
-from tsclr.bench.protocols import GroupKFold, Official
+from tsclr.bench.protocols import GroupKFold, LeaveOneDatasetOut, Official
 from tsclr.bench.results import TABLE, write
 from tsclr.bench.suite import Suite
 from tsclr.cli import main
@@ -46,7 +57,7 @@ def suite_on(store: Path, **changes: object) -> Suite:
             "methods": METHODS,
             "budgets": ["1", "all"],
             "draws": 2,
-            "protocol": GroupKFold(2),
+            "protocols": [GroupKFold(2)],
         }
         | changes
     )
@@ -59,6 +70,21 @@ def scored(suite: Suite, out: Path) -> dict:
     results = write(suite, units, out)
     write_page(results, out / "report.html")
     return results
+
+
+@pytest.fixture(scope="module")
+def other_store(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same people at half the rate, in another order of channels, one class named otherwise."""
+    store = Store.open(tiny_store)
+    recordings = [
+        replace(each, channels=tuple(each.channels), signal=each.signal, name=f"{each.name}'")
+        for each in Benchmark.prepare(str(tiny_store), tiny_store).recordings(
+            store.channels[::-1], {store.classes[0]: "promenading"}
+        )
+    ]
+    folder = tmp_path_factory.mktemp("other") / "other"
+    Store.build(recordings, 25.0).write(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +198,7 @@ def test_a_damaged_cell_is_computed_again_and_it_is_said(
     [
         {"seed": 1},
         {"draws": 3},
-        {"protocol": GroupKFold(2, seed=1)},
+        {"protocols": [GroupKFold(2, seed=1)]},
         {"methods": {**METHODS, "hand features": HandFeatures(whiten=True)}},
     ],
     ids=["seed", "draws", "protocol", "method"],
@@ -239,6 +265,77 @@ def test_transductive_pretraining_is_named_and_allowed(tiny_store: Path, tmp_pat
     assert audit_results(tmp_path)["transductive"].all()
 
 
+# Other protocols and tasks
+
+
+def test_one_dataset_is_left_out(tiny_store: Path, other_store: Path, tmp_path: Path) -> None:
+    classes = Store.open(tiny_store).classes
+    protocol = LeaveOneDatasetOut({"promenading": classes[0]})
+    suite = suite_on(
+        tiny_store, datasets=[str(tiny_store), str(other_store)], protocols=[protocol],
+        methods={"hand": HandFeatures(), "NT-Xent": Pretrained(CONFIG, epochs=1)},
+    )  # fmt: skip
+    results = scored(suite, tmp_path)
+    assert {row["dataset"] for row in results["rows"]} == {"store + other"}
+    assert {unit["fold"] for unit in results["units"]} == {"store", "other"}
+    for unit in results["units"]:
+        assert {name.split("/")[0] for name in unit["split"]["test"]} == {unit["fold"]}
+        assert all(not name.startswith(f"{unit['fold']}/") for name in unit["split"]["train"])
+    assert len(results["rows"][0]["by_subject"]) == 8
+    assert set(results["rows"][0]["per_class_f1"]) == set(classes)
+    assert len(audit_results(tmp_path)) == 4
+    (folder,) = tmp_path.glob("data/*")
+    assert Store.open(folder).sample_rate == 25.0
+
+
+def test_datasets_that_share_too_little_are_refused(
+    tiny_store: Path, other_store: Path, tmp_path: Path
+) -> None:
+    pair = [Benchmark.prepare(str(each), each) for each in (tiny_store, other_store)]
+    bare = replace(pair[1])
+    bare.__dict__["store"] = replace(pair[1].store, channels=tuple("abcdef"))
+    with pytest.raises(ValueError, match="store and other have no channel in common"):
+        Benchmark.combine([pair[0], bare], tmp_path, {})
+    with pytest.raises(ValueError, match=r"the classes \[\] in common, two are needed"):
+        Benchmark.combine([pair[0], replace(pair[1], classes=("x", "y"))], tmp_path, {})
+    with pytest.raises(ValueError, match="takes at least two datasets"):
+        list(suite_on(tiny_store, protocols=[LeaveOneDatasetOut()]).units(tmp_path))
+
+
+def test_every_sample_is_labelled_where_it_is_asked_for(tiny_store: Path, tmp_path: Path) -> None:
+    suite = suite_on(
+        tiny_store, segmentation=0.64, budgets=["1"], protocols=[GroupKFold(2)],
+        methods={"hand": HandFeatures(), "supervised": Supervised(CONFIG, steps=[2])},
+    )  # fmt: skip
+    results = scored(suite, tmp_path)
+    assert [(row["fold"], row["method"]) for row in results["segmentation"]] == [
+        ("group 1 of 2", "hand"), ("group 2 of 2", "hand")
+    ]  # fmt: skip
+    for row in results["segmentation"]:
+        assert 0 < row["smoothed"]["macro_f1_mean"] <= 1
+        assert 0 < row["smoothed"]["f1@10"] <= 1
+    assert {row["head"] for row in results["rows"]} == {"linear", "supervised"}
+    assert "Segmentation" in (tmp_path / "report.html").read_text()
+    assert len(audit_results(tmp_path)) == 4
+
+
+@pytest.mark.parametrize("kind", [MiniRocket, Catch22])
+def test_methods_of_aeon_are_scored_where_it_is_there(
+    kind: type[Method], tiny_store: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("aeon", reason="needs the extra bench: pip install 'tsclr[bench]'")
+    suite = suite_on(tiny_store, methods={"theirs": kind(heads=["ridge"])}, budgets=["all"])
+    (row,) = scored(suite, tmp_path)["rows"]
+    assert row["macro_f1_mean"] > 0.4
+    assert audit_results(tmp_path)["roles"].str.contains("statistics").all()
+
+
+def test_a_package_that_is_absent_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "aeon", None)
+    with pytest.raises(ValueError, match=r"pip install 'tsclr\[bench\]'"):
+        MiniRocket().versions()
+
+
 # What is refused
 
 
@@ -252,8 +349,8 @@ def test_transductive_pretraining_is_named_and_allowed(tiny_store: Path, tmp_pat
         ({"budgets": ["few"]}, ValueError, "budget 'few'"),
         ({"draws": 0}, ValueError, "draws is 0"),
         ({"heads": ["liner"]}, ValueError, "no head 'liner': did you mean linear"),
-        ({"protocol": GroupKFold(9)}, ValueError, "9 folds of 4 subjects"),
-        ({"protocol": Official()}, ValueError, "no test subjects are documented"),
+        ({"protocols": [GroupKFold(9)]}, ValueError, "9 folds cannot be made of 4 subjects"),
+        ({"protocols": [Official()]}, ValueError, "no test subjects are documented"),
         ({"methods": {"x": HandFeatures(heads=["finetune"])}}, ValueError, "'finetune': .*linear"),
         ({"methods": {"x": RandomInit("none.yaml")}}, FileNotFoundError, "no config none.yaml"),
     ],
@@ -281,7 +378,7 @@ def test_one_subject_is_too_few(tiny_store: Path, tmp_path: Path) -> None:
     stop = int(first["length"].iloc[0])
     alone = replace(store, signal=store.signal[:stop], labels=store.labels[:stop], recordings=first)
     alone.write(tmp_path / "alone")
-    with pytest.raises(ValueError, match=r"alone: .*subject"):
+    with pytest.raises(ValueError, match=r"alone, 2 folds .* 1 subject: "):
         list(suite_on(tmp_path / "alone").units(tmp_path))
 
 
@@ -308,7 +405,7 @@ def yaml_of(folder: Path, store: Path) -> Path:
         "methods:\n"
         f"  NT-Xent: {{class_path: Pretrained, init_args: {{config: '{CONFIG}', epochs: 1}}}}\n"
         "  hand: {class_path: HandFeatures}\n"
-        "protocol: {class_path: GroupKFold, init_args: {n_folds: 2}}\n"
+        "protocols: [{class_path: GroupKFold, init_args: {n_folds: 2}}]\n"
         "heads: [linear, knn, prototype]\nbudgets: ['1', '2', 5, all]\ndraws: 2\n"
     )
     return path

@@ -92,7 +92,7 @@ def test_budget_is_read_as_written(text, budget):
     assert parse_budget(text) == budget
 
 
-@pytest.mark.parametrize("text", ["", "0", "-1", "0%", "-5%", "100%", "nan%", "2.5", "ten", "5%%"])
+@pytest.mark.parametrize("text", ["", "0", "-1", "0%", "-5%", "101%", "nan%", "2.5", "ten", "5%%"])
 def test_budget_that_makes_no_sense_says_how_to_write_one(text):
     with pytest.raises(ValueError, match=r"write a number of labels per class \(5\), a share"):
         parse_budget(text)

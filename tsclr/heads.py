@@ -13,11 +13,14 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, RidgeClassifierCV
 from sklearn.metrics import pairwise_distances_argmin
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import LabelSpreading
 
 from tsclr.encoders import Encoder
 from tsclr.finetune import FineTuned
+from tsclr.types import UNLABELLED
 
 STEPS = (50, 200)
 """Candidates of fine-tuning."""
@@ -32,7 +35,9 @@ class Prototype(ClassifierMixin, BaseEstimator):
 
     Examples
     --------
-    >>> Prototype().fit(np.array([[0.0], [2.0], [9.0]]), [0, 0, 1]).predict([[4.0], [6.0]])
+    >>> Prototype().fit(np.array([[0.0], [2.0], [9.0]]), np.array([0, 0, 1])).predict(
+    ...     np.array([[4.0], [6.0]])
+    ... )
     array([0, 1])
     """
 
@@ -61,12 +66,75 @@ class Prototype(ClassifierMixin, BaseEstimator):
         return self.classes_[pairwise_distances_argmin(X, self.means_)]
 
 
+class Propagation(ClassifierMixin, BaseEstimator):
+    """Labels spread over the graph of nearest neighbours [1]_, then the vote of k of them.
+
+    Windows that no label has reached do not vote; where no neighbour does, the nearest labelled
+    window decides.
+
+    Parameters
+    ----------
+    n_neighbors : int
+        Of the graph and of the vote.
+
+    References
+    ----------
+    .. [1] Zhou et al., Learning with local and global consistency, NIPS 2003, section 2.
+
+    Examples
+    --------
+    >>> X = np.array([[0.0], [1.0], [2.0], [7.0], [8.0]])
+    >>> Propagation(1).fit(X, np.array([0, -1, -1, -1, 1])).predict(np.array([[2.5], [6.0]]))
+    array([0, 1])
+    """
+
+    def __init__(self, n_neighbors: int = 5) -> None:
+        self.n_neighbors = n_neighbors
+
+    def fit(self, X: Float[np.ndarray, "N F"], y: Int[np.ndarray, " N"]) -> "Propagation":
+        """Spread the labels.
+
+        Parameters
+        ----------
+        X : (N, F) float
+            Features.
+        y : (N,) int
+            Classes, -1 where there is none.
+        """
+        known = np.asarray(y) != UNLABELLED
+        spread = LabelSpreading("knn", n_neighbors=self.n_neighbors, alpha=0.2, max_iter=100)
+        with np.errstate(invalid="ignore"):  # of windows that no label reaches
+            spread.fit(X, y)
+        self.classes_ = spread.classes_
+        self.votes_ = np.nan_to_num(spread.label_distributions_)
+        self.graph_ = NearestNeighbors(n_neighbors=min(self.n_neighbors, len(X))).fit(X)
+        self.labelled_ = KNeighborsClassifier(1).fit(X[known], np.asarray(y)[known])
+        return self
+
+    def predict(self, X: Float[np.ndarray, "N F"]) -> Int[np.ndarray, " N"]:
+        """Class of each row.
+
+        Parameters
+        ----------
+        X : (N, F) float
+            Features.
+        """
+        votes = self.votes_[self.graph_.kneighbors(X, return_distance=False)].sum(1)
+        found = self.classes_[votes.argmax(1)]
+        return np.where(votes.any(1), found, self.labelled_.predict(X))
+
+
 def linear(n_labels: int) -> list[Any]:  # noqa: ARG001
     """Logistic regressions from strong to weak regularisation."""
     return [
         LogisticRegression(C=C, max_iter=1000, tol=1e-3)
         for C in (1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0)
     ]
+
+
+def plain(n_labels: int) -> list[Any]:  # noqa: ARG001
+    """Logistic regression as it is mostly run: standardised by the labelled windows, C = 1."""
+    return [make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))]
 
 
 def knn(n_labels: int) -> list[Any]:
@@ -91,7 +159,7 @@ def forest(n_labels: int) -> list[Any]:  # noqa: ARG001
 
 def propagation(n_labels: int) -> list[Any]:  # noqa: ARG001
     """Labels spread over the graph of all training windows, labelled or not."""
-    return [LabelSpreading("knn", n_neighbors=k, alpha=0.2, max_iter=100) for k in (5, 15)]
+    return [Propagation(5), Propagation(15)]
 
 
 def finetune(encoder: Encoder) -> list[Any]:
@@ -111,6 +179,7 @@ def linear_finetune(encoder: Encoder) -> list[Any]:
 
 FROZEN: dict[str, Callable[[int], list[Any]]] = {
     "linear": linear,
+    "plain-linear": plain,
     "knn": knn,
     "prototype": prototype,
     "ridge": ridge,
@@ -126,7 +195,7 @@ TRAINED: dict[str, Callable[[Encoder], list[Any]]] = {
 }
 """Heads that train the encoder along: the candidates for an encoder."""
 
-UNLABELLED = ("propagation",)
+SEES_UNLABELLED = ("propagation",)
 """Heads that also see the training windows without a label, and so are told apart."""
 
 HEADS = (*FROZEN, *TRAINED)

@@ -17,7 +17,7 @@ from tsclr import datasets
 from tsclr.checkpoint import Checkpoint
 from tsclr.encoders import Encoder, Statistics
 from tsclr.features import N_PAIRS, encode, fit_whitening
-from tsclr.heads import FROZEN, HEADS, TRAINED, UNLABELLED
+from tsclr.heads import FROZEN, HEADS, SEES_UNLABELLED, TRAINED
 from tsclr.runs import circumstances
 from tsclr.scores import summarise
 from tsclr.settings import fingerprints, place
@@ -199,7 +199,7 @@ def _contenders(
         for head in heads:
             if head in FROZEN:
                 for name, inputs in frozen.items():
-                    yield Contender(name, head, inputs, FROZEN[head], head in UNLABELLED)
+                    yield Contender(name, head, inputs, FROZEN[head], head in SEES_UNLABELLED)
             elif any(True for _ in encoder.parameters()):
                 windows = task.windows.__getitems__(range(len(task.windows))).numpy()
                 candidates = TRAINED[head](encoder)

@@ -105,7 +105,7 @@ def split_subjects(
 
 
 def parse_budget(text: str) -> Budget:
-    """Read a label budget: ``5`` (labels a class), ``10%`` (of the labels) or ``all``.
+    """Read a label budget: ``5`` (labels a class), ``10%`` (of the labels), or ``all`` (``100%``).
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def parse_budget(text: str) -> Budget:
     Raises
     ------
     ValueError
-        If it is none of these, or not positive, or a share of 100 % or more.
+        If it is none of these, or not positive, or a share of more than 100 %.
 
     Examples
     --------
@@ -124,7 +124,7 @@ def parse_budget(text: str) -> Budget:
     """
     word = text.strip().lower()
     try:
-        if word == "all":
+        if word in ("all", "100%"):
             return None
         number = float(word[:-1]) / 100 if word.endswith("%") else int(word)
     except ValueError:

@@ -2,12 +2,16 @@
 
 import hashlib
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from tsclr import datasets
 from tsclr.store import TABLE, Store
+from tsclr.types import Recording
 from tsclr.windows import Windows
 
 SECONDS = 2.56
@@ -70,6 +74,80 @@ class Benchmark:
             dataset.name, folder, tuple(dataset.scored_classes), tuple(dataset.test_subjects),
             dataset.window, dataset.stride,
         )  # fmt: skip
+
+    @classmethod
+    def combine(
+        cls, parts: Sequence["Benchmark"], folder: Path, same: Mapping[str, str]
+    ) -> "Benchmark":
+        """Several datasets as one: the channels that all have, the classes that all score.
+
+        The rate is the lowest, a window as long as the longest of them lasts.
+
+        Parameters
+        ----------
+        parts : sequence of Benchmark
+            Datasets.
+        folder : Path
+            Where the store goes.
+        same : mapping of str to str
+            Other names of classes, and what they are called here.
+
+        Raises
+        ------
+        ValueError
+            If there is no channel, or there are fewer than two classes, that all have.
+        """
+        shared = [[*dict.fromkeys(same.get(name, name) for name in part.classes)] for part in parts]
+        classes = tuple(name for name in shared[0] if all(name in names for names in shared))
+        channels = tuple(
+            name
+            for name in parts[0].store.channels
+            if all(name in part.store.channels for part in parts)
+        )
+        named = " and ".join(part.name for part in parts)
+        if not channels:
+            raise ValueError(f"{named} have no channel in common")
+        if len(classes) < 2:
+            raise ValueError(f"{named} have the classes {list(classes)} in common, two are needed")
+        rate = min(part.store.sample_rate for part in parts)
+        if not (folder / TABLE).exists():
+            recordings = (each for part in parts for each in part.recordings(channels, same))
+            Store.build(recordings, rate).write(folder)
+        length = round(max(part.length / part.store.sample_rate for part in parts) * rate)
+        return cls(
+            " + ".join(part.name for part in parts), folder, classes, (), length, length // 2
+        )
+
+    def recordings(self, channels: Sequence[str], same: Mapping[str, str]) -> Iterator[Recording]:
+        """The recordings, subjects named after the dataset.
+
+        Parameters
+        ----------
+        channels : sequence of str
+            Which channels.
+        same : mapping of str to str
+            Other names of classes, and what they are called here.
+
+        Yields
+        ------
+        Recording
+            With these channels.
+        """
+        store = self.store
+        columns = [store.channels.index(name) for name in channels]
+        for row in store.recordings.to_dict("records"):
+            stretch = slice(row["start"], row["start"] + row["length"])
+            yield Recording(
+                signal=np.ascontiguousarray(store.signal[stretch, columns]),
+                sample_rate=store.sample_rate,
+                channels=tuple(channels),
+                subject=f"{self.name}/{row['subject']}",
+                name=row["name"],
+                labels=store.labels[stretch],
+                classes=tuple(same.get(name, name) for name in store.classes),
+                source=row["source"],
+                source_hash=row["source_hash"],
+            )
 
     @cached_property
     def store(self) -> Store:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ import yaml
 from jaxtyping import Float32
 from sklearn.preprocessing import StandardScaler
 
-from tsclr.bench.cache import digest
+from tsclr.bench.cache import code, digest
 from tsclr.checkpoint import Checkpoint
 from tsclr.config import read_config
 from tsclr.encoders import Encoder, Statistics
@@ -133,6 +133,9 @@ class Method(ABC):
         Heads of its own in place of those of the suite.
     """
 
+    encodes: ClassVar[bool] = True
+    """Whether it gives an encoder, so that streams can be labelled step by step."""
+
     def __init__(self, heads: Sequence[str] | None = None) -> None:
         self.heads = heads
 
@@ -225,7 +228,9 @@ class Pretrained(Method):
         epochs = self.epochs or given.training.epochs
         training = replace(given.training, seed=self.seed, epochs=epochs)
         data = replace(stage.data, test=[]) if self.transductive else stage.data
-        call = digest(contents(self.config), asdict(training), asdict(data), stage.fingerprint)
+        call = digest(
+            code(), contents(self.config), asdict(training), asdict(data), stage.fingerprint
+        )
         return pretrain(
             data, given.encoder, given.objective, given.views, given.pairing, training,
             stage.runs / f"{Path(self.config).stem}-{call}", resume=True,
@@ -273,6 +278,8 @@ class Supervised(Method):
         Of the weights.
     """
 
+    encodes = False
+
     def __init__(self, config: str, steps: Sequence[int] = (100, 400), seed: int = 0) -> None:
         super().__init__(["supervised"])
         self.config = config
@@ -317,8 +324,8 @@ class HandFeatures(Method):
         store = stage.task.windows.store
         encoder = Statistics(len(store.channels), store.sample_rate)
         if self.whiten:
-            return Learned(stage.whitened(encoder))
-        return Learned(stage.standardised(partial(encode, encoder)))
+            return Learned(stage.whitened(encoder), encoder)
+        return Learned(stage.standardised(partial(encode, encoder)), encoder)
 
 
 class MiniRocket(Method):
@@ -338,6 +345,8 @@ class MiniRocket(Method):
     .. [1] Dempster et al., MiniRocket: a very fast (almost) deterministic transform for time series
        classification, KDD 2021.
     """
+
+    encodes = False
 
     def __init__(
         self, n_kernels: int = 10_000, seed: int = 0, heads: Sequence[str] | None = ("ridge",)
@@ -372,6 +381,8 @@ class Catch22(Method):
        Discovery 33, 2019.
     """
 
+    encodes = False
+
     def versions(self) -> dict[str, str]:
         """That of aeon."""
         return {"aeon": needed("aeon").__version__}
@@ -380,7 +391,9 @@ class Catch22(Method):
         """Their moments."""
         kind = needed("aeon.transformations.collection.feature_based").Catch22
         catch = kind(replace_nans=True)
-        return Learned(stage.standardised(lambda windows: catch.fit_transform(all_of(windows))))
+        return Learned(
+            stage.standardised(lambda windows: catch.fit_transform(all_of(windows).astype(float)))
+        )
 
 
 def untrained(encoder: Callable[[int], Encoder], stage: Stage, seed: int) -> Encoder:

@@ -31,26 +31,27 @@ def write_page(results: dict[str, Any], out: Path) -> Path:
     """
     rows = pd.DataFrame(results["rows"])
     rows["method"] = rows["method"] + " + " + rows["head"]
+    rows["task"] = rows["dataset"] + ", " + rows["protocol"]
     budget = detailed(rows)
     at = rows.loc[rows["budget"] == budget]
-    sections = [ranks(rows)] if len(set(rows["dataset"])) > 1 else []
-    for dataset, mine in rows.groupby("dataset", sort=False):
-        few = at.loc[at["dataset"] == dataset]
-        titled = (replace(each, title=f"{dataset}: {each.title}") for each in about(mine, few))
-        sections += titled
+    sections = [ranks(at)] if len(set(rows["task"])) > 1 else []
+    for task, mine in rows.groupby("task", sort=False):
+        few = at.loc[at["task"] == task]
+        sections += [replace(each, title=f"{task}: {each.title}") for each in about(mine, few)]
+    sections += [segmentation(results)] if results["segmentation"] else []
     sections += [comparisons(results, budget), certificates(results)]
-    best = at.sort_values("macro_f1_mean").groupby("dataset", sort=False).last()
+    best = at.sort_values("macro_f1_mean").groupby("task", sort=False).last()
     report.write_report(
         out,
         "Benchmark",
-        f"{rows['method'].nunique()} methods on {rows['dataset'].nunique()} datasets, tested on "
+        f"{len(set(rows['method']))} methods on {len(set(rows['dataset']))} datasets, tested on "
         "people that nothing was trained or chosen on.",
         sections,
         told(results["circumstances"]),
         {
-            f"best on {dataset} at {budget} labels a class": f"{row['method']}: "
+            f"best on {task} at {budget} labels a class": f"{row['method']}: "
             f"{row['macro_f1_mean']:.3f} ± {row['macro_f1_sd']:.3f}"
-            for dataset, row in best.iterrows()
+            for task, row in best.iterrows()
         },
     )
     return out
@@ -68,16 +69,15 @@ def detailed(rows: pd.DataFrame) -> str:
     return FEW if FEW in budgets else budgets[0]
 
 
-def ranks(rows: pd.DataFrame) -> report.Section:
-    """Average ranks over datasets and budgets.
+def ranks(at: pd.DataFrame) -> report.Section:
+    """Average ranks over datasets.
 
     Parameters
     ----------
-    rows : DataFrame
-        Of the results.
+    at : DataFrame
+        Rows at one budget.
     """
-    at = rows.loc[rows["budget"] == detailed(rows)]
-    scores = at.pivot_table("macro_f1_mean", "method", "dataset", sort=False)
+    scores = at.pivot_table("macro_f1_mean", "method", ["dataset", "protocol"], sort=False)
     return report.critical_difference(scores, UNLEARNED)
 
 
@@ -127,7 +127,34 @@ def comparisons(results: dict[str, Any], budget: str) -> report.Section:
         f"Difference of macro F1 at {budget} labels a class over the same draws and subjects, with "
         "a 95 % interval over subjects. p is of a randomisation test that swaps two methods for a "
         "subject; p_holm allows for the number of comparisons on a dataset.",
-        table=report.Table(frame, names=3),
+        table=report.Table(frame, names=4),
+    )
+
+
+def segmentation(results: dict[str, Any]) -> report.Section:
+    """How well every sample is labelled.
+
+    Parameters
+    ----------
+    results : dict
+        As ``results.json`` holds them.
+    """
+    rows = [
+        {
+            **{name: row[name] for name in ("dataset", "protocol", "fold", "method")},
+            "smoothing": f"{row['smoothing_seconds']:g} s" if kind == "smoothed" else "none",
+            "macro F1": row[kind]["macro_f1_mean"],
+            **{name: row[kind][name] for name in ("f1@10", "f1@25", "f1@50", "edit")},
+        }
+        for row in results["segmentation"]
+        for kind in ("smoothed", "unsmoothed")
+    ]
+    return report.Section(
+        "Segmentation",
+        "A label for every sample of the test subjects, all classes, transitions too. Macro F1 "
+        "is by sample, F1@k by segment with at least k % overlap, edit compares the order of "
+        "segments. The smoothing was chosen on validation subjects.",
+        table=report.Table(pd.DataFrame(rows), names=5),
     )
 
 
@@ -142,6 +169,7 @@ def certificates(results: dict[str, Any]) -> report.Section:
     frame = pd.DataFrame(
         {
             "dataset": unit["dataset"],
+            "protocol": unit["protocol"],
             "fold": unit["fold"],
             "method": unit["method"],
             **{

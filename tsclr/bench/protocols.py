@@ -17,11 +17,18 @@ class Protocol(ABC):
         Share of the subjects left that every choice is made on.
     seed : int
         Seed of the draw of subjects.
+
+    Attributes
+    ----------
+    name : str
+        What results call it.
     """
 
     def __init__(self, validation: float = 0.2, seed: int = 0) -> None:
         self.validation = validation
         self.seed = seed
+
+    name: str
 
     @abstractmethod
     def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:
@@ -72,6 +79,8 @@ class Official(Protocol):
     {'official': Split(train=('1', '2'), validation=('3',), test=('4',))}
     """
 
+    name = "official"
+
     def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:  # noqa: ARG002
         """The documented ones."""
         if not official:
@@ -94,6 +103,8 @@ class LeaveOneSubjectOut(Protocol):
     >>> list(LeaveOneSubjectOut().splits(["1", "2", "3"], []))
     ['subject 1', 'subject 2', 'subject 3']
     """
+
+    name = "leave one subject out"
 
     def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:  # noqa: ARG002
         """Each in turn."""
@@ -129,13 +140,14 @@ class GroupKFold(Protocol):
         if n_folds < 2:
             raise ValueError(f"n_folds is {n_folds}, it must be at least 2")
         self.n_folds = n_folds
+        self.name = f"{n_folds} folds of subjects"
 
     def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:  # noqa: ARG002
         """Each group in turn."""
         if self.n_folds > len(subjects):
             raise ValueError(
-                f"{self.n_folds} folds of {len(subjects)} subjects: lower n_folds to "
-                f"{len(subjects)} or less, or leave one subject out"
+                f"{self.n_folds} folds cannot be made of {len(subjects)} "
+                f"subject{'s' * (len(subjects) > 1)}: lower n_folds, or take more subjects"
             )
         order = np.random.default_rng(self.seed).permutation(sorted(subjects))
         groups = np.array_split(order, self.n_folds)
@@ -143,3 +155,43 @@ class GroupKFold(Protocol):
             f"group {place} of {self.n_folds}": [str(name) for name in group]
             for place, group in enumerate(groups, 1)
         }
+
+
+class LeaveOneDatasetOut(Protocol):
+    """A fold for each dataset, whose subjects are its test; all others are learned from.
+
+    Labels are drawn from the other datasets as well, so nothing of the tested one is seen. The
+    datasets of the suite are put at one rate, with the channels that all have and the classes that
+    all score.
+
+    Parameters
+    ----------
+    same : dict of str to str, optional
+        Other names of classes in some datasets, and what they are called here.
+    validation : float
+        Share of the subjects left that every choice is made on.
+    seed : int
+        Seed of the draw of validation subjects.
+
+    Examples
+    --------
+    >>> list(LeaveOneDatasetOut().splits(["a/1", "a/2", "b/1", "b/2"], []))
+    ['a', 'b']
+    """
+
+    name = "leave one dataset out"
+
+    def __init__(
+        self, same: dict[str, str] | None = None, validation: float = 0.2, seed: int = 0
+    ) -> None:
+        super().__init__(validation, seed)
+        self.same = same
+
+    def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:  # noqa: ARG002
+        """Each dataset in turn; a subject is named after its dataset."""
+        groups: dict[str, list[str]] = {}
+        for subject in subjects:
+            groups.setdefault(subject.partition("/")[0], []).append(subject)
+        if len(groups) < 2:
+            raise ValueError("leaving one dataset out takes at least two datasets")
+        return groups

@@ -14,7 +14,7 @@ from jaxtyping import Int
 from tsclr import ledger
 from tsclr.bench.audit import certificate
 from tsclr.bench.cache import read
-from tsclr.bench.suite import Cell, Suite, Unit
+from tsclr.bench.suite import SEGMENTATION, Cell, Suite, Unit
 from tsclr.files import replacing
 from tsclr.runs import circumstances
 from tsclr.scores import macro_f1, summarise
@@ -22,7 +22,7 @@ from tsclr.significance import compare
 from tsclr.specs import spec_of
 
 RESULTS, TABLE = "results.json", "table.csv"
-LINE = ("dataset", "method", "head", "budget")
+LINE = ("dataset", "protocol", "method", "head", "budget")
 """What names a row of the table."""
 COLUMNS = (
     *LINE, "draws", "test_subjects", "macro_f1_mean", "macro_f1_sd", "macro_f1_sd_subjects",
@@ -51,13 +51,15 @@ def write(suite: Suite, units: Sequence[Unit], out: Path) -> dict[str, Any]:
     found = [(unit, cell, whole(cell)) for unit in units for cell in unit.cells]
     lines: dict[tuple[str, ...], list[Found]] = {}
     for unit, cell, content in found:
-        line = (unit.benchmark.name, unit.label, cell.head, cell.budget)
-        lines.setdefault(line, []).append((unit, cell, content))
+        if cell.head != SEGMENTATION:
+            line = (unit.benchmark.name, unit.protocol.name, unit.label, cell.head, cell.budget)
+            lines.setdefault(line, []).append((unit, cell, content))
     counts = {line: pooled(cells) for line, cells in lines.items()}
     rows = [row_of(line, cells, counts[line], suite.seed) for line, cells in lines.items()]
     results = {
         "suite": told(suite),
         "rows": rows,
+        "segmentation": [segmented(*each) for each in found if each[1].head == SEGMENTATION],
         "comparisons": comparisons(counts, suite.seed),
         "units": [certified(unit, found, out) for unit in units],
         "circumstances": circumstances(),
@@ -139,6 +141,30 @@ def row_of(
     }
 
 
+def segmented(unit: Unit, cell: Cell, content: dict[str, Any]) -> dict[str, Any]:
+    """How well a method on a fold labels every sample, with smoothing and without.
+
+    Parameters
+    ----------
+    unit : Unit
+        Which.
+    cell : Cell
+        That of the segmentation.
+    content : dict
+        Its result.
+    """
+    return {
+        "dataset": unit.benchmark.name,
+        "protocol": unit.protocol.name,
+        "fold": unit.fold,
+        "method": unit.label,
+        "step": cell.budget,
+        "smoothing_seconds": content["seconds"],
+        "smoothed": content["smoothed"],
+        "unsmoothed": content["unsmoothed"],
+    }
+
+
 def comparisons(
     counts: Mapping[tuple[str, ...], Int[np.ndarray, "draws subjects K K"]], seed: int
 ) -> list[dict[str, Any]]:
@@ -154,12 +180,12 @@ def comparisons(
     seed : int
         Of the bootstrap and the swaps.
     """
-    blocks: dict[tuple[str, str], dict[str, np.ndarray]] = {}
-    for (dataset, method, head, budget), mine in counts.items():
-        blocks.setdefault((dataset, budget), {})[f"{method} + {head}"] = mine
+    blocks: dict[tuple[str, str, str], dict[str, np.ndarray]] = {}
+    for (dataset, protocol, method, head, budget), mine in counts.items():
+        blocks.setdefault((dataset, protocol, budget), {})[f"{method} + {head}"] = mine
     return [
-        {"dataset": dataset, "budget": budget, **row}
-        for (dataset, budget), block in blocks.items()
+        {"dataset": dataset, "protocol": protocol, "budget": budget, **row}
+        for (dataset, protocol, budget), block in blocks.items()
         if len(block) > 1 and next(iter(block.values())).shape[1] > 1
         for row in compare(block, next(iter(block)), seed).to_dict("records")
     ]
@@ -184,6 +210,7 @@ def certified(unit: Unit, found: Sequence[Found], out: Path) -> dict[str, Any]:
     ledger.write(frame, out / path)
     return {
         "dataset": unit.benchmark.name,
+        "protocol": unit.protocol.name,
         "fold": unit.fold,
         "method": unit.label,
         "transductive": unit.transductive,
@@ -202,8 +229,7 @@ def told(suite: Suite) -> dict[str, Any]:
         Which.
     """
     said = {each.name: getattr(suite, each.name) for each in fields(suite)}
-    methods = {name: spec_of(method) for name, method in suite.methods.items()}
-    return said | {"methods": methods, "protocol": spec_of(suite.protocol)}
+    return said | {"methods": spec_of(suite.methods), "protocols": spec_of(suite.protocols)}
 
 
 def table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:

@@ -21,14 +21,19 @@ import torch
 from tsclr.bench.benchmark import Benchmark
 from tsclr.bench.cache import code, digest, kept, read
 from tsclr.bench.methods import Learned, Method, Stage, all_of
-from tsclr.bench.protocols import Official, Protocol
-from tsclr.heads import FROZEN, HEADS, TRAINED, UNLABELLED
+from tsclr.bench.protocols import LeaveOneDatasetOut, Official, Protocol
+from tsclr.bench.segmentation import segment
+from tsclr.heads import FROZEN, HEADS, SEES_UNLABELLED, TRAINED
 from tsclr.ledger import Ledger, merged
 from tsclr.monitor import peak_memory
 from tsclr.settings import Data, place
 from tsclr.specs import nearest
 from tsclr.splits import Split, parse_budget
 from tsclr.task import Contender, Task
+from tsclr.windows import Windows, samples
+
+SEGMENTATION = "segmentation"
+"""What stands in the place of a head where every sample is labelled."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +52,10 @@ class Suite:
         Labels per class, shares (``10%``), or ``all``.
     draws : int
         Draws of labels for each budget.
-    protocol : Protocol
-        Who is held out.
+    protocols : list of Protocol
+        Who is held out; each is judged on its own.
+    segmentation : float, optional
+        Also label every sample by steps that are so many seconds apart, and score the segments.
     root : str, optional
         Folder with the archives of the datasets.
     seed : int
@@ -65,12 +72,13 @@ class Suite:
     heads: list[str] = field(default_factory=lambda: ["linear"])
     budgets: list[int | str] = field(default_factory=lambda: [1, 5, 10, 50, "all"])
     draws: int = 5
-    protocol: Protocol = field(default_factory=Official)
+    protocols: list[Protocol] = field(default_factory=lambda: [Official()])
+    segmentation: float | None = None
     root: str | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("datasets", "methods", "heads", "budgets"):
+        for name in ("datasets", "methods", "heads", "budgets", "protocols"):
             if not getattr(self, name):
                 raise ValueError(f"the suite has no {name}: name at least one")
         if self.draws < 1:
@@ -99,20 +107,33 @@ class Suite:
         ValueError
             If there are too few subjects, or a budget is more than a class has.
         """
-        for name in self.datasets:
-            benchmark = Benchmark.prepare(name, out / "data" / place(name), self.root)
-            subjects = sorted(set(benchmark.windows.subjects))
-            try:
-                splits = self.protocol.splits(subjects, benchmark.test_subjects)
-                for split in splits.values():
-                    self._check_budgets(benchmark, split)
-            except ValueError as error:
-                raise ValueError(f"{name}: {error}") from error
-            for fold, split in splits.items():
-                for method in self.methods:
-                    fresh = replace(benchmark)  # what it has opened cannot go to other processes
-                    key = self._key(benchmark.fingerprint, split, self.methods[method])
-                    yield Unit(self, fresh, benchmark.fingerprint, fold, split, method, key, out)
+        parts = [
+            Benchmark.prepare(name, out / "data" / place(name), self.root) for name in self.datasets
+        ]
+        for protocol in self.protocols:
+            benchmarks = parts
+            if isinstance(protocol, LeaveOneDatasetOut):
+                folder = out / "data" / digest([part.fingerprint for part in parts], protocol.same)
+                benchmarks = [Benchmark.combine(parts, folder, protocol.same or {})]
+            for benchmark in benchmarks:
+                yield from self._units_of(benchmark, protocol, out)
+
+    def _units_of(self, benchmark: Benchmark, protocol: Protocol, out: Path) -> Iterator["Unit"]:
+        """Units of one dataset under one protocol, once it is known that all of them can be."""
+        subjects = sorted(set(benchmark.windows.subjects.tolist()))
+        try:
+            splits = protocol.splits(subjects, benchmark.test_subjects)
+            for split in splits.values():
+                self._check_budgets(benchmark, split)
+        except ValueError as error:
+            raise ValueError(f"{benchmark.name}, {protocol.name}: {error}") from error
+        for fold, split in splits.items():
+            for name, method in self.methods.items():
+                key = self._key(benchmark.fingerprint, split, method)
+                fresh = replace(benchmark)  # what it has opened cannot go to other processes
+                yield Unit(
+                    self, fresh, benchmark.fingerprint, protocol, fold, split, name, key, out
+                )
 
     def _key(self, fingerprint: str, split: Split, method: Method) -> str:
         """Hash of all that the result of a unit depends on, the code and its packages included."""
@@ -164,6 +185,8 @@ class Unit:
         The dataset.
     fingerprint : str
         Of its recordings.
+    protocol : Protocol
+        Who is held out.
     fold : str
         Name of the fold.
     split : Split
@@ -179,6 +202,7 @@ class Unit:
     suite: Suite
     benchmark: Benchmark
     fingerprint: str
+    protocol: Protocol
     fold: str
     split: Split
     method: str
@@ -188,7 +212,7 @@ class Unit:
     @property
     def name(self) -> str:
         """For messages and for the file of its provenance."""
-        return f"{self.benchmark.name}, {self.fold}, {self.method}"
+        return f"{self.benchmark.name}, {self.protocol.name}, {self.fold}, {self.method}"
 
     @property
     def transductive(self) -> bool:
@@ -202,12 +226,15 @@ class Unit:
 
     @property
     def cells(self) -> list[Cell]:
-        """Every head and budget."""
-        method = self.suite.methods[self.method]
+        """Every head and budget, and the segmentation where there is one."""
+        suite, method = self.suite, self.suite.methods[self.method]
+        named = [
+            (head, str(budget)) for head in method.heads or suite.heads for budget in suite.budgets
+        ]
+        if suite.segmentation and method.encodes:
+            named.append((SEGMENTATION, f"{suite.segmentation:g} s"))
         return [
-            Cell(head, budget, self.out / "cells" / f"{digest(self.key, head, budget)}.json")
-            for head in method.heads or self.suite.heads
-            for budget in map(str, self.suite.budgets)
+            Cell(*names, self.out / "cells" / f"{digest(self.key, *names)}.json") for names in named
         ]
 
     def run(self) -> None:
@@ -216,7 +243,8 @@ class Unit:
         if missing:
             taught = Taught.by(self)
             for cell in missing:
-                kept(cell.path, partial(taught.score, cell))
+                compute = taught.segment if cell.head == SEGMENTATION else taught.score
+                kept(cell.path, partial(compute, cell))
 
     def task(self) -> Task:
         """Labelled windows and who may see them, with an empty ledger."""
@@ -228,7 +256,7 @@ class Unit:
 
     def data(self) -> Data:
         """What a pretraining sees of the fold."""
-        benchmark, protocol = self.benchmark, self.suite.protocol
+        benchmark, protocol = self.benchmark, self.protocol
         rate = benchmark.store.sample_rate
         return Data(
             str(benchmark.folder), None, benchmark.length / rate, benchmark.stride / rate,
@@ -297,19 +325,51 @@ class Taught:
         ValueError
             If the head needs what the method has not.
         """
-        name, learned = self.unit.method, self.learned
+        name, learned, encoder = self.unit.method, self.learned, self.learned.encoder
         if head in FROZEN and self.features is not None:
-            return Contender(name, head, self.features, FROZEN[head], head in UNLABELLED)
+            return Contender(name, head, self.features, FROZEN[head], head in SEES_UNLABELLED)
         windows = all_of(self.unit.benchmark.windows)
-        if head in TRAINED and learned.encoder is not None:
-            candidates = TRAINED[head](learned.encoder)
+        trains = encoder is not None and any(True for _ in encoder.parameters())
+        if encoder is not None and trains and head in TRAINED:
+            candidates = TRAINED[head](encoder)
         elif head in learned.classifiers:
             candidates = learned.classifiers[head]
         else:
             able = [*(FROZEN if self.features is not None else ()), *learned.classifiers]
-            able += TRAINED if learned.encoder is not None else ()
+            able += TRAINED if trains else ()
             raise ValueError(f"{name} has nothing for the head {head!r}: {nearest(head, able)}")
         return Contender(name, head, windows, lambda _: candidates)
+
+    def segment(self, cell: Cell) -> dict[str, Any]:  # noqa: ARG002
+        """Scores of a label for every sample of the test subjects, of all classes of the store.
+
+        Parameters
+        ----------
+        cell : Cell
+            Of the unit.
+        """
+        unit, suite, encoder = self.unit, self.unit.suite, self.learned.encoder
+        if encoder is None:
+            raise ValueError(f"{unit.method} gives no encoder for a segmentation")
+        benchmark, split, ledger = unit.benchmark, unit.split, Ledger(unit.benchmark.name)
+        stride = samples(suite.segmentation or 0, benchmark.store.sample_rate, "segmentation step")
+        for role, subjects in (
+            ("statistics", split.train),
+            ("choice", (*split.train, *split.validation)),
+            ("fitting", (*split.train, *split.validation)),
+            ("test", split.test),
+        ):
+            streams = Windows.sliding(benchmark.store, benchmark.length, stride, subjects)
+            ledger.note(role, streams)
+        scores = segment(
+            encoder, benchmark.store, split, benchmark.store.classes,
+            benchmark.length, stride, seed=suite.seed,
+        )  # fmt: skip
+        return scores | {"provenance": self._provenance(ledger), "cost": self.cost}
+
+    def _provenance(self, ledger: Ledger) -> list[dict[str, Any]]:
+        """Of the learning and of what came after, as JSON can hold it."""
+        return merged([self.noted, ledger.frame()]).to_dict("records")
 
     def score(self, cell: Cell) -> dict[str, Any]:
         """Result of a cell, as JSON can hold it.
@@ -324,7 +384,6 @@ class Taught:
         contender = self.contender(cell.head)
         chosen, validation = contender.choose(task, budget)
         counts = contender.score(chosen, task, budget)
-        provenance = merged([self.noted, task.ledger.frame()])
         cost = {"head_seconds": time.perf_counter() - began}
         cost["memory_mib"] = peak_memory(torch.device("cpu"))
         return {
@@ -332,6 +391,6 @@ class Taught:
             "counts": counts.tolist(),
             "chosen": str(chosen),
             "validation_macro_f1": validation,
-            "provenance": provenance.to_dict("records"),
+            "provenance": self._provenance(task.ledger),
             "cost": self.cost | cost,
         }
