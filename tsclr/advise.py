@@ -217,8 +217,8 @@ def ranked(scores: pd.DataFrame) -> Advice:
     """
     columns = [name for name in scores.columns if name != "views"]
     how = dict.fromkeys(columns, "mean") | {"seconds": "sum"}
-    table = scores.groupby("views", as_index=False).agg(how)
-    table = table.sort_values(SCORE, ascending=False, ignore_index=True)
+    means_by_views = pd.DataFrame(scores.groupby("views", as_index=False).agg(how))
+    table = means_by_views.sort_values(SCORE, ascending=False, ignore_index=True)
     n_spare = len(scores) - len(table)
     if not n_spare:
         return Advice(table, None)

@@ -200,13 +200,13 @@ def groups(average: pd.Series, reach: float) -> list[list[str]]:
     [['a', 'b'], ['b', 'c'], ['c', 'd']]
     """
     ordered = average.sort_values(kind="stable")
-    ranks = ordered.to_numpy()
+    names, ranks = ordered.index.to_list(), ordered.to_numpy()
     stops = np.searchsorted(ranks, ranks + reach + TIE, side="right")
     found = []
     reached = 0
     for start, stop in enumerate(stops):
         if stop > max(reached, start + 1):
-            found.append(ordered.index[start:stop].to_list())
+            found.append(names[start:stop])
         reached = stop
     return found
 

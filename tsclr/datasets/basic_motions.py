@@ -95,10 +95,11 @@ class BasicMotions(Dataset):
 def _load(part: str) -> tuple[Float[np.ndarray, "N 6 T"], np.ndarray]:
     """Cases and labels of one part, as aeon gives them."""
     try:
-        from aeon.datasets import load_basic_motions  # pyright: ignore[reportMissingImports]
+        from aeon.datasets import load_basic_motions
     except ImportError as error:
         raise ValueError(
             f"basic_motions is part of the package aeon, which cannot be imported ({error}): "
             "pip install 'tsclr[bench]'"
         ) from error
-    return load_basic_motions(split=part)
+    cases, labels = load_basic_motions(split=part)[:2]
+    return np.asarray(cases), labels
