@@ -30,7 +30,8 @@ def write_page(results: dict[str, Any], out: Path) -> Path:
         HTML file.
     """
     rows = pd.DataFrame(results["rows"])
-    rows["method"] = rows["method"] + " + " + rows["head"]
+    alone = rows["method"] == rows["head"]
+    rows["method"] = rows["method"].where(alone, rows["method"] + " + " + rows["head"])
     rows["task"] = rows["dataset"] + ", " + rows["protocol"]
     budget = detailed(rows)
     at = rows.loc[rows["budget"] == budget]
