@@ -32,7 +32,7 @@ from tsclr.bench.methods import (
     Supervised,
 )
 from tsclr.bench.page import write_page
-from tsclr.bench.protocols import GroupKFold, LeaveOneDatasetOut, Official
+from tsclr.bench.protocols import GroupKFold, LeaveOneDatasetOut, Official, RandomWindows
 from tsclr.bench.results import TABLE, write
 from tsclr.bench.suite import Suite
 from tsclr.cli import main
@@ -334,6 +334,25 @@ def test_a_package_that_is_absent_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "aeon", None)
     with pytest.raises(ValueError, match=r"pip install 'tsclr\[bench\]'"):
         MiniRocket().versions()
+
+
+def test_a_random_split_flatters_and_is_said_to_leak(tiny_store: Path, tmp_path: Path) -> None:
+    suite = suite_on(
+        tiny_store, protocols=[RandomWindows(), GroupKFold(2)], budgets=["all"], segmentation=0.64
+    )
+    results = scored(suite, tmp_path)
+    scores = pd.DataFrame(results["rows"]).pivot_table(
+        "macro_f1_mean", ["method", "head"], "protocol"
+    )
+    assert (scores["random windows (leaky)"] > scores["2 folds of subjects"]).all()
+    checked = audit_results(tmp_path)
+    leaky = checked["checks"] == "none, the protocol leaks"
+    assert leaky.tolist() == [True] * 3 + [False] * 6
+    told = json.loads((tmp_path / "results.json").read_text())
+    told["units"][0]["leaky"] = False
+    (tmp_path / "results.json").write_text(json.dumps(told))
+    with pytest.raises(LeakError):
+        audit_results(tmp_path)
 
 
 # What is refused

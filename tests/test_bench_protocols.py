@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from tsclr.bench.protocols import (
@@ -6,13 +7,18 @@ from tsclr.bench.protocols import (
     LeaveOneSubjectOut,
     Official,
     Protocol,
+    RandomWindows,
 )
 from tsclr.specs import subclasses
 
 SUBJECTS = [str(number) for number in range(1, 12)]
 
 
-KINDS = [kind for kind in subclasses(Protocol).values() if kind is not LeaveOneDatasetOut]
+KINDS = [
+    kind
+    for kind in subclasses(Protocol).values()
+    if kind not in (LeaveOneDatasetOut, RandomWindows)
+]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -53,3 +59,12 @@ def test_impossible_folds_are_refused() -> None:
         GroupKFold(1)
     with pytest.raises(ValueError, match="12 folds cannot be made of 11 subjects"):
         GroupKFold(12).splits(SUBJECTS, [])
+
+
+def test_random_parts_are_of_one_size_and_drawn() -> None:
+    protocol = RandomWindows(test=0.3)
+    groups = protocol.groups(["one"] * 100)
+    assert set(np.unique(groups, return_counts=True)[1]) == {5}
+    assert groups.tolist() != sorted(groups.tolist())
+    (split,) = protocol.splits(sorted(set(groups.tolist())), []).values()
+    assert np.isin(groups, split.test).mean() == pytest.approx(0.3)

@@ -40,6 +40,9 @@ class Task:
         Seed of the draws.
     ledger : Ledger
         Where the windows used are noted.
+    groups : (N,) str, optional
+        Whom the split names in place of subjects. Then windows of one wearer may be on both sides,
+        and nothing is refused: this is for protocols that are known to leak.
 
     Raises
     ------
@@ -53,10 +56,17 @@ class Task:
     draws: int = 5
     seed: int = 0
     ledger: Ledger = field(default_factory=Ledger)
+    groups: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        audit(self.side(self.split.train), self.side(self.split.test))
-        audit(self.side(self.split.validation), self.side(self.split.test))
+        if self.groups is None:
+            audit(self.side(self.split.train), self.side(self.split.test))
+            audit(self.side(self.split.validation), self.side(self.split.test))
+
+    @property
+    def subjects(self) -> np.ndarray:
+        """Who each window is of, as the split names them."""
+        return self.windows.subjects if self.groups is None else self.groups
 
     @property
     def trained(self) -> tuple[str, ...]:
@@ -83,7 +93,7 @@ class Task:
 
     def where(self, subjects: Sequence[str]) -> np.ndarray:
         """Numbers of the windows of `subjects`."""
-        return np.flatnonzero(np.isin(self.windows.subjects, list(subjects)))
+        return np.flatnonzero(np.isin(self.subjects, list(subjects)))
 
     def side(self, subjects: Sequence[str]) -> Windows:
         """The windows of `subjects`."""
@@ -159,7 +169,7 @@ class Contender:
     ) -> Int[np.ndarray, "subjects K K"]:
         """Fit on a draw of labels of `trained`; confusion counts of each subject of `tested`."""
         pool, target = task.where(trained), task.where(tested)
-        labels, subjects = task.windows.labels, task.windows.subjects[target]
+        labels, subjects = task.windows.labels, task.subjects[target]
         drawn = pool[draw_budget(labels[pool], budget, task.classes, task.seed * 10_007 + draw)]
         seen = pool if self.sees_unlabelled else drawn
         for role, index in zip(roles, (seen, target), strict=True):

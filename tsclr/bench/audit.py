@@ -173,7 +173,8 @@ def audit_results(folder: Path) -> pd.DataFrame:
     -------
     DataFrame
         A row for each unit: ``dataset``, ``fold``, ``method``, ``transductive``, ``subjects`` and
-        ``samples`` of the test, ``roles`` that were compared with it, and ``checks`` that hold.
+        ``samples`` of the test, ``roles`` that were compared with it, and ``checks`` that hold. A
+        protocol that says it is ``leaky`` has none, and this is no error.
 
     Raises
     ------
@@ -270,9 +271,13 @@ def _check_unit(unit: Any, folder: Path, where: str) -> dict[str, Any]:
             f"{where} says transductive {transductive}, its certificate says "
             f"{given.get('transductive')!r}: a method is one or the other"
         )
-    check_certificate(given, path)
-    if "split" in unit:
-        _check_tested(unit, path, where)
+    leaky = unit.get("leaky", False)
+    if leaky:
+        _check_leaky(given, path)
+    else:
+        check_certificate(given, path)
+        if "split" in unit:
+            _check_tested(unit, path, where)
     tested = given["roles"]["test"]
     return {
         **{name: told[name] for name in ("dataset", "fold", "method")},
@@ -280,8 +285,17 @@ def _check_unit(unit: Any, folder: Path, where: str) -> dict[str, Any]:
         "subjects": tested["subjects"],
         "samples": tested["samples"],
         "roles": ", ".join(role for role in given["roles"] if role != "test"),
-        "checks": ", ".join(given["checks"]),
+        "checks": "none, the protocol leaks" if leaky else ", ".join(given["checks"]),
     }
+
+
+def _check_leaky(given: dict[str, Any], path: Path) -> None:
+    """Raise ``ValueError`` if a protocol that says it leaks does not."""
+    try:
+        check_certificate(given, path)
+    except LeakError:
+        return
+    raise ValueError(f"{path} shows no leak, but its protocol says that there is one")
 
 
 def _check_tested(unit: dict[str, Any], path: Path, where: str) -> None:

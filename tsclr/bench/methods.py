@@ -62,6 +62,8 @@ class Stage:
     def note(self, role: str, subjects: Sequence[str]) -> Windows:
         """Unlabelled windows of `subjects`, noted in the ledger as used for `role`.
 
+        Where the split of the task names no subjects, they are those of everybody.
+
         Parameters
         ----------
         role : str
@@ -69,7 +71,8 @@ class Stage:
         subjects : sequence of str
             Whose streams.
         """
-        streams = self.data.windows(self.task.windows.store, tuple(subjects))
+        store, leaky = self.task.windows.store, self.task.groups is not None
+        streams = self.data.windows(store, store.subjects if leaky else tuple(subjects))
         self.task.ledger.note(role, streams)
         return streams
 
@@ -212,7 +215,8 @@ class Pretrained(Method):
         checkpoint = Checkpoint.load(self.run(stage))
         encoder = checkpoint.encoder()
         used = Split(**{who: tuple(names) for who, names in checkpoint.settings["split"].items()})
-        if not self.transductive and used != stage.task.split:
+        divided = stage.task.groups is None and not self.transductive
+        if divided and used != stage.task.split:
             raise LeakError(f"pretraining divides the subjects as {used}, the fold in another way")
         stage.note("pretraining", used.train)
         if checkpoint.settings["training"]["patience"]:

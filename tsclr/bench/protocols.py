@@ -7,6 +7,9 @@ import numpy as np
 
 from tsclr.splits import Split, split_subjects
 
+N_PARTS = 20
+"""Parts into which windows are drawn where subjects do not count."""
+
 
 class Protocol(ABC):
     """Base of the protocols: which subjects are held out, once or in turns.
@@ -29,6 +32,16 @@ class Protocol(ABC):
         self.seed = seed
 
     name: str
+
+    def groups(self, subjects: Sequence[str]) -> np.ndarray | None:  # noqa: ARG002
+        """What the split divides in place of subjects; None where it divides those.
+
+        Parameters
+        ----------
+        subjects : sequence of str
+            Of each window.
+        """
+        return None
 
     @abstractmethod
     def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:
@@ -195,3 +208,42 @@ class LeaveOneDatasetOut(Protocol):
         if len(groups) < 2:
             raise ValueError("leaving one dataset out takes at least two datasets")
         return groups
+
+
+class RandomWindows(Protocol):
+    """Windows divided at random, whoever wore them: what this package never does but to show it.
+
+    Windows of one wearer, and such as overlap, are on both sides, and pretraining sees all streams.
+    Scores are flattered, and the audit says that the protocol leaks.
+
+    Parameters
+    ----------
+    test : float
+        Share of the windows that is tested.
+    validation : float
+        Share of the others that every choice is made on.
+    seed : int
+        Seed of the draw.
+
+    Examples
+    --------
+    >>> protocol = RandomWindows()
+    >>> groups = protocol.groups(["one"] * 100)
+    >>> protocol.splits(sorted(set(groups)), [])["random"].test
+    ('part 00', 'part 01', 'part 02', 'part 03')
+    """
+
+    name = "random windows (leaky)"
+
+    def __init__(self, test: float = 0.2, validation: float = 0.2, seed: int = 0) -> None:
+        super().__init__(validation, seed)
+        self.test = test
+
+    def groups(self, subjects: Sequence[str]) -> np.ndarray:
+        """Twenty parts of one size."""
+        order = np.random.default_rng(self.seed).permutation(len(subjects))
+        return np.array([f"part {place % N_PARTS:02d}" for place in order])
+
+    def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:  # noqa: ARG002
+        """The first parts."""
+        return {"random": sorted(subjects)[: max(1, round(self.test * len(subjects)))]}

@@ -214,6 +214,7 @@ def certified(unit: Unit, found: Sequence[Found], out: Path) -> dict[str, Any]:
         "fold": unit.fold,
         "method": unit.label,
         "transductive": unit.transductive,
+        "leaky": unit.leaky,
         "split": asdict(unit.split),
         "provenance": path.as_posix(),
         "certificate": certificate(frame, unit.transductive),

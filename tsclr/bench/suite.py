@@ -120,11 +120,11 @@ class Suite:
 
     def _units_of(self, benchmark: Benchmark, protocol: Protocol, out: Path) -> Iterator["Unit"]:
         """Units of one dataset under one protocol, once it is known that all of them can be."""
-        subjects = sorted(set(benchmark.windows.subjects.tolist()))
+        groups = divided(benchmark, protocol)
         try:
-            splits = protocol.splits(subjects, benchmark.test_subjects)
+            splits = protocol.splits(sorted(set(groups.tolist())), benchmark.test_subjects)
             for split in splits.values():
-                self._check_budgets(benchmark, split)
+                self._check_budgets(benchmark, groups, split)
         except ValueError as error:
             raise ValueError(f"{benchmark.name}, {protocol.name}: {error}") from error
         for fold, split in splits.items():
@@ -142,11 +142,10 @@ class Suite:
             method.versions(), self.draws, self.seed,
         )  # fmt: skip
 
-    def _check_budgets(self, benchmark: Benchmark, split: Split) -> None:
+    def _check_budgets(self, benchmark: Benchmark, groups: np.ndarray, split: Split) -> None:
         """Raise unless each class has as many training windows as the largest budget asks for."""
-        windows = benchmark.windows
-        trained = np.isin(windows.subjects, [*split.train, *split.validation])
-        counts = np.bincount(windows.labels[trained], minlength=len(benchmark.classes))
+        labels = benchmark.windows.labels[np.isin(groups, [*split.train, *split.validation])]
+        counts = np.bincount(labels, minlength=len(benchmark.classes))
         numbers = [parse_budget(str(budget)) for budget in self.budgets]
         most = max((number for number in numbers if isinstance(number, int)), default=1)
         if counts.min() < most:
@@ -154,6 +153,21 @@ class Suite:
                 f"a budget of {most} labels per class is more than the {counts.min()} training "
                 f"windows of class {benchmark.classes[int(counts.argmin())]!r}: lower the budget"
             )
+
+
+def divided(benchmark: Benchmark, protocol: Protocol) -> np.ndarray:
+    """Whom the split of a protocol names for each window: its wearer, as a rule.
+
+    Parameters
+    ----------
+    benchmark : Benchmark
+        The dataset.
+    protocol : Protocol
+        Who is held out.
+    """
+    subjects = benchmark.windows.subjects
+    groups = protocol.groups(subjects.tolist())
+    return subjects if groups is None else groups
 
 
 @dataclass(frozen=True)
@@ -220,6 +234,11 @@ class Unit:
         return self.suite.methods[self.method].transductive
 
     @property
+    def leaky(self) -> bool:
+        """Whether the protocol divides windows and not subjects."""
+        return self.protocol.groups([]) is not None
+
+    @property
     def label(self) -> str:
         """The method as results name it: one that is transductive says so."""
         return f"{self.method} (transductive)" if self.transductive else self.method
@@ -231,7 +250,7 @@ class Unit:
         named = [
             (head, str(budget)) for head in method.heads or suite.heads for budget in suite.budgets
         ]
-        if suite.segmentation and method.encodes:
+        if suite.segmentation and method.encodes and not self.leaky:
             named.append((SEGMENTATION, f"{suite.segmentation:g} s"))
         return [
             Cell(*names, self.out / "cells" / f"{digest(self.key, *names)}.json") for names in named
@@ -251,7 +270,7 @@ class Unit:
         suite, benchmark = self.suite, self.benchmark
         return Task(
             benchmark.windows, benchmark.classes, self.split, suite.draws, suite.seed,
-            Ledger(benchmark.name),
+            Ledger(benchmark.name), self.protocol.groups(benchmark.windows.subjects.tolist()),
         )  # fmt: skip
 
     def data(self) -> Data:
@@ -260,7 +279,7 @@ class Unit:
         rate = benchmark.store.sample_rate
         return Data(
             str(benchmark.folder), None, benchmark.length / rate, benchmark.stride / rate,
-            list(self.split.test), protocol.validation, protocol.seed,
+            [] if self.leaky else list(self.split.test), protocol.validation, protocol.seed,
         )  # fmt: skip
 
 
@@ -387,7 +406,7 @@ class Taught:
         cost = {"head_seconds": time.perf_counter() - began}
         cost["memory_mib"] = peak_memory(torch.device("cpu"))
         return {
-            "subjects": np.unique(task.side(task.split.test).subjects).tolist(),
+            "subjects": np.unique(task.subjects[task.where(task.split.test)]).tolist(),
             "counts": counts.tolist(),
             "chosen": str(chosen),
             "validation_macro_f1": validation,
