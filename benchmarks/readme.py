@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import objectives_page, step_rate_page
+from benchmarks import objectives_page, step_rate_page, suite_page
 from benchmarks.objectives_page import TITLES, score
 from benchmarks.results_folder import RESULTS
 
@@ -67,6 +67,11 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
     ROOT / "docs" / "objectives.md": {
         "classes": objectives_page.class_table,
         "results": objectives_page.score_tables,
+    },
+    ROOT / "docs" / "benchmarks.md": {
+        "scores": suite_page.by_budget,
+        "segmentation": suite_page.segmentation,
+        "costs": suite_page.costs,
     },
     RESULTS / "step_rate.md": {"results": step_rate_page.tables},
 }

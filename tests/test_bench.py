@@ -32,7 +32,13 @@ from tsclr.bench.methods import (
     Supervised,
 )
 from tsclr.bench.page import write_page
-from tsclr.bench.protocols import GroupKFold, LeaveOneDatasetOut, Official, RandomWindows
+from tsclr.bench.protocols import (
+    GroupKFold,
+    LeaveOneDatasetOut,
+    LeaveOneSubjectOut,
+    Official,
+    RandomWindows,
+)
 from tsclr.bench.results import TABLE, write
 from tsclr.bench.suite import Suite
 from tsclr.cli import main
@@ -199,9 +205,10 @@ def test_a_damaged_cell_is_computed_again_and_it_is_said(
         {"seed": 1},
         {"draws": 3},
         {"protocols": [GroupKFold(2, seed=1)]},
+        {"protocols": [RandomWindows(seed=1)]},
         {"methods": {**METHODS, "hand features": HandFeatures(whiten=True)}},
     ],
-    ids=["seed", "draws", "protocol", "method"],
+    ids=["seed", "draws", "protocol", "another protocol", "method"],
 )
 def test_whatever_a_cell_depends_on_makes_it_another_cell(
     change: dict, finished: Path, tiny_store: Path
@@ -209,6 +216,15 @@ def test_whatever_a_cell_depends_on_makes_it_another_cell(
     before = list(suite_on(tiny_store).units(finished))[-1]
     after = list(suite_on(tiny_store, **change).units(finished))[-1]
     assert {cell.path for cell in before.cells}.isdisjoint(cell.path for cell in after.cells)
+
+
+def test_other_parts_of_windows_are_other_cells(finished: Path, tiny_store: Path) -> None:
+    one, other = (
+        next(suite_on(tiny_store, protocols=[RandomWindows(seed=seed)]).units(finished))
+        for seed in (0, 1)
+    )
+    assert one.split.test == other.split.test
+    assert {cell.path for cell in one.cells}.isdisjoint(cell.path for cell in other.cells)
 
 
 def test_a_budget_more_leaves_the_other_cells_as_they_are(finished: Path, tiny_store: Path) -> None:
@@ -399,6 +415,21 @@ def test_one_subject_is_too_few(tiny_store: Path, tmp_path: Path) -> None:
     alone.write(tmp_path / "alone")
     with pytest.raises(ValueError, match=r"alone, 2 folds .* 1 subject: "):
         list(suite_on(tmp_path / "alone").units(tmp_path))
+
+
+def test_a_subject_without_labels_cannot_be_tested(tiny_store: Path, tmp_path: Path) -> None:
+    store = Store.open(tiny_store)
+    mute = store.subjects[0]
+    labels = store.labels.copy()
+    for row in store.recordings.loc[store.recordings["subject"] == mute].to_dict("records"):
+        labels[row["start"] : row["start"] + row["length"]] = -1
+    replace(store, labels=labels, maps=()).write(tmp_path / "mute")
+    suite = suite_on(tmp_path / "mute", protocols=[LeaveOneSubjectOut()], budgets=["1"])
+    with pytest.raises(ValueError, match=rf"no window of the test subjects \('{mute}',\)"):
+        list(suite.units(tmp_path))
+    grouped = suite_on(tmp_path / "mute", methods={"NT-Xent": METHODS["NT-Xent"]}, budgets=["1"])
+    (row,) = scored(grouped, tmp_path)["rows"]
+    assert set(row["by_subject"]) == set(store.subjects) - {mute}
 
 
 def test_classes_that_a_test_subject_lacks_are_told(tiny_store: Path, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from tsclr.heads import FROZEN, HEADS, SEES_UNLABELLED, TRAINED
 from tsclr.ledger import Ledger, merged
 from tsclr.monitor import peak_memory
 from tsclr.settings import Data, place
-from tsclr.specs import nearest
+from tsclr.specs import nearest, spec_of
 from tsclr.splits import Split, parse_budget
 from tsclr.task import Contender, Task
 from tsclr.windows import Windows, samples
@@ -120,54 +120,42 @@ class Suite:
 
     def _units_of(self, benchmark: Benchmark, protocol: Protocol, out: Path) -> Iterator["Unit"]:
         """Units of one dataset under one protocol, once it is known that all of them can be."""
-        groups = divided(benchmark, protocol)
+        groups = protocol.groups(benchmark.windows.subjects.tolist())
+        names = benchmark.store.subjects if groups is None else sorted(set(groups.tolist()))
         try:
-            splits = protocol.splits(sorted(set(groups.tolist())), benchmark.test_subjects)
+            splits = protocol.splits(names, benchmark.test_subjects)
             for split in splits.values():
-                self._check_budgets(benchmark, groups, split)
+                self._check(Task(benchmark.windows, benchmark.classes, split, groups=groups))
         except ValueError as error:
             raise ValueError(f"{benchmark.name}, {protocol.name}: {error}") from error
         for fold, split in splits.items():
             for name, method in self.methods.items():
-                key = self._key(benchmark.fingerprint, split, method)
+                key = self._key(benchmark.fingerprint, protocol, split, method)
                 fresh = replace(benchmark)  # what it has opened cannot go to other processes
                 yield Unit(
                     self, fresh, benchmark.fingerprint, protocol, fold, split, name, key, out
                 )
 
-    def _key(self, fingerprint: str, split: Split, method: Method) -> str:
+    def _key(self, fingerprint: str, protocol: Protocol, split: Split, method: Method) -> str:
         """Hash of all that the result of a unit depends on, the code and its packages included."""
         return digest(
-            code(), fingerprint, asdict(split), type(method).__name__, method.key(),
-            method.versions(), self.draws, self.seed,
+            code(), fingerprint, spec_of(protocol), asdict(split), method.key(), method.versions(),
+            self.draws, self.seed,
         )  # fmt: skip
 
-    def _check_budgets(self, benchmark: Benchmark, groups: np.ndarray, split: Split) -> None:
-        """Raise unless each class has as many training windows as the largest budget asks for."""
-        labels = benchmark.windows.labels[np.isin(groups, [*split.train, *split.validation])]
-        counts = np.bincount(labels, minlength=len(benchmark.classes))
+    def _check(self, task: Task) -> None:
+        """Raise unless there is something to test, and enough labels for the largest budget."""
+        if not len(task.where(task.split.test)):
+            raise ValueError(f"no window of the test subjects {task.split.test} has a label")
+        labels = task.windows.labels[task.where(task.trained)]
+        counts = np.bincount(labels, minlength=len(task.classes))
         numbers = [parse_budget(str(budget)) for budget in self.budgets]
         most = max((number for number in numbers if isinstance(number, int)), default=1)
         if counts.min() < most:
             raise ValueError(
                 f"a budget of {most} labels per class is more than the {counts.min()} training "
-                f"windows of class {benchmark.classes[int(counts.argmin())]!r}: lower the budget"
+                f"windows of class {task.classes[int(counts.argmin())]!r}: lower the budget"
             )
-
-
-def divided(benchmark: Benchmark, protocol: Protocol) -> np.ndarray:
-    """Whom the split of a protocol names for each window: its wearer, as a rule.
-
-    Parameters
-    ----------
-    benchmark : Benchmark
-        The dataset.
-    protocol : Protocol
-        Who is held out.
-    """
-    subjects = benchmark.windows.subjects
-    groups = protocol.groups(subjects.tolist())
-    return subjects if groups is None else groups
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,137 @@
+"""Results of the suite ``small.yaml`` in, the tables of the README and ``docs/benchmarks.md`` out.
+
+The results of a suite go into ``benchmarks/results/small`` by::
+
+    tsclr bench benchmarks/suites/small.yaml --out DIR --jobs 2
+    cp -r DIR/{results.json,table.csv,report.html,provenance} benchmarks/results/small
+"""
+
+import json
+from typing import Any
+
+from benchmarks.results_folder import RESULTS
+
+FOLDER = RESULTS / "small"
+TITLES = {"hapt": "HAPT-6", "motionsense": "MotionSense", "wisdm": "WISDM watch", "sp_sw": "sp-sw"}
+FEW = "5"
+NOTHING = "not measured yet"
+
+
+def results() -> dict[str, Any] | None:
+    """What ``results.json`` holds, None where the suite was not run yet."""
+    path = FOLDER / "results.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def named(row: dict[str, Any]) -> str:
+    """Method and head as one name."""
+    return row["method"] if row["method"] == row["head"] else f"{row['method']} + {row['head']}"
+
+
+def spread(row: dict[str, Any]) -> str:
+    """Mean ± SD over draws; no SD from a single one."""
+    mean = f"{row['macro_f1_mean']:.3f}"
+    return f"{mean} ± {row['macro_f1_sd']:.2f}" if row["draws"] > 1 else mean
+
+
+def markdown(head: list[str], rows: list[list[str]]) -> str:
+    """A table whose first column is text."""
+    lines = [f"| {' | '.join(head)} |", f"|---|{'---:|' * (len(head) - 1)}"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def strong(cells: list[str]) -> list[str]:
+    """The best of a column, which is the largest number, in bold."""
+    best = max(cells)
+    return [f"**{cell}**" if cell == best else cell for cell in cells]
+
+
+def overview() -> str:
+    """Every method on every dataset at a few labels, the best of each in bold."""
+    found = results()
+    if found is None:
+        return NOTHING
+    rows = [row for row in found["rows"] if row["budget"] == FEW]
+    methods = list(dict.fromkeys(map(named, rows)))
+    cell = {(named(row), row["dataset"]): spread(row) for row in rows}
+    columns = [strong([cell[method, dataset] for method in methods]) for dataset in TITLES]
+    table = [list(each) for each in zip(methods, *columns, strict=True)]
+    return markdown([f"macro F1 at {FEW} labels a class", *TITLES.values()], table)
+
+
+def by_budget() -> str:
+    """A table of all budgets for each dataset, with the interval over subjects at a few labels."""
+    found = results()
+    if found is None:
+        return NOTHING
+    parts = [budget_table(found, dataset) for dataset in TITLES]
+    facts = found["circumstances"]
+    told = f"Commit {facts['commit']}, {facts['date']}, {facts['processor']}, one thread a process."
+    return "\n\n".join([*parts, told])
+
+
+def budget_table(found: dict[str, Any], dataset: str) -> str:
+    """Scores of one dataset, and whether the first method differs from each other one."""
+    rows = [row for row in found["rows"] if row["dataset"] == dataset]
+    budgets = list(dict.fromkeys(row["budget"] for row in rows))
+    methods = list(dict.fromkeys(map(named, rows)))
+    columns = [
+        strong([spread(row) for row in rows if row["budget"] == budget]) for budget in budgets
+    ]
+    few = {named(row): row for row in rows if row["budget"] == FEW}
+    low_high = [
+        f"{few[name]['macro_f1_ci_subjects'][0]:.2f} to {few[name]['macro_f1_ci_subjects'][1]:.2f}"
+        for name in methods
+    ]
+    p = {
+        row["method"].replace("supervised + supervised", "supervised"): f"{row['p_holm']:.3f}"
+        for row in found["comparisons"]
+        if (row["dataset"], row["budget"]) == (dataset, FEW)
+    }
+    against = [p.get(name, "") for name in methods]
+    head = ["labels per class", *budgets, f"95 % over subjects, {FEW}", f"p against first, {FEW}"]
+    table = [list(each) for each in zip(methods, *columns, low_high, against, strict=True)]
+    n_subjects = rows[0]["test_subjects"]
+    return f"**{TITLES[dataset]}**, {n_subjects} test subjects\n\n{markdown(head, table)}"
+
+
+def segmentation() -> str:
+    """How well every sample is labelled, with smoothing."""
+    found = results()
+    if found is None:
+        return NOTHING
+    measures = ("macro_f1_mean", "f1@10", "f1@25", "f1@50", "edit")
+    table = [
+        [
+            f"{TITLES[row['dataset']]}, {row['method']}",
+            f"{row['smoothing_seconds']:g} s",
+            *(f"{row['smoothed'][name]:.3f}" for name in measures),
+            f"{row['unsmoothed']['f1@50']:.3f}",
+        ]
+        for row in found["segmentation"]
+    ]
+    head = ["all labels", "smoothing", "macro F1", *measures[1:], "f1@50 without smoothing"]
+    return markdown(head, table)
+
+
+def costs() -> str:
+    """What each method costs, mean over datasets."""
+    found = results()
+    if found is None:
+        return NOTHING
+    units: dict[str, list[dict[str, float]]] = {}
+    for row in found["rows"]:
+        if row["budget"] == FEW:
+            units.setdefault(row["method"], []).append(row["cost"])
+    names = ("seconds", "windows_per_second", "features", "parameters")
+    table = [
+        [method, *(mean([cost.get(name) for cost in each]) for name in names)]
+        for method, each in units.items()
+    ]
+    return markdown(["method", "learning, s", "windows/s", "features", "parameters"], table)
+
+
+def mean(values: list[float | None]) -> str:
+    """Mean of what is known, a dash where nothing is."""
+    known = [value for value in values if value is not None and value == value]
+    return f"{sum(known) / len(known):,.0f}" if known else "\N{EN DASH}"
