@@ -42,6 +42,7 @@ from tsclr.bench.protocols import (
 from tsclr.bench.results import TABLE, write
 from tsclr.bench.suite import Suite
 from tsclr.cli import main
+from tsclr.datasets import Synthetic
 from tsclr.encoders import Statistics
 from tsclr.features import encode
 from tsclr.splits import LeakError
@@ -417,19 +418,30 @@ def test_one_subject_is_too_few(tiny_store: Path, tmp_path: Path) -> None:
         list(suite_on(tmp_path / "alone").units(tmp_path))
 
 
-def test_a_subject_without_labels_cannot_be_tested(tiny_store: Path, tmp_path: Path) -> None:
-    store = Store.open(tiny_store)
-    mute = store.subjects[0]
+def without_labels(mute: str, n_subjects: int, folder: Path) -> Path:
+    """A store of simulated people, one of them without labels."""
+    store = Store.build(Synthetic(n_subjects=n_subjects, minutes=5).recordings())
     labels = store.labels.copy()
     for row in store.recordings.loc[store.recordings["subject"] == mute].to_dict("records"):
         labels[row["start"] : row["start"] + row["length"]] = -1
-    replace(store, labels=labels, maps=()).write(tmp_path / "mute")
-    suite = suite_on(tmp_path / "mute", protocols=[LeaveOneSubjectOut()], budgets=["1"])
-    with pytest.raises(ValueError, match=rf"no window of the test subjects \('{mute}',\)"):
+    replace(store, labels=labels).write(folder)
+    return folder
+
+
+def test_a_subject_without_labels_cannot_be_tested(tmp_path: Path) -> None:
+    folder = without_labels("02", 4, tmp_path / "mute")
+    suite = suite_on(folder, protocols=[LeaveOneSubjectOut()], budgets=["1"])
+    with pytest.raises(ValueError, match=r"no window of the test subjects \('02',\) has a label"):
         list(suite.units(tmp_path))
-    grouped = suite_on(tmp_path / "mute", methods={"NT-Xent": METHODS["NT-Xent"]}, budgets=["1"])
-    (row,) = scored(grouped, tmp_path)["rows"]
-    assert set(row["by_subject"]) == set(store.subjects) - {mute}
+    with pytest.raises(ValueError, match="fewer than two training subjects have labels"):
+        scored(suite_on(folder, budgets=["1"]), tmp_path)
+
+
+def test_a_subject_without_labels_is_pretrained_on(tmp_path: Path) -> None:
+    folder = without_labels("02", 6, tmp_path / "mute")
+    methods = {"NT-Xent": Pretrained(CONFIG, epochs=1)}
+    (row,) = scored(suite_on(folder, methods=methods, budgets=["1"]), tmp_path)["rows"]
+    assert set(row["by_subject"]) == {"01", "03", "04", "05", "06"}
 
 
 def test_classes_that_a_test_subject_lacks_are_told(tiny_store: Path, tmp_path: Path) -> None:

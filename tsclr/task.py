@@ -126,9 +126,20 @@ class Contender:
         """The candidate with the best mean macro F1 on validation subjects, and that score.
 
         Where there is one candidate, nothing is chosen and there is no score.
+
+        Raises
+        ------
+        ValueError
+            If fewer than two training subjects have labels, or a class too few for the budget.
         """
-        folds = [fold for fold in task.folds() if task.affords(budget, fold[0])]
-        folds = folds or task.folds()[:1]  # which then says what is missing
+        judged = [fold for fold in task.folds() if all(len(task.where(side)) for side in fold)]
+        if not judged:
+            raise ValueError(
+                "fewer than two training subjects have labels: one to fit on and one to choose on "
+                "are needed"
+            )
+        folds = [fold for fold in judged if task.affords(budget, fold[0])]
+        folds = folds or judged[:1]  # which then says what is missing
         n_trials = len(folds) if budget is None else max(len(folds), task.draws)
         trials = [(*folds[draw % len(folds)], draw) for draw in range(n_trials)]
         labels = task.windows.labels[task.where(folds[0][0])]
