@@ -173,6 +173,19 @@ def test_the_report_has_every_section(finished: Path) -> None:
     assert "https://" not in page
 
 
+def test_the_first_method_is_drawn(results: dict, tiny_store: Path) -> None:
+    (drawn,) = results["embedding"]
+    assert drawn["method"] == "NT-Xent"
+    (unit,) = [
+        u for u in results["units"] if (u["fold"], u["method"]) == ("group 1 of 2", "NT-Xent")
+    ]
+    assert set(drawn["subjects"]) == set(unit["split"]["test"])
+    assert set(drawn["labels"]) <= set(Store.open(tiny_store).classes)
+    points = np.array(drawn["points"])
+    assert points.shape == (len(drawn["labels"]), 2)
+    assert (points.std(0) > 0).all()
+
+
 def test_finished_cells_are_not_computed_again(
     finished: Path, tiny_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -372,6 +385,13 @@ def test_a_random_split_flatters_and_is_said_to_leak(tiny_store: Path, tmp_path:
         audit_results(tmp_path)
 
 
+def test_pretraining_that_reads_labels_is_named(tiny_store: Path, tmp_path: Path) -> None:
+    config = str(Path(CONFIG).parent / "supcon_hapt.yaml")
+    methods = {"SupCon": Pretrained(config, epochs=1, sees_test_streams=True)}
+    unit = next(suite_on(tiny_store, methods=methods).units(tmp_path))
+    assert unit.label == "SupCon (transductive, reads all labels)"
+
+
 # What is refused
 
 
@@ -517,7 +537,7 @@ def test_a_failing_unit_is_named_and_the_others_are_kept(
     assert main(["bench", str(path), "--out", str(tmp_path / "out"), "--jobs=2"]) == 1
     told = capfd.readouterr().err
     assert "group 1 of 2, hand: hand has nothing for the head 'finetune'" in told
-    assert len(list(tmp_path.glob("out/cells/*.json"))) == 2 * 3 * 4
+    assert len(list(tmp_path.glob("out/cells/*.json"))) == 2 * (3 * 4 + 1)
 
 
 @pytest.fixture

@@ -144,8 +144,13 @@ class Method(ABC):
 
     @property
     def transductive(self) -> bool:
-        """Whether it learns from unlabelled streams of test subjects; it is named so then."""
+        """Whether it learns from unlabelled streams of test subjects."""
         return False
+
+    @property
+    def remarks(self) -> list[str]:
+        """What has to be said wherever it is named: that it sees more than others do."""
+        return ["transductive"] if self.transductive else []
 
     def key(self) -> dict[str, Any]:
         """All that the result depends on beside the data and the head, as JSON can hold it."""
@@ -205,6 +210,12 @@ class Pretrained(Method):
     def transductive(self) -> bool:
         """Whether the streams of test subjects are pretrained on."""
         return self.sees_test_streams
+
+    @property
+    def remarks(self) -> list[str]:
+        """As of every method, and that the objective looks at labels, of which it gets all."""
+        reads = read_config(Path(self.config)).objective.reads_labels
+        return [*super().remarks, *(["reads all labels"] if reads else [])]
 
     def key(self) -> dict[str, Any]:
         """The config by what it says, not by where it lies."""

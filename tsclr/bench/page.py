@@ -39,6 +39,7 @@ def write_page(results: dict[str, Any], out: Path) -> Path:
     for task, mine in rows.groupby("task", sort=False):
         few = at.loc[at["task"] == task]
         sections += [replace(each, title=f"{task}: {each.title}") for each in about(mine, few)]
+    sections += [embedding(each) for each in results["embedding"]]
     sections += [segmentation(results)] if results["segmentation"] else []
     sections += [comparisons(results, budget), certificates(results)]
     best = at.sort_values("macro_f1_mean").groupby("task", sort=False).last()
@@ -130,6 +131,21 @@ def comparisons(results: dict[str, Any], budget: str) -> report.Section:
         "subject; p_holm allows for the number of comparisons on a dataset.",
         table=report.Table(frame, names=4),
     )
+
+
+def embedding(drawn: dict[str, Any]) -> report.Section:
+    """Windows of test subjects on the two main axes of their features.
+
+    Parameters
+    ----------
+    drawn : dict
+        Of a dataset and protocol.
+    """
+    section = report.embedding_scatter(
+        np.array(drawn["points"]), np.array(drawn["labels"]), np.array(drawn["subjects"])
+    )
+    title = f"{drawn['dataset']}, {drawn['protocol']}: {section.title}, {drawn['method']}"
+    return replace(section, title=title)
 
 
 def segmentation(results: dict[str, Any]) -> report.Section:

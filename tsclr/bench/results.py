@@ -14,7 +14,7 @@ from jaxtyping import Int
 from tsclr import ledger
 from tsclr.bench.audit import certificate
 from tsclr.bench.cache import read
-from tsclr.bench.suite import SEGMENTATION, Cell, Suite, Unit
+from tsclr.bench.suite import EMBEDDING, SEGMENTATION, Cell, Suite, Unit
 from tsclr.files import replacing
 from tsclr.runs import circumstances
 from tsclr.scores import macro_f1, summarise
@@ -51,7 +51,7 @@ def write(suite: Suite, units: Sequence[Unit], out: Path) -> dict[str, Any]:
     found = [(unit, cell, whole(cell)) for unit in units for cell in unit.cells]
     lines: dict[tuple[str, ...], list[Found]] = {}
     for unit, cell, content in found:
-        if cell.head != SEGMENTATION:
+        if cell.head not in (SEGMENTATION, EMBEDDING):
             line = (unit.benchmark.name, unit.protocol.name, unit.label, cell.head, cell.budget)
             lines.setdefault(line, []).append((unit, cell, content))
     counts = {line: pooled(cells) for line, cells in lines.items()}
@@ -60,6 +60,7 @@ def write(suite: Suite, units: Sequence[Unit], out: Path) -> dict[str, Any]:
         "suite": told(suite),
         "rows": rows,
         "segmentation": [segmented(*each) for each in found if each[1].head == SEGMENTATION],
+        "embedding": drawn(found),
         "comparisons": comparisons(counts, suite.seed),
         "units": [certified(unit, found, out) for unit in units],
         "circumstances": circumstances(),
@@ -139,6 +140,24 @@ def row_of(
         "chosen": {unit.fold: content["chosen"] for unit, _, content in cells},
         "cost": costs.mean().to_dict(),
     }
+
+
+def drawn(found: Sequence[Found]) -> list[dict[str, Any]]:
+    """Points of the first method on the first fold of each dataset and protocol.
+
+    Parameters
+    ----------
+    found : sequence
+        All cells.
+    """
+    first: dict[tuple[str, str], dict[str, Any]] = {}
+    for unit, cell, content in found:
+        if cell.head == EMBEDDING:
+            points = {name: content[name] for name in ("points", "labels", "subjects")}
+            task = unit.benchmark.name, unit.protocol.name
+            named = {"dataset": task[0], "protocol": task[1], "method": unit.label}
+            first.setdefault(task, {**named, **points})
+    return list(first.values())
 
 
 def segmented(unit: Unit, cell: Cell, content: dict[str, Any]) -> dict[str, Any]:

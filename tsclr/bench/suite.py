@@ -10,13 +10,14 @@ budget of a unit::
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.decomposition import PCA
 
 from tsclr.bench.benchmark import Benchmark
 from tsclr.bench.cache import code, digest, kept, read
@@ -32,8 +33,10 @@ from tsclr.splits import Split, parse_budget
 from tsclr.task import Contender, Task
 from tsclr.windows import Windows, samples
 
-SEGMENTATION = "segmentation"
-"""What stands in the place of a head where every sample is labelled."""
+SEGMENTATION, EMBEDDING = "segmentation", "embedding"
+"""What stands in the place of a head where every sample is labelled, and for a picture."""
+N_POINTS = 1500
+"""Test windows that are drawn, at most."""
 
 
 @dataclass(frozen=True)
@@ -226,18 +229,21 @@ class Unit:
         """Whether the protocol divides windows and not subjects."""
         return self.protocol.groups([]) is not None
 
-    @property
+    @cached_property
     def label(self) -> str:
-        """The method as results name it: one that is transductive says so."""
-        return f"{self.method} (transductive)" if self.transductive else self.method
+        """The method as results name it, with what has to be said of it."""
+        remarks = self.suite.methods[self.method].remarks
+        return f"{self.method} ({', '.join(remarks)})" if remarks else self.method
 
     @property
     def cells(self) -> list[Cell]:
-        """Every head and budget, and the segmentation where there is one."""
+        """Every head and budget, the picture of the features, the segmentation if there is one."""
         suite, method = self.suite, self.suite.methods[self.method]
         named = [
             (head, str(budget)) for head in method.heads or suite.heads for budget in suite.budgets
         ]
+        if method.encodes:
+            named.append((EMBEDDING, "test"))
         if suite.segmentation and method.encodes and not self.leaky:
             named.append((SEGMENTATION, f"{suite.segmentation:g} s"))
         return [
@@ -249,9 +255,9 @@ class Unit:
         missing = [cell for cell in self.cells if read(cell.path) is None]
         if missing:
             taught = Taught.by(self)
+            others = {SEGMENTATION: taught.segment, EMBEDDING: taught.draw}
             for cell in missing:
-                compute = taught.segment if cell.head == SEGMENTATION else taught.score
-                kept(cell.path, partial(compute, cell))
+                kept(cell.path, partial(others.get(cell.head, taught.score), cell))
 
     def task(self) -> Task:
         """Labelled windows and who may see them, with an empty ledger."""
@@ -346,6 +352,28 @@ class Taught:
             able += TRAINED if trains else ()
             raise ValueError(f"{name} has nothing for the head {head!r}: {nearest(head, able)}")
         return Contender(name, head, windows, lambda _: candidates)
+
+    def draw(self, cell: Cell) -> dict[str, Any]:  # noqa: ARG002
+        """Windows of the test subjects on the two main axes of their features.
+
+        Parameters
+        ----------
+        cell : Cell
+            Of the unit.
+        """
+        task = self.unit.task()
+        test = np.random.default_rng(task.seed).permutation(task.where(task.split.test))[:N_POINTS]
+        features = self.features
+        if features is None:
+            raise ValueError(f"{self.unit.method} gives no features to draw")
+        task.ledger.note("test", task.windows, test)
+        points = PCA(2, random_state=0).fit_transform(features[test])
+        return {
+            "points": points.round(4).tolist(),
+            "labels": [task.classes[label] for label in task.windows.labels[test]],
+            "subjects": task.subjects[test].tolist(),
+            "provenance": self._provenance(task.ledger),
+        }
 
     def segment(self, cell: Cell) -> dict[str, Any]:  # noqa: ARG002
         """Scores of a label for every sample of the test subjects, of all classes of the store.
