@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, f1_score
 from sklearn.preprocessing import StandardScaler
@@ -45,11 +46,13 @@ from tsclr.cli import main
 from tsclr.datasets import Synthetic
 from tsclr.encoders import Statistics
 from tsclr.features import encode
+from tsclr.heads import HEADS
 from tsclr.splits import LeakError
 from tsclr.store import Store
 from tsclr.windows import Windows
 
 CONFIG = str(Path(__file__).parent.parent / "configs" / "ntxent_store.yaml")
+SUITES = sorted((Path(__file__).parent.parent / "benchmarks" / "suites").glob("*.yaml"))
 METHODS: dict[str, Method] = {
     "NT-Xent": Pretrained(CONFIG, epochs=1),
     "random-init": RandomInit(CONFIG),
@@ -568,6 +571,32 @@ def test_audit_of_somebody_elses_windows(
     assert main(arrays([10])) == 0
     assert "no leak found" in capsys.readouterr().out
     assert main(["bench", "audit"]) == 2
+
+
+@pytest.mark.parametrize("suite", SUITES, ids=lambda path: path.stem)
+def test_every_suite_that_ships_is_understood(
+    suite: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bench", str(suite), "--out", "somewhere", "--print_config"]) == 0
+    told = yaml.safe_load(capsys.readouterr().out)
+    for method in told["methods"].values():
+        config = method.get("init_args", {}).get("config", CONFIG)
+        assert Path(__file__).parent.parent.joinpath(config).is_file()
+
+
+def test_the_quick_suite_runs_from_end_to_end(tmp_path: Path) -> None:
+    pytest.importorskip("aeon", reason="needs the extra bench: pip install 'tsclr[bench]'")
+    (suite,) = [path for path in SUITES if path.stem == "quick"]
+    assert main(["bench", str(suite), "--out", str(tmp_path), "--jobs", "2"]) == 0
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert {row["head"] for row in results["rows"]} == {*HEADS, "supervised"}
+    assert {row["protocol"] for row in results["rows"]} == {
+        "official", "2 folds of subjects", "random windows (leaky)"
+    }  # fmt: skip
+    page = (tmp_path / "report.html").read_text()
+    for section in ("Average ranks", "Embedding", "Segmentation", "Leak audit"):
+        assert section in page
+    assert len(audit_results(tmp_path)) == len(results["units"]) == 4 * 6
 
 
 def test_audit_of_results(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
