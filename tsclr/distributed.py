@@ -6,7 +6,6 @@ windows, `gather` joins what they made of them, and the gradients of the W losse
 mean, so objectives are written once.
 """
 
-import gc
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -51,9 +50,6 @@ def joined(device_type: str) -> Iterator[None]:
     try:
         yield
     finally:
-        # What holds the group in a cycle, as DDP does, must go before the interpreter ends: a
-        # thread of Gloo that lets go of a tensor after that aborts the process.
-        gc.collect()
         distributed.destroy_process_group()
 
 
