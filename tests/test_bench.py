@@ -584,6 +584,7 @@ def test_every_suite_that_ships_is_understood(
         assert Path(__file__).parent.parent.joinpath(config).is_file()
 
 
+@pytest.mark.slow
 def test_the_quick_suite_runs_from_end_to_end(tmp_path: Path) -> None:
     pytest.importorskip("aeon", reason="needs the extra bench: pip install 'tsclr[bench]'")
     (suite,) = [path for path in SUITES if path.stem == "quick"]

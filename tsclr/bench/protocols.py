@@ -229,7 +229,7 @@ class RandomWindows(Protocol):
     --------
     >>> protocol = RandomWindows()
     >>> groups = protocol.groups(["one"] * 100)
-    >>> protocol.splits(sorted(set(groups)), [])["random"].test
+    >>> protocol.splits(sorted(set(groups.tolist())), [])["random"].test
     ('part 00', 'part 01', 'part 02', 'part 03')
     """
 
