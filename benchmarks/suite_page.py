@@ -10,6 +10,7 @@ import json
 from typing import Any
 
 from benchmarks.results_folder import RESULTS
+from tsclr.bench.results import named
 
 FOLDER = RESULTS / "small"
 TITLES = {"hapt": "HAPT-6", "motionsense": "MotionSense", "wisdm": "WISDM watch", "sp_sw": "sp-sw"}
@@ -23,9 +24,9 @@ def results() -> dict[str, Any] | None:
     return json.loads(path.read_text()) if path.exists() else None
 
 
-def named(row: dict[str, Any]) -> str:
+def name_of(row: dict[str, Any]) -> str:
     """Method and head as one name."""
-    return row["method"] if row["method"] == row["head"] else f"{row['method']} + {row['head']}"
+    return named(row["method"], row["head"])
 
 
 def spread(row: dict[str, Any]) -> str:
@@ -52,8 +53,8 @@ def overview() -> str:
     if found is None:
         return NOTHING
     rows = [row for row in found["rows"] if row["budget"] == FEW]
-    methods = list(dict.fromkeys(map(named, rows)))
-    cell = {(named(row), row["dataset"]): spread(row) for row in rows}
+    methods = list(dict.fromkeys(map(name_of, rows)))
+    cell = {(name_of(row), row["dataset"]): spread(row) for row in rows}
     columns = [strong([cell[method, dataset] for method in methods]) for dataset in TITLES]
     table = [list(each) for each in zip(methods, *columns, strict=True)]
     return markdown([f"macro F1 at {FEW} labels a class", *TITLES.values()], table)
@@ -74,17 +75,17 @@ def budget_table(found: dict[str, Any], dataset: str) -> str:
     """Scores of one dataset, and whether the first method differs from each other one."""
     rows = [row for row in found["rows"] if row["dataset"] == dataset]
     budgets = list(dict.fromkeys(row["budget"] for row in rows))
-    methods = list(dict.fromkeys(map(named, rows)))
+    methods = list(dict.fromkeys(map(name_of, rows)))
     columns = [
         strong([spread(row) for row in rows if row["budget"] == budget]) for budget in budgets
     ]
-    few = {named(row): row for row in rows if row["budget"] == FEW}
+    few = {name_of(row): row for row in rows if row["budget"] == FEW}
     low_high = [
         f"{few[name]['macro_f1_ci_subjects'][0]:.2f} to {few[name]['macro_f1_ci_subjects'][1]:.2f}"
         for name in methods
     ]
     p = {
-        row["method"].replace("supervised + supervised", "supervised"): f"{row['p_holm']:.3f}"
+        row["method"]: f"{row['p_holm']:.3f}"
         for row in found["comparisons"]
         if (row["dataset"], row["budget"]) == (dataset, FEW)
     }

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tsclr import report
+from tsclr.bench.results import named
 from tsclr.runs import told
 
 FEW = "5"
@@ -30,8 +31,7 @@ def write_page(results: dict[str, Any], out: Path) -> Path:
         HTML file.
     """
     rows = pd.DataFrame(results["rows"])
-    alone = rows["method"] == rows["head"]
-    rows["method"] = rows["method"].where(alone, rows["method"] + " + " + rows["head"])
+    rows["method"] = [named(*each) for each in zip(rows["method"], rows["head"], strict=True)]
     rows["task"] = rows["dataset"] + ", " + rows["protocol"]
     budget = detailed(rows)
     at = rows.loc[rows["budget"] == budget]

@@ -72,6 +72,22 @@ def write(suite: Suite, units: Sequence[Unit], out: Path) -> dict[str, Any]:
     return results
 
 
+def named(method: str, head: str) -> str:
+    """Method and head as one name; a method with a head of its own name has no second one.
+
+    Parameters
+    ----------
+    method, head : str
+        As a row has them.
+
+    Examples
+    --------
+    >>> named("NT-Xent", "linear"), named("supervised", "supervised")
+    ('NT-Xent + linear', 'supervised')
+    """
+    return method if method == head else f"{method} + {head}"
+
+
 def whole(cell: Cell) -> dict[str, Any]:
     """Result of a cell that has been computed.
 
@@ -201,7 +217,7 @@ def comparisons(
     """
     blocks: dict[tuple[str, str, str], dict[str, np.ndarray]] = {}
     for (dataset, protocol, method, head, budget), mine in counts.items():
-        blocks.setdefault((dataset, protocol, budget), {})[f"{method} + {head}"] = mine
+        blocks.setdefault((dataset, protocol, budget), {})[named(method, head)] = mine
     return [
         {"dataset": dataset, "protocol": protocol, "budget": budget, **row}
         for (dataset, protocol, budget), block in blocks.items()

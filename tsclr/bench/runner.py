@@ -86,9 +86,8 @@ def run(units: Sequence[Unit], paths: Sequence[Path], jobs: int) -> list[str]:
         ProcessPoolExecutor(jobs, get_context("spawn"), begin, (os.getpid(),)) as pool,
     ):
         bar = progress.add_task("", total=len(paths))
-        waiting: set[Future[None]] = set()
         names = {pool.submit(unit.run): unit.name for unit in units}
-        waiting = set(names)
+        waiting: set[Future[None]] = set(names)
         while waiting:
             _, waiting = wait(waiting, timeout=1, return_when=FIRST_COMPLETED)
             progress.update(bar, completed=sum(path.exists() for path in paths))

@@ -10,17 +10,18 @@ budget of a unit::
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from jaxtyping import Float32
 from sklearn.decomposition import PCA
 
 from tsclr.bench.benchmark import Benchmark
-from tsclr.bench.cache import code, digest, kept, read
+from tsclr.bench.cache import code, digest, kept
 from tsclr.bench.methods import Learned, Method, Stage, all_of
 from tsclr.bench.protocols import LeaveOneDatasetOut, Official, Protocol
 from tsclr.bench.segmentation import segment
@@ -251,13 +252,12 @@ class Unit:
         ]
 
     def run(self) -> None:
-        """Compute the cells that are not there yet."""
-        missing = [cell for cell in self.cells if read(cell.path) is None]
-        if missing:
-            taught = Taught.by(self)
-            others = {SEGMENTATION: taught.segment, EMBEDDING: taught.draw}
-            for cell in missing:
-                kept(cell.path, partial(others.get(cell.head, taught.score), cell))
+        """Compute the cells that are not there yet; the method learns when the first is missing."""
+        taught = cache(partial(Taught.by, self))
+        others = {SEGMENTATION: Taught.segment, EMBEDDING: Taught.draw}
+        for cell in self.cells:
+            compute = others.get(cell.head, Taught.score)
+            kept(cell.path, lambda compute=compute, cell=cell: compute(taught(), cell))
 
     def task(self) -> Task:
         """Labelled windows and who may see them, with an empty ledger."""
@@ -341,7 +341,6 @@ class Taught:
         name, learned, encoder = self.unit.method, self.learned, self.learned.encoder
         if head in FROZEN and self.features is not None:
             return Contender(name, head, self.features, FROZEN[head], head in SEES_UNLABELLED)
-        windows = all_of(self.unit.benchmark.windows)
         trains = encoder is not None and any(True for _ in encoder.parameters())
         if encoder is not None and trains and head in TRAINED:
             candidates = TRAINED[head](encoder)
@@ -351,7 +350,12 @@ class Taught:
             able = [*(FROZEN if self.features is not None else ()), *learned.classifiers]
             able += TRAINED if trains else ()
             raise ValueError(f"{name} has nothing for the head {head!r}: {nearest(head, able)}")
-        return Contender(name, head, windows, lambda _: candidates)
+        return Contender(name, head, self.windows, lambda _: candidates)
+
+    @cached_property
+    def windows(self) -> Float32[np.ndarray, "N C T"]:
+        """The labelled windows, for heads that train an encoder along."""
+        return all_of(self.unit.benchmark.windows)
 
     def draw(self, cell: Cell) -> dict[str, Any]:  # noqa: ARG002
         """Windows of the test subjects on the two main axes of their features.
