@@ -20,7 +20,7 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 from sklearn.preprocessing import StandardScaler
 
 from tsclr.bench.audit import audit_results
-from tsclr.bench.benchmark import Benchmark
+from tsclr.bench.benchmark import Benchmark, Source
 from tsclr.bench.methods import (
     Catch22,
     HandFeatures,
@@ -88,7 +88,7 @@ def other_store(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     store = Store.open(tiny_store)
     recordings = [
         replace(each, channels=tuple(each.channels), signal=each.signal, name=f"{each.name}'")
-        for each in Benchmark.prepare(str(tiny_store), tiny_store).recordings(
+        for each in Benchmark.prepare(Source(str(tiny_store)), tiny_store).recordings(
             store.channels[::-1], {store.classes[0]: "promenading"}
         )
     ]
@@ -325,7 +325,7 @@ def test_one_dataset_is_left_out(tiny_store: Path, other_store: Path, tmp_path: 
 def test_datasets_that_share_too_little_are_refused(
     tiny_store: Path, other_store: Path, tmp_path: Path
 ) -> None:
-    pair = [Benchmark.prepare(str(each), each) for each in (tiny_store, other_store)]
+    pair = [Benchmark.prepare(Source(str(each)), each) for each in (tiny_store, other_store)]
     bare = replace(pair[1])
     bare.__dict__["store"] = replace(pair[1].store, channels=tuple("abcdef"))
     with pytest.raises(ValueError, match="store and other have no channel in common"):

@@ -2,28 +2,24 @@ import numpy as np
 import pytest
 
 from tsclr.bench.protocols import (
+    GivenSubjects,
     GroupKFold,
-    LeaveOneDatasetOut,
     LeaveOneSubjectOut,
     Official,
     Protocol,
+    RandomValidation,
     RandomWindows,
 )
-from tsclr.specs import subclasses
 
 SUBJECTS = [str(number) for number in range(1, 12)]
 
 
-KINDS = [
-    kind
-    for kind in subclasses(Protocol).values()
-    if kind not in (LeaveOneDatasetOut, RandomWindows)
-]
+PROTOCOLS = [Official(), GivenSubjects(["2", "9"]), LeaveOneSubjectOut(), GroupKFold()]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_nobody_is_on_two_sides_and_nobody_is_lost(kind: type[Protocol]) -> None:
-    for split in kind().splits(SUBJECTS, ["2", "9"]).values():
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
+def test_nobody_is_on_two_sides_and_nobody_is_lost(protocol: Protocol) -> None:
+    for split in protocol.splits(SUBJECTS, ["2", "9"]).values():
         everybody = [*split.train, *split.validation, *split.test]
         assert sorted(everybody) == sorted(SUBJECTS)
         assert split.train
@@ -37,8 +33,9 @@ def test_everybody_is_tested_once(protocol: Protocol) -> None:
     assert sorted(name for split in splits.values() for name in split.test) == sorted(SUBJECTS)
 
 
-def test_the_official_test_subjects_are_kept() -> None:
-    (split,) = Official().splits(SUBJECTS, ["2", "9"]).values()
+@pytest.mark.parametrize("protocol", PROTOCOLS[:2])
+def test_the_test_subjects_are_those_named(protocol: Protocol) -> None:
+    (split,) = protocol.splits(SUBJECTS, ["2", "9"]).values()
     assert split.test == ("2", "9")
 
 
@@ -48,13 +45,24 @@ def test_another_seed_draws_other_groups() -> None:
     assert first == GroupKFold(3, seed=0).splits(SUBJECTS[::-1], [])
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_one_subject_is_too_few(kind: type[Protocol]) -> None:
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
+def test_one_subject_is_too_few(protocol: Protocol) -> None:
     with pytest.raises(ValueError, match=r"subject"):
-        kind().splits(["1"], ["1"])
+        protocol.splits(["1"], ["1"])
+
+
+def test_only_the_first_folds_where_all_are_too_many() -> None:
+    few = LeaveOneSubjectOut(max_folds=2).splits(SUBJECTS, [])
+    assert list(few) == ["subject 1", "subject 2"]
+    with pytest.raises(ValueError, match="max_folds is 0, it must be at least 1"):
+        GroupKFold(2, max_folds=0)
 
 
 def test_impossible_folds_are_refused() -> None:
+    with pytest.raises(ValueError, match="no test subject '12'"):
+        GivenSubjects(["12"]).splits(SUBJECTS, [])
+    with pytest.raises(ValueError, match="no test subjects are documented: name them"):
+        RandomValidation().splits(SUBJECTS, [])
     with pytest.raises(ValueError, match="n_folds is 1, it must be at least 2"):
         GroupKFold(1)
     with pytest.raises(ValueError, match="12 folds cannot be made of 11 subjects"):
@@ -63,8 +71,20 @@ def test_impossible_folds_are_refused() -> None:
 
 def test_random_parts_are_of_one_size_and_drawn() -> None:
     protocol = RandomWindows(test=0.3)
-    groups = protocol.groups(["one"] * 100)
-    assert set(np.unique(groups, return_counts=True)[1]) == {5}
-    assert groups.tolist() != sorted(groups.tolist())
-    (split,) = protocol.splits(sorted(set(groups.tolist())), []).values()
-    assert np.isin(groups, split.test).mean() == pytest.approx(0.3)
+    parts = protocol.parts(["one"] * 100, [])
+    assert set(np.unique(parts, return_counts=True)[1]) == {5}
+    assert parts.tolist() != sorted(parts.tolist())
+    (split,) = protocol.splits(sorted(set(parts.tolist())), []).values()
+    assert np.isin(parts, split.test).mean() == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("protocol", [RandomValidation(), RandomValidation(test=["2", "9"])])
+def test_random_validation_keeps_the_test_subjects_whole(protocol: RandomValidation) -> None:
+    wearers = np.repeat(SUBJECTS, 100)
+    parts = protocol.parts(wearers.tolist(), ["2", "9"])
+    (split,) = protocol.splits(sorted(set(parts.tolist())), ["2", "9"]).values()
+    assert split.test == ("2", "9")
+    assert np.array_equal(np.isin(parts, split.test), np.isin(wearers, ["2", "9"]))
+    validated = np.isin(parts, split.validation)
+    assert validated.sum() == 0.2 * 900
+    assert set(wearers[validated]) == set(wearers[np.isin(parts, split.train)])

@@ -1,3 +1,5 @@
+import json
+import logging
 import shutil
 from functools import partial
 from pathlib import Path
@@ -9,13 +11,26 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.preprocessing import StandardScaler
 
+from tests.training import tiny_pretrain
+from tsclr import ledger
+from tsclr.bench.audit import audit_results
+from tsclr.certificate import CHECKS
 from tsclr.checkpoint import Checkpoint
+from tsclr.cli import main
 from tsclr.embed import Embedder
 from tsclr.encoders import CNN1d
 from tsclr.heads import FROZEN, knn
 from tsclr.objectives import NTXent
 from tsclr.pretrain import start
-from tsclr.probe import PRETRAINED, RANDOM, STATISTICS, encoders, probe
+from tsclr.probe import (
+    PRETRAINED,
+    RANDOM,
+    STATISTICS,
+    encoders,
+    note_pretraining,
+    probe,
+    write_scores,
+)
 from tsclr.settings import Training
 from tsclr.splits import LeakError, Split
 from tsclr.store import Store
@@ -194,3 +209,195 @@ def test_methods_can_be_left_out(tiny_run: Path) -> None:
         probe(tiny_run, budgets=["1"], methods=["pretraind"])
     with pytest.raises(ValueError, match="no methods are given"):
         probe(tiny_run, budgets=["1"], methods=[])
+
+
+# What was used for what
+
+
+def subjects_by_role(rows: list[dict], dataset: str, names: list[str]) -> dict[str, list[str]]:
+    """Whom each role has seen, by name."""
+    known = {ledger.hashed(dataset, name): name for name in names}
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        found.setdefault(row["role"], set()).add(known[row["subject"]])
+    return {role: sorted(who) for role, who in found.items()}
+
+
+def changed_run(run: Path, folder: Path, **settings: object) -> Path:
+    """A run with other settings in its checkpoint."""
+    checkpoint = Checkpoint.load(run)
+    path = folder / "changed.safetensors"
+    Checkpoint(checkpoint.tensors, checkpoint.settings | settings).save(path)
+    return path
+
+
+QUICK = {"budgets": ["1"], "draws": 1, "heads": ["knn"]}
+
+
+def test_scores_are_certified_with_whom_each_role_has_seen(tiny_run: Path, scored: dict) -> None:
+    split = Checkpoint.load(tiny_run).settings["split"]
+    trained = sorted([*split["train"], *split["validation"]])
+    assert scored["uncertified"] is None
+    assert scored["certificate"]["checks"] == dict.fromkeys(CHECKS, True)
+    assert subjects_by_role(scored["provenance"], scored["source"], [*trained, "04"]) == {
+        "pretraining": sorted(split["train"]),
+        "statistics": sorted(split["train"]),
+        "fitting": trained,
+        "choice": trained,
+        "test": ["04"],
+    }
+
+
+def test_noted_samples_are_those_of_the_windows(tiny_run: Path, scored: dict) -> None:
+    settings = Checkpoint.load(tiny_run).settings
+    store = Store.open(Path(settings["data"]["source"]))
+    expected = {
+        "pretraining": Windows.sliding(store, 128, 64, settings["split"]["train"]),
+        "test": Windows.labelled(store, 128, 64),
+    }
+    chosen = expected["test"].subjects == "04"
+    expected["test"] = expected["test"].select(chosen)
+    for role, windows in expected.items():
+        covered = np.unique(windows.starts[:, None] + np.arange(128))
+        assert scored["certificate"]["roles"][role]["samples"] == len(covered)
+
+
+def test_roles_follow_the_methods_that_are_scored(tiny_run: Path) -> None:
+    roles = {
+        method: set(probe(tiny_run, methods=[method], **QUICK)["certificate"]["roles"])
+        for method in (PRETRAINED, STATISTICS)
+    }
+    assert roles[STATISTICS] == {"statistics", "fitting", "choice", "test"}
+    assert roles[PRETRAINED] == roles[STATISTICS] | {"pretraining"}
+
+
+def test_random_start_has_its_scale_from_the_training_windows(
+    tiny_run: Path, hand_split: Task
+) -> None:
+    assert note_pretraining(Checkpoint.load(tiny_run), hand_split, [STATISTICS]) is None
+    assert hand_split.ledger.frame().empty
+    assert note_pretraining(Checkpoint.load(tiny_run), hand_split, [RANDOM]) is None
+    assert set(hand_split.ledger.frame()["role"]) == {"statistics"}
+
+
+def test_epochs_that_were_chosen_are_noted(tiny_store: Path, tmp_path: Path) -> None:
+    run = tiny_pretrain(tiny_store, tmp_path / "run", epochs=1, patience=1)
+    windows = Windows.labelled(Store.open(tiny_store), 128, 64)
+    split = Split(("01", "02"), ("03",), ("04",))
+    task = Task(windows, windows.store.classes, split, ledger=ledger.Ledger(str(tiny_store)))
+    assert note_pretraining(Checkpoint.load(run), task, [PRETRAINED]) is None
+    rows = task.ledger.frame().to_dict("records")
+    used = Checkpoint.load(run).settings["split"]
+    assert subjects_by_role(rows, str(tiny_store), ["01", "02", "03"]) == {
+        "pretraining": used["train"], "choice": used["validation"],
+    }  # fmt: skip
+
+
+def test_pretraining_on_another_dataset_is_noted_as_such(tiny_run: Path, tiny_store: Path) -> None:
+    found = probe(tiny_run, "synthetic", **QUICK)
+    trained = Checkpoint.load(tiny_run).settings["split"]["train"]
+    rows = [row for row in found["provenance"] if row["role"] == "pretraining"]
+    place = str(tiny_store.resolve())
+    assert subjects_by_role(rows, place, trained) == {"pretraining": trained}
+    assert all(found["certificate"]["checks"].values())
+
+
+def test_pretraining_that_saw_a_test_subject_is_told(
+    tiny_run: Path, tiny_store: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # A run without fingerprints, and a copy of its store: the refusal does not see the leak.
+    copy = str(shutil.copytree(tiny_store, tmp_path / "copy"))
+    run = changed_run(tiny_run, tmp_path, seen=[])
+    subject = Checkpoint.load(tiny_run).settings["split"]["train"][0]
+    with caplog.at_level(logging.WARNING):
+        found = probe(run, copy, test=[subject], **QUICK)
+    assert "the test has leaked, do not trust the scores: overlap: pretraining" in caplog.text
+    assert not found["certificate"]["checks"]["overlap"]
+    write_scores(tmp_path / "scores.json", found)
+    with pytest.raises(LeakError, match="overlap: pretraining saw samples"):
+        audit_results(tmp_path / "scores.json")
+
+
+def test_store_that_was_moved_is_known_by_its_files(
+    tiny_run: Path, tiny_store: Path, tmp_path: Path
+) -> None:
+    moved = str(shutil.copytree(tiny_store, tmp_path / "moved"))
+    run = changed_run(tiny_run, tmp_path, place=str(tmp_path / "gone"))
+    found = probe(run, moved, test=["04"], **QUICK)
+    rows = [row for row in found["provenance"] if row["role"] == "pretraining"]
+    trained = Checkpoint.load(tiny_run).settings["split"]["train"]
+    assert subjects_by_role(rows, moved, trained) == {"pretraining": trained}
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"place": "/gone"}, "no store in a folder '/gone'"),
+        ({"seen": ["of a file that is gone"]}, "lacks 1 of the 1 files that pretraining has seen"),
+    ],
+)
+def test_scores_whose_pretraining_is_gone_have_no_certificate(
+    tiny_run: Path, tmp_path: Path, settings: dict, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = changed_run(tiny_run, tmp_path, **settings)
+    found = probe(run, "synthetic", **QUICK)
+    assert found["certificate"] is None
+    assert reason in found["uncertified"]
+    assert reason in caplog.text
+    write_scores(tmp_path / "scores.json", found)
+    with pytest.raises(ValueError, match=f"has no certificate: .*{reason}"):
+        audit_results(tmp_path / "scores.json")
+
+
+@pytest.fixture
+def written(scored: dict, tmp_path: Path) -> Path:
+    """The JSON of a probe, its provenance beside it."""
+    write_scores(tmp_path / "scores.json", scored)
+    return tmp_path / "scores.json"
+
+
+def test_written_scores_pass_the_audit(
+    written: Path, scored: dict, capsys: pytest.CaptureFixture
+) -> None:
+    names = sorted(path.name for path in written.parent.iterdir())
+    assert names == ["scores.json", "scores.provenance.parquet"]
+    kept = json.loads(written.read_text())
+    assert kept["provenance"] == "scores.provenance.parquet"
+    frame = ledger.read(written.parent / kept["provenance"])
+    assert frame.to_dict("records") == scored["provenance"]
+    (row,) = audit_results(written).to_dict("records")
+    assert row["method"].startswith(f"{PRETRAINED}; {PRETRAINED}, whitened; ")
+    assert row["roles"] == "pretraining, statistics, fitting, choice"
+    assert row["samples"] == scored["certificate"]["roles"]["test"]["samples"]
+    assert main(["bench", "audit", str(written)]) == 0
+    assert ", ".join(CHECKS) in capsys.readouterr().out
+
+
+def test_changed_provenance_is_found(written: Path, capsys: pytest.CaptureFixture) -> None:
+    path = written.parent / "scores.provenance.parquet"
+    frame = ledger.read(path)
+    ledger.write(frame.iloc[1:], path)
+    assert main(["bench", "audit", str(written)]) == 1
+    assert "is not the provenance that was certified" in capsys.readouterr().err
+    content = path.read_bytes()
+    path.write_bytes(content[:-9])
+    with pytest.raises(ValueError, match=r"scores\.provenance\.parquet is damaged"):
+        audit_results(written)
+    path.unlink()
+    with pytest.raises(ValueError, match="there is no provenance file"):
+        audit_results(written)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"test_subjects": ["03"]}, "tests subjects that its split does not name"),
+        ({"certificate": None}, "no valid 'certificate', it has None"),
+        ({"provenance": "../scores.provenance.parquet"}, "outside of the results folder"),
+        ({"results": [3]}, "no valid 'method', it has 3"),
+    ],
+)
+def test_changed_scores_are_found(written: Path, changes: dict, message: str) -> None:
+    written.write_text(json.dumps(json.loads(written.read_text()) | changes))
+    with pytest.raises(ValueError, match=message):
+        audit_results(written)

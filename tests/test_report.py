@@ -1,5 +1,6 @@
 """Reports: the right numbers, a page that is whole, safe and asks for nothing from outside."""
 
+import itertools
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -8,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
+from matplotlib.transforms import Bbox
 
 from tsclr import report
 from tsclr.report.curve import ordered_budgets, spread
@@ -535,6 +538,104 @@ def test_confusion_refuses_what_does_not_fit():
         report.confusion(np.eye(2, dtype=int), ("a", "b", "c"))
     with pytest.raises(ValueError, match="negative count: -1"):
         report.confusion(np.array([[1, -1], [0, 1]]), ("a", "b"))
+
+
+def compared(n_classes: int, **scores: float) -> pd.DataFrame:
+    """Methods of the given macro F1 with counts that are all right but for one cell."""
+    counts = 100 * np.eye(n_classes, dtype=int)
+    counts[0, :2] = [75, 25]
+    classes = {f"class {place}": 0.5 for place in range(n_classes)}
+    rows = [(name, score, classes, counts.tolist()) for name, score in scores.items()]
+    return pd.DataFrame(rows, columns=["method", "macro_f1_mean", "per_class_f1", "confusion"])
+
+
+def panels_of(results: pd.DataFrame) -> list[Axes]:
+    figure = report.confusion_of_methods(results).figure
+    return [axes for axes in figure.axes if axes.get_title(loc="left")]
+
+
+def names_at(axes: Axes, axis: str) -> list[str]:
+    return [label.get_text() for label in getattr(axes, f"get_{axis}ticklabels")()]
+
+
+def test_confusion_of_methods_shows_the_best_first_with_its_score(tmp_path):
+    results = compared(3, weak=0.4, strong=0.9, middling=0.6)
+    section = report.confusion_of_methods(results)
+    panels = panels_of(results)
+    assert [axes.get_title(loc="left") for axes in panels] == ["strong", "middling", "weak"]
+    assert [text.get_text() for text in panels[0].texts if "F1" in text.get_text()] == [
+        "macro F1 0.900"
+    ]
+    assert "Largest mistake of strong: 25 % of class 0 is taken for class 1" in section.reading
+    table = page_of(tmp_path, section).tables[0]
+    assert table[0] == ["method", "macro F1", "class 0", "class 1", "class 2"]
+    assert [row[:2] for row in table[1:]] == [
+        ["strong", "0.900"], ["middling", "0.600"], ["weak", "0.400"]
+    ]  # fmt: skip
+
+
+def test_confusion_of_methods_has_one_scale_of_shades():
+    for axes in panels_of(compared(3, a=0.9, b=0.8)):
+        drawn = {patch.get_alpha(): patch.get_path() for patch in axes.patches}
+        assert set(drawn) == {0.04, 0.25, 0.75, 1.0}
+        centre_of = {
+            shade: path.get_extents().get_points().mean(0) for shade, path in drawn.items()
+        }
+        assert centre_of[0.25] == pytest.approx((1, 0))
+        assert centre_of[0.75] == pytest.approx((0, 0))
+        assert centre_of[1.0] == pytest.approx((1.5, 1.5))
+
+
+def test_names_of_classes_stand_at_the_left_and_at_the_bottom_only():
+    panels = panels_of(compared(3, a=0.9, b=0.8, c=0.7, d=0.6, e=0.5))
+    names = ["class 0", "class 1", "class 2"]
+    assert [names_at(axes, "y") == names for axes in panels] == [True, False, False, False, True]
+    assert [names_at(axes, "x") == names for axes in panels] == [False, True, True, True, True]
+    assert {name for axes in panels[1:4] for name in names_at(axes, "y")} == {""}
+
+
+@pytest.mark.parametrize(("n_classes", "written"), [(2, True), (6, True), (18, False)])
+def test_per_cent_is_written_where_there_is_room(n_classes, written):
+    scores = {f"method {place}": 0.9 for place in range(12)}
+    for axes in panels_of(compared(n_classes, **scores)):
+        texts = {text.get_text() for text in axes.texts} - {"macro F1 0.900"}
+        assert texts == ({"75", "25", "100"} if written else set())
+
+
+def test_what_is_below_one_per_cent_is_empty_in_a_panel():
+    results = compared(2, a=0.9, b=0.8).assign(confusion=[[[996, 4], [0, 9]]] * 2)
+    (axes, _) = panels_of(results)
+    assert {text.get_text() for text in axes.texts} == {"100", "macro F1 0.900"}
+    assert {patch.get_alpha() for patch in axes.patches} == {0.04, 1.0}
+
+
+@pytest.mark.parametrize(("n_methods", "n_classes"), [(12, 6), (14, 18), (20, 9)])
+def test_panels_stay_apart_and_on_the_page_and_the_file_small(tmp_path, n_methods, n_classes):
+    generator = np.random.default_rng(0)
+    results = compared(n_classes, **{f"method {place}": 0.9 for place in range(n_methods)})
+    counts = generator.poisson(generator.gamma(0.2, 20, (n_methods, n_classes, n_classes)))
+    results["confusion"] = [(each + 200 * np.eye(n_classes, dtype=int)).tolist() for each in counts]
+    boxes = [axes.get_position() for axes in panels_of(results)]
+    assert len(boxes) == n_methods
+    assert all(0 < box.x0 < box.x1 < 1 and 0 < box.y0 < box.y1 < 1 for box in boxes)
+    pairs = itertools.combinations(boxes, 2)
+    assert all(Bbox.intersection(*pair) is None for pair in pairs)
+    section = report.confusion_of_methods(results)
+    path = report.write_report(tmp_path / "r.html", "Many", "", [section], {})
+    assert path.stat().st_size < 400_000
+
+
+def test_confusion_of_methods_refuses_what_does_not_fit():
+    results = compared(2, a=0.9, b=0.8)
+    with pytest.raises(ValueError, match="results has no row"):
+        report.confusion_of_methods(results.iloc[:0])
+    with pytest.raises(ValueError, match="no column 'confusion'"):
+        report.confusion_of_methods(results.drop(columns="confusion"))
+    other = [results["per_class_f1"].iloc[0], {"x": 0.5, "y": 0.5}]
+    with pytest.raises(ValueError, match=r"b has classes x, y, expected class 0, class 1"):
+        report.confusion_of_methods(results.assign(per_class_f1=other))
+    with pytest.raises(ValueError, match=r"matrix of b has shape \(1, 1\), expected \(2, 2\)"):
+        report.confusion_of_methods(results.assign(confusion=[np.eye(2, dtype=int), [[1]]]))
 
 
 def test_numbers_of_numpy_print_as_numbers():

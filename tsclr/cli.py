@@ -181,9 +181,12 @@ def probe(words: list[str]) -> None:
     parser.add_argument("--classes", type=str | None, help="classes to tell apart, comma-separated")
     parser.add_argument("--test", type=str | None, help="test subjects, comma-separated")
     parser.add_argument("--seed", type=int, default=0, help="seed of the draws")
-    parser.add_argument("--json", type=Path | None, help="file for the results")
+    parser.add_argument(
+        "--json", type=Path | None, help="file for the results; their provenance goes beside it"
+    )
     given = parser.parse_args(words)
     from tsclr.probe import probe as run
+    from tsclr.probe import write_scores
 
     results = run(
         given.run, given.dataset, given.root, _listed(given.budgets), given.draws,
@@ -191,7 +194,7 @@ def probe(words: list[str]) -> None:
         _listed(given.test) or None, given.seed, _listed(given.methods),
     )  # fmt: skip
     if given.json:
-        _write_json(given.json, results)
+        write_scores(given.json, results)
     from tsclr.summaries import by_budget
 
     _say_table(by_budget(results["results"]))
@@ -225,9 +228,11 @@ def bench(words: list[str]) -> None:
 
 
 def _audit(words: list[str]) -> None:
-    """Check results of a suite, or the windows and the split of somebody else, for leaks."""
+    """Check results of a suite or a probe, or windows and a split of somebody else, for leaks."""
     parser = _parser(_audit, "bench audit")
-    parser.add_argument("results", nargs="?", type=Path | None, help="folder of the results")
+    parser.add_argument(
+        "results", nargs="?", type=Path | None, help="folder of a suite, or JSON of a probe"
+    )
     parser.add_argument("--windows", type=Path | None, help="(N, C, T) array, a .npy file")
     parser.add_argument("--subjects", type=Path | None, help="(N,) subject of each, a .npy file")
     parser.add_argument("--split", type=Path | None, help="(N,) train, validation or test, .npy")
@@ -239,7 +244,7 @@ def _audit(words: list[str]) -> None:
     if given.results:
         _say_table(audit_results(given.results))
     elif None in arrays:
-        parser.error("name a folder of results, or all of --windows, --subjects and --split")
+        parser.error("name results, or all of --windows, --subjects and --split")
     else:
         _judge(audit_windows(*load_windows(*arrays)))
 

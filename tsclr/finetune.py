@@ -104,21 +104,24 @@ class FineTuned(ClassifierMixin, BaseEstimator):
             torch.manual_seed(self.seed)
             self.encoder_ = deepcopy(self.encoder).eval()
             self.head_ = self._head(windows, len(self.classes_))
+            trained = self._trained()
             groups = [
-                {"params": self._trained(), "lr": self.encoder_rate},
+                {"params": trained, "lr": self.encoder_rate},
                 {"params": self.head_.parameters(), "lr": self.learning_rate},
             ]
             optimizer = torch.optim.AdamW(groups)
             schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps)
             model = nn.Sequential(self.encoder_, self.head_).train(self.from_scratch)
+            self.encoder_.requires_grad_(False)
             for step in range(self.steps):
+                if step == self.linear_steps:
+                    for parameter in trained:
+                        parameter.requires_grad_()
                 drawn = torch.randint(len(windows), (min(self.batch_size, len(windows)),))
                 x = windows[drawn] if self.view is None else self.view(windows[drawn])
                 loss = cross_entropy(model(x), labels[drawn])
                 optimizer.zero_grad()
                 loss.backward()
-                if step < self.linear_steps:
-                    self.encoder_.zero_grad()
                 optimizer.step()
                 schedule.step()
             model.eval()

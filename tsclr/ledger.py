@@ -221,7 +221,7 @@ def read(path: Path) -> pd.DataFrame:
         If there is none, it is damaged, or it holds what no ledger writes.
     """
     if not path.is_file():
-        raise ValueError(f"there is no provenance file {path}: run the benchmark again")
+        raise ValueError(f"there is no provenance file {path}: run the evaluation again")
     rows, header = read_table(path)
     if header != {"format": FORMAT}:
         raise ValueError(f"{path} has header {header!r}, a provenance has {{'format': {FORMAT}}}")

@@ -1,9 +1,12 @@
 """A run and a labelled dataset in, scores by label budget out, beside baselines that need no run.
 
 How heads are chosen and scored stands in `tsclr.task`. Features are standardised by their moments
-over the raw streams of the training subjects, which takes no label.
+over the raw streams of the training subjects, which takes no label. What was used for what is noted
+in a ledger, the weights of the run included, and certified.
 """
 
+import json
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,21 +16,25 @@ import torch
 from rich.progress import track
 from sklearn.preprocessing import StandardScaler
 
-from tsclr import datasets
+from tsclr import datasets, ledger
+from tsclr.certificate import certificate, leaks
 from tsclr.checkpoint import Checkpoint
 from tsclr.encoders import Encoder, Statistics
 from tsclr.features import N_PAIRS, encode, fit_whitening
+from tsclr.files import replacing
 from tsclr.heads import FROZEN, HEADS, SEES_UNLABELLED, TRAINED
 from tsclr.runs import circumstances
 from tsclr.scores import summarise
-from tsclr.settings import fingerprints, place
+from tsclr.settings import Data, fingerprints, place
 from tsclr.specs import from_spec, nearest
 from tsclr.splits import LeakError, Split, parse_budget, split_subjects
 from tsclr.store import Store
 from tsclr.task import Contender, Task
-from tsclr.windows import Windows
+from tsclr.windows import Windows, all_of
 
 PRETRAINED, RANDOM, STATISTICS = METHODS = "pretrained", "random-init", "Statistics"
+
+log = logging.getLogger(__name__)
 
 
 def probe(
@@ -73,7 +80,9 @@ def probe(
     Returns
     -------
     dict
-        ``results``, a list with a row for each method, head and budget, and how they came about.
+        ``results``, a list with a row for each method, head and budget, and how they came about:
+        among others ``provenance``, the rows of a ledger, and its ``certificate``. Where the data
+        of the pretraining are gone there is none, and ``uncertified`` says why.
 
     Raises
     ------
@@ -92,7 +101,8 @@ def probe(
         raise ValueError(f"draws is {draws}, it must be at least 1")
     source = source or str(checkpoint.settings["data"]["source"])
     windows, names, split = open_labelled(checkpoint, source, root, classes, test)
-    task = Task(windows, names, split, draws, seed)
+    task = Task(windows, names, split, draws, seed, ledger.Ledger(source))
+    uncertified = note_pretraining(checkpoint, task, methods)
     rows = []
     for contender in _contenders(checkpoint, task, heads, whiten, methods):
         for text, budget in track(parsed.items(), f"{contender.method}, {contender.head}"):
@@ -100,6 +110,9 @@ def probe(
             row = {"method": contender.method, "head": contender.head, "budget": text}
             row |= summarise(contender.score(chosen, task, budget), task.classes, seed)
             rows.append(row | {"validation_macro_f1": validation, "chosen": str(chosen)})
+    frame = task.ledger.frame()
+    if leaked := leaks(frame):
+        log.warning("the test has leaked, do not trust the scores: %s", leaked[0])
     return {
         "results": rows,
         "source": source,
@@ -115,7 +128,29 @@ def probe(
             "training": checkpoint.settings["training"],
         },
         "circumstances": circumstances(),
+        "provenance": frame.to_dict("records"),
+        "certificate": None if uncertified else certificate(frame),
+        "uncertified": uncertified,
     }
+
+
+def write_scores(path: Path, scores: dict[str, Any]) -> None:
+    """Write the scores of a probe as JSON, and their provenance as Parquet beside it.
+
+    ``scores.json`` has its provenance in ``scores.provenance.parquet``, and names it. `tsclr bench
+    audit` checks the two.
+
+    Parameters
+    ----------
+    path : Path
+        JSON file to replace.
+    scores : dict
+        As `probe` gives them.
+    """
+    beside = path.with_name(f"{path.name.removesuffix('.json')}.provenance.parquet")
+    ledger.write(ledger.frame_of(scores["provenance"]), beside)
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(scores | {"provenance": beside.name}, indent=2))
 
 
 def _check_names(what: str, given: Sequence[str], known: Sequence[str]) -> None:
@@ -141,7 +176,7 @@ def open_labelled(
     if classes is None:
         classes = store.classes if dataset is None else dataset.scored_classes
     windows = Windows.labelled(store, spec.length, max(1, spec.length // 2), classes)
-    used = Split(**{name: tuple(who) for name, who in checkpoint.settings["split"].items()})
+    used = _split_of(checkpoint)
     seen = (*used.train, *used.validation)
     own = checkpoint.settings["place"] == place(source)
     if own and used.test and test is None:
@@ -161,6 +196,68 @@ def open_labelled(
             f'`--data.test "{list(split.test)}"`, or name other subjects with --test'
         )
     return windows, tuple(classes), split
+
+
+def note_pretraining(checkpoint: Checkpoint, task: Task, methods: Sequence[str]) -> str | None:
+    """Note which windows are behind the encoders of a run; where that cannot be told, say why.
+
+    The random start has the input scale of the run, a statistic of its training windows. Logs that
+    the store got since are noted with the others: rather too much than too little.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        Of the run.
+    task : Task
+        Its ledger is written to, and bears the name of its dataset.
+    methods : sequence of str
+        Of `METHODS`, which are scored.
+    """
+    settings, used = checkpoint.settings, _split_of(checkpoint)
+    chooses = PRETRAINED in methods and settings["training"]["patience"]
+    roles = {
+        "pretraining": used.train if PRETRAINED in methods else (),
+        "statistics": used.train if RANDOM in methods else (),
+        "choice": used.validation if chooses else (),
+    }
+    noted = {role: subjects for role, subjects in roles.items() if subjects}
+    if not noted:
+        return None
+    try:
+        store, dataset = _pretraining_store(checkpoint, task)
+        for role, subjects in noted.items():
+            windows = Data(**settings["data"]).windows(store, subjects)
+            task.ledger.note(role, windows, dataset=dataset)
+    except (ValueError, LookupError, OSError) as error:
+        reason = f"what pretraining has seen cannot be read again: {error}"
+        log.warning("the scores get no certificate, %s", reason)
+        return reason
+    return None
+
+
+def _pretraining_store(checkpoint: Checkpoint, task: Task) -> tuple[Store, str]:
+    """The store that pretraining has read, and its name in the ledger.
+
+    That of the task, if it is the same or holds the same files; otherwise it is opened again.
+    """
+    settings, used = checkpoint.settings, _split_of(checkpoint)
+    store, dataset = task.windows.store, task.ledger.dataset
+    seen, subjects = set(settings["seen"]), (*used.train, *used.validation)
+    copied = seen and seen <= set(fingerprints(store, subjects))
+    if not copied and settings["place"] != place(dataset):
+        dataset = settings["place"]
+        store = Store.load(dataset, settings["data"]["root"])
+    n_lost = len(seen - set(fingerprints(store, subjects)))
+    if n_lost:
+        raise ValueError(
+            f"{dataset} lacks {n_lost} of the {len(seen)} files that pretraining has seen"
+        )
+    return store, dataset
+
+
+def _split_of(checkpoint: Checkpoint) -> Split:
+    """Who a run has trained on, watched and left out."""
+    return Split(**{name: tuple(who) for name, who in checkpoint.settings["split"].items()})
 
 
 def encoders(checkpoint: Checkpoint) -> dict[str, Encoder]:
@@ -186,6 +283,7 @@ def _contenders(
     streams = Windows.sliding(
         task.windows.store, spec.length, max(1, spec.length // 2), task.split.train
     )
+    task.ledger.note("statistics", streams)
     drawn = np.random.default_rng(task.seed).permutation(len(streams))[:N_PAIRS]
     for method, encoder in encoders(checkpoint).items():
         if method not in methods:
@@ -201,6 +299,6 @@ def _contenders(
                 for name, inputs in frozen.items():
                     yield Contender(name, head, inputs, FROZEN[head], head in SEES_UNLABELLED)
             elif any(True for _ in encoder.parameters()):
-                windows = task.windows.__getitems__(range(len(task.windows))).numpy()
+                windows = all_of(task.windows)
                 candidates = TRAINED[head](encoder)
                 yield Contender(method, head, windows, lambda _, found=candidates: found)

@@ -165,7 +165,8 @@ def summarise(
     balanced = np.asarray(balanced_accuracy(total))
     weights = bootstrap_weights(counts.shape[1], np.random.default_rng(seed))
     over_subjects = pooled_macro_f1(counts, weights)
-    by_class = class_f1(total).T
+    by_class = class_f1(total)
+    weighted = np.nansum(by_class * total.sum(-1), -1) / total.sum((1, 2))
     return {
         "draws": len(scores),
         "macro_f1_mean": float(scores.mean()),
@@ -177,7 +178,8 @@ def summarise(
         "balanced_accuracy_sd": _sd(balanced),
         "accuracy_mean": float(accuracy.mean()),
         "accuracy_sd": _sd(accuracy),
-        "per_class_f1": {name: _known(f1) for name, f1 in zip(classes, by_class, strict=True)},
+        "weighted_f1_mean": float(weighted.mean()),
+        "per_class_f1": {name: _known(f1) for name, f1 in zip(classes, by_class.T, strict=True)},
         "confusion": total.sum(0).tolist(),
     }
 

@@ -11,8 +11,8 @@ The table is the commit point: samples beyond the rows it names do not exist.
 
 import json
 import mmap
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from jaxtyping import Float32, Int16
 
 from tsclr import datasets, signals
 from tsclr.files import read_table, replacing, write_table
+from tsclr.specs import nearest
 from tsclr.types import UNITS, UNLABELLED, Recording
 
 FORMAT = 1
@@ -168,6 +169,35 @@ class Store:
             with replacing(path / name) as temporary:
                 array.astype(array.dtype.newbyteorder("<"), copy=False).tofile(temporary)
         Draft(rows, self.channels, self.sample_rate, self.classes).write(path / TABLE)
+
+    def with_channels(self, names: Sequence[str]) -> "Store":
+        """The same recordings with some of the channels, in memory.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Which, in their new order.
+
+        Raises
+        ------
+        ValueError
+            If there is no channel of a name.
+
+        Examples
+        --------
+        >>> signal = np.ones((100, 2), np.float32)
+        >>> walk = Recording(
+        ...     signal=signal, sample_rate=50.0, channels=("acc_x", "acc_y"), subject="s1", name="a"
+        ... )
+        >>> Store.build([walk]).with_channels(["acc_y"]).signal.shape
+        (100, 1)
+        """
+        for name in names:
+            if name not in self.channels:
+                raise ValueError(f"no channel {name!r}: {nearest(name, self.channels)}")
+        columns = [self.channels.index(name) for name in names]
+        signal = np.ascontiguousarray(self.signal[:, columns])
+        return replace(self, signal=signal, channels=tuple(names), maps=())
 
     def release(self) -> None:
         """Let the operating system take back the pages read so far; they stay in its cache."""

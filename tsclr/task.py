@@ -40,14 +40,15 @@ class Task:
         Seed of the draws.
     ledger : Ledger
         Where the windows used are noted.
-    groups : (N,) str, optional
-        Whom the split names in place of subjects. Then windows of one wearer may be on both sides,
-        and nothing is refused: this is for protocols that are known to leak.
+    parts : (N,) str, optional
+        What the split names in place of the subject of each window.
+    leaky : bool
+        Let windows of one wearer be trained on and tested; for protocols that are known to leak.
 
     Raises
     ------
     LeakError
-        If train and test share a subject or overlap in time.
+        If train and test share a subject or overlap in time, unless that is let.
     """
 
     windows: Windows
@@ -56,17 +57,18 @@ class Task:
     draws: int = 5
     seed: int = 0
     ledger: Ledger = field(default_factory=Ledger)
-    groups: np.ndarray | None = None
+    parts: np.ndarray | None = None
+    leaky: bool = False
 
     def __post_init__(self) -> None:
-        if self.groups is None:
+        if not self.leaky:
             audit(self.side(self.split.train), self.side(self.split.test))
             audit(self.side(self.split.validation), self.side(self.split.test))
 
     @property
     def subjects(self) -> np.ndarray:
         """Who each window is of, as the split names them."""
-        return self.windows.subjects if self.groups is None else self.groups
+        return self.windows.subjects if self.parts is None else self.parts
 
     @property
     def trained(self) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Float32, Int
 from torch.utils.data import Dataset
 
 from tsclr.specs import nearest
@@ -217,6 +217,27 @@ class Windows(Dataset):
             Mask or index.
         """
         return type(self)(self.store, self.length, self.starts[chosen], self.labels[chosen])
+
+
+def all_of(windows: Windows) -> Float32[np.ndarray, "N C T"]:
+    """All windows as one array.
+
+    Parameters
+    ----------
+    windows : Windows
+        As many as memory holds.
+
+    Examples
+    --------
+    >>> from tsclr.types import Recording
+    >>> signal = np.zeros((100, 1), np.float32)
+    >>> walk = Recording(
+    ...     signal=signal, sample_rate=50.0, channels=("acc_x",), subject="s1", name="walk"
+    ... )
+    >>> all_of(Windows.sliding(Store.build([walk]), length=20, stride=10)).shape
+    (9, 1, 20)
+    """
+    return windows.__getitems__(range(len(windows))).numpy()
 
 
 def samples(seconds: float, sample_rate: float, what: str = "window") -> int:

@@ -1,4 +1,4 @@
-"""The name of a dataset in, its store on disk, its labelled windows and its protocol out."""
+"""A dataset by name in, its store on disk, its labelled windows and its protocol out."""
 
 import hashlib
 import json
@@ -10,12 +10,50 @@ from pathlib import Path
 import numpy as np
 
 from tsclr import datasets
+from tsclr.bench.protocols import Protocol
+from tsclr.settings import place
 from tsclr.store import TABLE, Store
 from tsclr.types import Recording
-from tsclr.windows import Windows
+from tsclr.windows import Windows, samples
 
 SECONDS = 2.56
 """Window of a store, which documents none."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A dataset by its name, or cut in another way than it documents.
+
+    Parameters
+    ----------
+    name : str
+        As ``tsclr data list`` has it, or folder of a store with labels.
+    window : float, optional
+        Length of a window, s; as documented by default.
+    stride : float, optional
+        From start to start, s; half a window by default, where `window` is given.
+    channels : list of str, optional
+        Only these.
+
+    Examples
+    --------
+    >>> Source("motionsense", window=8.0, channels=["acc_x", "acc_y", "acc_z"]).title
+    'motionsense (8 s, acc_x acc_y acc_z)'
+    """
+
+    name: str
+    window: float | None = None
+    stride: float | None = None
+    channels: list[str] | None = None
+
+    @property
+    def title(self) -> str:
+        """What results call it."""
+        named = Path(self.name).name
+        times = [f"{value:g} s" for value in (self.window, self.stride) if value is not None]
+        remarks = [" every ".join(times), " ".join(self.channels or [])]
+        told = ", ".join(remark for remark in remarks if remark)
+        return f"{named} ({told})" if told else named
 
 
 @dataclass(frozen=True)
@@ -44,15 +82,15 @@ class Benchmark:
     stride: int
 
     @classmethod
-    def prepare(cls, source: str, folder: Path, root: str | None = None) -> "Benchmark":
+    def prepare(cls, source: Source, data: Path, root: str | None = None) -> "Benchmark":
         """Read a dataset into a folder, unless that was done; or take a store as it lies.
 
         Parameters
         ----------
-        source : str
-            Name of a dataset, as ``tsclr data list`` has it, or folder of a store with labels.
-        folder : Path
-            Where the store of a dataset goes.
+        source : Source
+            Which, and how it is cut.
+        data : Path
+            Folder of the stores that are made.
         root : str, optional
             Folder with the archive of the dataset.
 
@@ -62,18 +100,30 @@ class Benchmark:
             If there is no such dataset.
         FileNotFoundError
             If its archive is absent; the message says where to put it and how to fetch it.
+        ValueError
+            If it has no such channel, or the window is no whole number of samples.
         """
-        if Path(source).is_dir():
-            store, path = Store.open(Path(source)), Path(source).resolve()
-            length = round(SECONDS * store.sample_rate)
-            return cls(path.name, path, store.classes, (), length, length // 2)
-        dataset = datasets.find(source)(root)
-        if not (folder / TABLE).exists():
-            Store.load(source, root).write(folder)
-        return cls(
-            dataset.name, folder, tuple(dataset.scored_classes), tuple(dataset.test_subjects),
-            dataset.window, dataset.stride,
-        )  # fmt: skip
+        if Path(source.name).is_dir():
+            folder = Path(source.name).resolve()
+            store = Store.open(folder)
+            classes, test, length = store.classes, (), round(SECONDS * store.sample_rate)
+            stride = length // 2
+        else:
+            dataset, folder = datasets.find(source.name)(root), data / place(source.name)
+            if not (folder / TABLE).exists():
+                Store.load(source.name, root).write(folder)
+            store, classes = Store.open(folder), tuple(dataset.scored_classes)
+            test, length, stride = tuple(dataset.test_subjects), dataset.window, dataset.stride
+        if source.window is not None:
+            length = samples(source.window, store.sample_rate)
+            stride = length // 2
+        if source.stride is not None:
+            stride = samples(source.stride, store.sample_rate, "stride")
+        if source.channels is not None:
+            folder = data / f"{place(source.name)}-{'-'.join(source.channels)}"
+            if not (folder / TABLE).exists():
+                store.with_channels(source.channels).write(folder)
+        return cls(source.title, folder, classes, test, length, stride)
 
     @classmethod
     def combine(
@@ -133,12 +183,11 @@ class Benchmark:
         Recording
             With these channels.
         """
-        store = self.store
-        columns = [store.channels.index(name) for name in channels]
+        store = self.store.with_channels(channels)
         for row in store.recordings.to_dict("records"):
             stretch = slice(row["start"], row["start"] + row["length"])
             yield Recording(
-                signal=np.ascontiguousarray(store.signal[stretch, columns]),
+                signal=store.signal[stretch],
                 sample_rate=store.sample_rate,
                 channels=tuple(channels),
                 subject=f"{self.name}/{row['subject']}",
@@ -158,6 +207,16 @@ class Benchmark:
     def windows(self) -> Windows:
         """Labelled windows of the classes that are scored."""
         return Windows.labelled(self.store, self.length, self.stride, self.classes)
+
+    def parts(self, protocol: Protocol) -> np.ndarray | None:
+        """What splits of a protocol name in place of the subject of each window, if anything.
+
+        Parameters
+        ----------
+        protocol : Protocol
+            Which.
+        """
+        return protocol.parts(self.windows.subjects.tolist(), self.test_subjects)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -31,7 +31,7 @@ from tsclr.specs import spec_of
 from tsclr.splits import LeakError, Split
 from tsclr.task import Task
 from tsclr.views import pipelines
-from tsclr.windows import Windows
+from tsclr.windows import Windows, all_of
 
 N_MOMENTS = 2048
 """Stream windows on which a fixed transform is fitted and moments of features are taken."""
@@ -62,7 +62,7 @@ class Stage:
     def note(self, role: str, subjects: Sequence[str]) -> Windows:
         """Unlabelled windows of `subjects`, noted in the ledger as used for `role`.
 
-        Where the split of the task names no subjects, they are those of everybody.
+        Where the split of the task divides windows, they are those of all but the test subjects.
 
         Parameters
         ----------
@@ -71,8 +71,10 @@ class Stage:
         subjects : sequence of str
             Whose streams.
         """
-        store, leaky = self.task.windows.store, self.task.groups is not None
-        streams = self.data.windows(store, store.subjects if leaky else tuple(subjects))
+        store = self.task.windows.store
+        if self.task.parts is not None:
+            subjects = [name for name in store.subjects if name not in (self.data.test or [])]
+        streams = self.data.windows(store, tuple(subjects))
         self.task.ledger.note(role, streams)
         return streams
 
@@ -226,7 +228,7 @@ class Pretrained(Method):
         checkpoint = Checkpoint.load(self.run(stage))
         encoder = checkpoint.encoder()
         used = Split(**{who: tuple(names) for who, names in checkpoint.settings["split"].items()})
-        divided = stage.task.groups is None and not self.transductive
+        divided = stage.task.parts is None and not self.transductive
         if divided and used != stage.task.split:
             raise LeakError(f"pretraining divides the subjects as {used}, the fold in another way")
         stage.note("pretraining", used.train)
@@ -471,14 +473,3 @@ def needed(module: str) -> Any:
         raise ValueError(
             f"{error.name} is not installed, which this method needs: pip install 'tsclr[bench]'"
         ) from error
-
-
-def all_of(windows: Windows) -> Float32[np.ndarray, "N C T"]:
-    """All windows as one array.
-
-    Parameters
-    ----------
-    windows : Windows
-        As many as memory holds.
-    """
-    return windows.__getitems__(range(len(windows))).numpy()

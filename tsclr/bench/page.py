@@ -104,9 +104,8 @@ def about(mine: pd.DataFrame, few: pd.DataFrame) -> Iterator[report.Section]:
         for subject, score in row["by_subject"].items()
     ]
     yield report.subject_scores(pd.DataFrame(by_subject), UNLEARNED)
-    best = few.loc[few["macro_f1_mean"].idxmax()]
-    section = report.confusion(np.array(best["confusion"]), list(best["per_class_f1"]))
-    yield replace(section, title=f"Confusion of {best['method']}, {best['budget']} labels a class")
+    section = report.confusion_of_methods(few)
+    yield replace(section, title=f"{section.title}, {few['budget'].iloc[0]} labels a class")
     costs = pd.DataFrame(few["cost"].tolist(), index=few.index)
     costs = costs.assign(method=few["method"], macro_f1=few["macro_f1_mean"])
     yield report.cost_against_score(

@@ -1,7 +1,14 @@
-"""Subjects in, splits into training, validation and test out: the protocols of a suite."""
+"""Subjects in, splits into training, validation and test out: the protocols of a suite.
+
+Most divide subjects. Those that divide windows, as other people's evaluations do, draw the windows
+into parts, and the split names the parts.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import ClassVar
 
 import numpy as np
 
@@ -11,6 +18,7 @@ N_PARTS = 20
 """Parts into which windows are drawn where subjects do not count."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class Protocol(ABC):
     """Base of the protocols: which subjects are held out, once or in turns.
 
@@ -19,27 +27,45 @@ class Protocol(ABC):
     validation : float
         Share of the subjects left that every choice is made on.
     seed : int
-        Seed of the draw of subjects.
+        Seed of every draw.
+    max_folds : int, optional
+        Only the first so many folds, where all would take too long.
+    datasets : list of str, optional
+        Only these datasets of the suite.
 
     Attributes
     ----------
-    name : str
-        What results call it.
+    by_subject : bool
+        Whether it divides subjects, and not windows.
+    leaky : bool
+        Whether windows of one wearer are trained on and tested.
     """
 
-    def __init__(self, validation: float = 0.2, seed: int = 0) -> None:
-        self.validation = validation
-        self.seed = seed
+    validation: float = 0.2
+    seed: int = 0
+    max_folds: int | None = None
+    datasets: list[str] | None = None
+    by_subject: ClassVar[bool] = True
+    leaky: ClassVar[bool] = False
 
-    name: str
+    def __post_init__(self) -> None:
+        if self.max_folds is not None and self.max_folds < 1:
+            raise ValueError(f"max_folds is {self.max_folds}, it must be at least 1")
 
-    def groups(self, subjects: Sequence[str]) -> np.ndarray | None:  # noqa: ARG002
-        """What the split divides in place of subjects; None where it divides those.
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What results call it."""
+
+    def parts(self, subjects: Sequence[str], official: Sequence[str]) -> np.ndarray | None:  # noqa: ARG002
+        """What a split names in place of the subject of each window; None where it names that.
 
         Parameters
         ----------
         subjects : sequence of str
             Of each window.
+        official : sequence of str
+            Test subjects that the dataset documents.
         """
         return None
 
@@ -61,30 +87,24 @@ class Protocol(ABC):
         Parameters
         ----------
         subjects : sequence of str
-            All of a dataset.
+            All of a dataset, or all parts.
         official : sequence of str
             Test subjects that the dataset documents.
 
         Raises
         ------
         ValueError
-            If there are too few subjects.
+            If there are too few subjects, or no such test subject.
         """
         return {
             name: split_subjects(subjects, test, self.validation, self.seed)
-            for name, test in self.held_out(subjects, official).items()
+            for name, test in islice(self.held_out(subjects, official).items(), self.max_folds)
         }
 
 
+@dataclass(frozen=True)
 class Official(Protocol):
     """The test subjects that the dataset documents, one fold.
-
-    Parameters
-    ----------
-    validation : float
-        Share of the subjects left that every choice is made on.
-    seed : int
-        Seed of the draw of validation subjects.
 
     Examples
     --------
@@ -92,7 +112,10 @@ class Official(Protocol):
     {'official': Split(train=('1', '2'), validation=('3',), test=('4',))}
     """
 
-    name = "official"
+    @property
+    def name(self) -> str:
+        """What results call it."""
+        return "official"
 
     def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:  # noqa: ARG002
         """The documented ones."""
@@ -101,15 +124,36 @@ class Official(Protocol):
         return {"official": list(official)}
 
 
-class LeaveOneSubjectOut(Protocol):
-    """A fold for each subject, who is its test.
+@dataclass(frozen=True)
+class GivenSubjects(Protocol):
+    """Test subjects by name, one fold: to compare with a paper that had others than the official.
 
     Parameters
     ----------
-    validation : float
-        Share of the subjects left that every choice is made on.
-    seed : int
-        Seed of the draw of validation subjects.
+    test : list of str
+        Their names.
+
+    Examples
+    --------
+    >>> GivenSubjects(["4"]).splits(["1", "2", "3", "4"], [])
+    {'given': Split(train=('1', '2'), validation=('3',), test=('4',))}
+    """
+
+    test: list[str]
+
+    @property
+    def name(self) -> str:
+        """What results call it."""
+        return f"test on {' '.join(self.test)}"
+
+    def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:  # noqa: ARG002
+        """Those named."""
+        return {"given": self.test}
+
+
+@dataclass(frozen=True)
+class LeaveOneSubjectOut(Protocol):
+    """A fold for each subject, who is its test.
 
     Examples
     --------
@@ -117,13 +161,17 @@ class LeaveOneSubjectOut(Protocol):
     ['subject 1', 'subject 2', 'subject 3']
     """
 
-    name = "leave one subject out"
+    @property
+    def name(self) -> str:
+        """What results call it."""
+        return "leave one subject out"
 
     def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:  # noqa: ARG002
         """Each in turn."""
         return {f"subject {name}": [name] for name in subjects}
 
 
+@dataclass(frozen=True)
 class GroupKFold(Protocol):
     """Subjects drawn into groups of about one size, each the test of a fold.
 
@@ -131,10 +179,6 @@ class GroupKFold(Protocol):
     ----------
     n_folds : int
         Groups, at least two.
-    validation : float
-        Share of the subjects left that every choice is made on.
-    seed : int
-        Seed of the draw of groups and of validation subjects.
 
     Raises
     ------
@@ -148,12 +192,17 @@ class GroupKFold(Protocol):
     ['1', '2', '3', '4', '5', '6']
     """
 
-    def __init__(self, n_folds: int = 5, validation: float = 0.2, seed: int = 0) -> None:
-        super().__init__(validation, seed)
-        if n_folds < 2:
-            raise ValueError(f"n_folds is {n_folds}, it must be at least 2")
-        self.n_folds = n_folds
-        self.name = f"{n_folds} folds of subjects"
+    n_folds: int = 5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.n_folds < 2:
+            raise ValueError(f"n_folds is {self.n_folds}, it must be at least 2")
+
+    @property
+    def name(self) -> str:
+        """What results call it."""
+        return f"{self.n_folds} folds of subjects"
 
     def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:  # noqa: ARG002
         """Each group in turn."""
@@ -170,21 +219,17 @@ class GroupKFold(Protocol):
         }
 
 
+@dataclass(frozen=True)
 class LeaveOneDatasetOut(Protocol):
     """A fold for each dataset, whose subjects are its test; all others are learned from.
 
     Labels are drawn from the other datasets as well, so nothing of the tested one is seen. The
-    datasets of the suite are put at one rate, with the channels that all have and the classes that
-    all score.
+    datasets are put at one rate, with the channels that all have and the classes that all score.
 
     Parameters
     ----------
     same : dict of str to str, optional
         Other names of classes in some datasets, and what they are called here.
-    validation : float
-        Share of the subjects left that every choice is made on.
-    seed : int
-        Seed of the draw of validation subjects.
 
     Examples
     --------
@@ -192,13 +237,12 @@ class LeaveOneDatasetOut(Protocol):
     ['a', 'b']
     """
 
-    name = "leave one dataset out"
+    same: dict[str, str] | None = None
 
-    def __init__(
-        self, same: dict[str, str] | None = None, validation: float = 0.2, seed: int = 0
-    ) -> None:
-        super().__init__(validation, seed)
-        self.same = same
+    @property
+    def name(self) -> str:
+        """What results call it."""
+        return "leave one dataset out"
 
     def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:  # noqa: ARG002
         """Each dataset in turn; a subject is named after its dataset."""
@@ -210,6 +254,51 @@ class LeaveOneDatasetOut(Protocol):
         return groups
 
 
+@dataclass(frozen=True)
+class RandomValidation(Protocol):
+    """Test subjects as they should be, but validation windows drawn at random from all others.
+
+    Most validation windows share samples with one that is trained on, so choices are made on a
+    score that is too high, and towards what does well on people who are known. The test is clean.
+
+    Parameters
+    ----------
+    test : list of str, optional
+        Test subjects; those that the dataset documents by default.
+
+    Examples
+    --------
+    >>> protocol = RandomValidation()
+    >>> parts = protocol.parts(["one"] * 40 + ["two"] * 9, official=["two"])
+    >>> (split,) = protocol.splits(sorted(set(parts.tolist())), ["two"]).values()
+    >>> split.test, len(split.train), len(split.validation)
+    (('two',), 16, 4)
+    """
+
+    test: list[str] | None = None
+    by_subject: ClassVar[bool] = False
+
+    @property
+    def name(self) -> str:
+        """What results call it."""
+        on = f", test on {' '.join(self.test)}" if self.test else ""
+        return f"random validation windows{on}"
+
+    def parts(self, subjects: Sequence[str], official: Sequence[str]) -> np.ndarray:
+        """The test subjects, and twenty parts of one size of all other windows."""
+        names = np.array(subjects, dtype=object)
+        others = np.flatnonzero(~np.isin(names, self.test or list(official)))
+        names[others] = drawn_parts(len(others), self.seed)
+        return names.astype(str)
+
+    def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:  # noqa: ARG002
+        """The test subjects."""
+        if not (self.test or official):
+            raise ValueError("no test subjects are documented: name them with `test`")
+        return {"random validation": list(self.test or official)}
+
+
+@dataclass(frozen=True)
 class RandomWindows(Protocol):
     """Windows divided at random, whoever wore them: what this package never does but to show it.
 
@@ -220,30 +309,47 @@ class RandomWindows(Protocol):
     ----------
     test : float
         Share of the windows that is tested.
-    validation : float
-        Share of the others that every choice is made on.
-    seed : int
-        Seed of the draw.
 
     Examples
     --------
     >>> protocol = RandomWindows()
-    >>> groups = protocol.groups(["one"] * 100)
-    >>> protocol.splits(sorted(set(groups.tolist())), [])["random"].test
+    >>> parts = protocol.parts(["one"] * 100, [])
+    >>> protocol.splits(sorted(set(parts.tolist())), [])["random"].test
     ('part 00', 'part 01', 'part 02', 'part 03')
     """
 
-    name = "random windows (leaky)"
+    test: float = 0.2
+    by_subject: ClassVar[bool] = False
+    leaky: ClassVar[bool] = True
 
-    def __init__(self, test: float = 0.2, validation: float = 0.2, seed: int = 0) -> None:
-        super().__init__(validation, seed)
-        self.test = test
+    @property
+    def name(self) -> str:
+        """What results call it."""
+        return "random windows (leaky)"
 
-    def groups(self, subjects: Sequence[str]) -> np.ndarray:
+    def parts(self, subjects: Sequence[str], official: Sequence[str]) -> np.ndarray:  # noqa: ARG002
         """Twenty parts of one size."""
-        order = np.random.default_rng(self.seed).permutation(len(subjects))
-        return np.array([f"part {place % N_PARTS:02d}" for place in order])
+        return drawn_parts(len(subjects), self.seed)
 
     def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:  # noqa: ARG002
         """The first parts."""
         return {"random": sorted(subjects)[: max(1, round(self.test * len(subjects)))]}
+
+
+def drawn_parts(n_windows: int, seed: int) -> np.ndarray:
+    """The part of each window, drawn so that all parts are of about one size.
+
+    Parameters
+    ----------
+    n_windows : int
+        How many there are.
+    seed : int
+        Of the draw.
+
+    Examples
+    --------
+    >>> drawn_parts(3, seed=0)
+    array(['part 02', 'part 00', 'part 01'], dtype='<U7')
+    """
+    order = np.random.default_rng(seed).permutation(n_windows)
+    return np.array([f"part {place % N_PARTS:02d}" for place in order])

@@ -27,7 +27,7 @@ LINE = ("dataset", "protocol", "method", "head", "budget")
 COLUMNS = (
     *LINE, "draws", "test_subjects", "macro_f1_mean", "macro_f1_sd", "macro_f1_sd_subjects",
     "balanced_accuracy_mean", "balanced_accuracy_sd", "accuracy_mean", "accuracy_sd",
-    "validation_macro_f1",
+    "weighted_f1_mean", "validation_macro_f1",
 )  # fmt: skip
 """Of the table, before the 95 % interval over subjects."""
 DIGITS = 6
@@ -249,7 +249,7 @@ def certified(unit: Unit, found: Sequence[Found], out: Path) -> dict[str, Any]:
         "fold": unit.fold,
         "method": unit.label,
         "transductive": unit.transductive,
-        "leaky": unit.leaky,
+        "leaky": unit.protocol.leaky,
         "split": asdict(unit.split),
         "provenance": path.as_posix(),
         "certificate": certificate(frame, unit.transductive),
@@ -265,7 +265,8 @@ def told(suite: Suite) -> dict[str, Any]:
         Which.
     """
     said = {each.name: getattr(suite, each.name) for each in fields(suite)}
-    return said | {"methods": spec_of(suite.methods), "protocols": spec_of(suite.protocols)}
+    specs = {name: spec_of(said[name]) for name in ("datasets", "methods", "protocols")}
+    return said | specs
 
 
 def table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:

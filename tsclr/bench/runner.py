@@ -97,12 +97,15 @@ def run(units: Sequence[Unit], paths: Sequence[Path], jobs: int) -> list[str]:
 def begin(parent: int) -> None:
     """Make a process ready: one thread, and an end where the process that began it is gone.
 
+    Numba, when it starts, gives torch as many threads as it has itself; so it gets one as well.
+
     Parameters
     ----------
     parent : int
         Number of that process.
     """
     torch.set_num_threads(1)
+    os.environ["NUMBA_NUM_THREADS"] = "1"
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
 
     def watch() -> None:

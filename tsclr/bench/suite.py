@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Float32
 from sklearn.decomposition import PCA
 
-from tsclr.bench.benchmark import Benchmark
+from tsclr.bench.benchmark import Benchmark, Source
 from tsclr.bench.cache import code, digest, kept
 from tsclr.bench.methods import Learned, Method, Stage, all_of
 from tsclr.bench.protocols import LeaveOneDatasetOut, Official, Protocol
@@ -28,7 +28,7 @@ from tsclr.bench.segmentation import segment
 from tsclr.heads import FROZEN, HEADS, SEES_UNLABELLED, TRAINED
 from tsclr.ledger import Ledger, merged
 from tsclr.monitor import peak_memory
-from tsclr.settings import Data, place
+from tsclr.settings import Data
 from tsclr.specs import nearest, spec_of
 from tsclr.splits import Split, parse_budget
 from tsclr.task import Contender, Task
@@ -46,8 +46,9 @@ class Suite:
 
     Parameters
     ----------
-    datasets : list of str
-        Names, as ``tsclr data list`` has them, or folders of stores with labels.
+    datasets : list of str or Source
+        Names, as ``tsclr data list`` has them, or folders of stores with labels; or with a window
+        and channels of their own.
     methods : dict of str to Method
         By the name that they are to have in the results.
     heads : list of str
@@ -71,7 +72,7 @@ class Suite:
         If there is nothing to judge, or a head or budget is not known.
     """
 
-    datasets: list[str]
+    datasets: list[str | Source]
     methods: dict[str, Method]
     heads: list[str] = field(default_factory=lambda: ["linear"])
     budgets: list[int | str] = field(default_factory=lambda: [1, 5, 10, 50, "all"])
@@ -111,25 +112,33 @@ class Suite:
         ValueError
             If there are too few subjects, or a budget is more than a class has.
         """
-        parts = [
-            Benchmark.prepare(name, out / "data" / place(name), self.root) for name in self.datasets
-        ]
+        sources = [Source(each) if isinstance(each, str) else each for each in self.datasets]
+        found = {each.title: Benchmark.prepare(each, out / "data", self.root) for each in sources}
         for protocol in self.protocols:
-            benchmarks = parts
+            for name in protocol.datasets or ():
+                if name not in found:
+                    raise ValueError(
+                        f"{protocol.name}: no dataset {name!r}, {nearest(name, found)}"
+                    )
+            benchmarks = [found[name] for name in protocol.datasets or found]
             if isinstance(protocol, LeaveOneDatasetOut):
-                folder = out / "data" / digest([part.fingerprint for part in parts], protocol.same)
-                benchmarks = [Benchmark.combine(parts, folder, protocol.same or {})]
+                prints = [each.fingerprint for each in benchmarks]
+                folder = out / "data" / digest(prints, protocol.same)
+                benchmarks = [Benchmark.combine(benchmarks, folder, protocol.same or {})]
             for benchmark in benchmarks:
                 yield from self._units_of(benchmark, protocol, out)
 
     def _units_of(self, benchmark: Benchmark, protocol: Protocol, out: Path) -> Iterator["Unit"]:
         """Units of one dataset under one protocol, once it is known that all of them can be."""
-        groups = protocol.groups(benchmark.windows.subjects.tolist())
-        names = benchmark.store.subjects if groups is None else sorted(set(groups.tolist()))
+        parts = benchmark.parts(protocol)
+        names = benchmark.store.subjects if parts is None else sorted(set(parts.tolist()))
         try:
             splits = protocol.splits(names, benchmark.test_subjects)
             for split in splits.values():
-                self._check(Task(benchmark.windows, benchmark.classes, split, groups=groups))
+                task = Task(
+                    benchmark.windows, benchmark.classes, split, parts=parts, leaky=protocol.leaky
+                )
+                self._check(task)
         except ValueError as error:
             raise ValueError(f"{benchmark.name}, {protocol.name}: {error}") from error
         for fold, split in splits.items():
@@ -225,11 +234,6 @@ class Unit:
         """Whether the method learns from unlabelled streams of test subjects."""
         return self.suite.methods[self.method].transductive
 
-    @property
-    def leaky(self) -> bool:
-        """Whether the protocol divides windows and not subjects."""
-        return self.protocol.groups([]) is not None
-
     @cached_property
     def label(self) -> str:
         """The method as results name it, with what has to be said of it."""
@@ -245,7 +249,7 @@ class Unit:
         ]
         if method.encodes:
             named.append((EMBEDDING, "test"))
-        if suite.segmentation and method.encodes and not self.leaky:
+        if suite.segmentation and method.encodes and self.protocol.by_subject:
             named.append((SEGMENTATION, f"{suite.segmentation:g} s"))
         return [
             Cell(*names, self.out / "cells" / f"{digest(self.key, *names)}.json") for names in named
@@ -264,16 +268,18 @@ class Unit:
         suite, benchmark = self.suite, self.benchmark
         return Task(
             benchmark.windows, benchmark.classes, self.split, suite.draws, suite.seed,
-            Ledger(benchmark.name), self.protocol.groups(benchmark.windows.subjects.tolist()),
+            Ledger(benchmark.name), benchmark.parts(self.protocol), self.protocol.leaky,
         )  # fmt: skip
 
     def data(self) -> Data:
         """What a pretraining sees of the fold."""
         benchmark, protocol = self.benchmark, self.protocol
-        rate = benchmark.store.sample_rate
+        store = benchmark.store
         return Data(
-            str(benchmark.folder), None, benchmark.length / rate, benchmark.stride / rate,
-            [] if self.leaky else list(self.split.test), protocol.validation, protocol.seed,
+            str(benchmark.folder), None,
+            benchmark.length / store.sample_rate, benchmark.stride / store.sample_rate,
+            [name for name in self.split.test if name in store.subjects],
+            protocol.validation, protocol.seed,
         )  # fmt: skip
 
 

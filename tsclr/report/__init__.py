@@ -4,7 +4,7 @@ A section is made from plain data by one function; `write_report` puts sections 
 this package imports matplotlib.
 """
 
-from tsclr.report.confusion import confusion
+from tsclr.report.confusion import confusion, confusion_of_methods
 from tsclr.report.cost import cost_against_score
 from tsclr.report.critical_difference import critical_difference
 from tsclr.report.embedding import embedding_scatter
@@ -21,6 +21,7 @@ __all__ = [
     "Table",
     "budget_curve",
     "confusion",
+    "confusion_of_methods",
     "cost_against_score",
     "critical_difference",
     "embedding_scatter",

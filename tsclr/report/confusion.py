@@ -1,21 +1,49 @@
-"""Counts of true and predicted classes in, a heat map with precision, recall and F1 out."""
+"""Counts of true and predicted classes in, heat maps with the scores of each class out."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.patches import PathPatch, Rectangle
+from matplotlib.path import Path
 
-from tsclr.report.look import ACCENT, INK, PAPER, STYLE, WIDTH, short
-from tsclr.report.section import Section, Table
+from tsclr.report.look import ACCENT, INK, PAPER, SOFT, STYLE, WIDTH, short
+from tsclr.report.section import Section, Table, number, require_columns
 
 LIGHT_TEXT = 0.6
 """Share from which a cell is so dark that its text is written in the colour of the page."""
+LEAST = 0.01
+"""Share below which a cell of a panel is left empty."""
+FAINT = 0.04
+"""How strong a cell without a window is drawn, of a full one."""
+CORNERS = np.array([[-0.49, -0.485], [0.49, -0.485], [0.49, 0.485], [-0.49, 0.485], [0, 0]])
+"""Of a cell around its centre, with a hair of page between neighbours; the last closes it."""
+
+COLUMNS = ("method", "macro_f1_mean", "per_class_f1", "confusion")
+KEY, TITLE, GAP = 0.3, 0.5, 0.25
+"""Heights of the key and of a title and space between panels, in inches."""
+LETTER, BOLD = 0.066, 0.086
+"""Mean width of a letter in the name of a class and in a title, in inches."""
+LARGEST = 0.5
+"""Largest cell of a panel in inches: few classes make small panels, not large cells."""
+LEGIBLE = 18
+"""Width of a cell in points from which a number of three figures can be read in it."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Shares of the rows of one method, (K, K), and its score."""
+
+    method: str
+    macro_f1: float
+    shares: Float[np.ndarray, "K K"]
 
 
 def confusion(matrix: Int[np.ndarray, "K K"], classes: Sequence[str]) -> Section:
@@ -39,13 +67,7 @@ def confusion(matrix: Int[np.ndarray, "K K"], classes: Sequence[str]) -> Section
     >>> print(section.reading)
     Rows are true classes... 19 of 20 predictions are on the diagonal, macro F1 0.950.
     """
-    if matrix.shape != (len(classes), len(classes)):
-        raise ValueError(
-            f"confusion matrix has shape {matrix.shape}, expected "
-            f"({len(classes)}, {len(classes)}) for classes {', '.join(classes)}"
-        )
-    if (matrix < 0).any():
-        raise ValueError(f"confusion matrix has a negative count: {matrix.min()}")
+    _check(matrix, classes, "confusion matrix")
     scores = _scores(matrix, classes)
     return Section(
         "Confusion",
@@ -58,6 +80,86 @@ def confusion(matrix: Int[np.ndarray, "K K"], classes: Sequence[str]) -> Section
         "and F1 of each class are in the table below.",
         Table(scores),
     )
+
+
+def confusion_of_methods(results: pd.DataFrame) -> Section:
+    """Row-normalised confusion matrices of all methods side by side, the best first.
+
+    Parameters
+    ----------
+    results : DataFrame
+        One row per method at one budget: columns method, macro_f1_mean, per_class_f1 (name of each
+        of K classes → F1, both means over draws) and confusion ((K, K) counts, rows for the truth).
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, there is no row, methods differ in their classes, or a matrix is not
+        (K, K) or has a negative count.
+
+    Examples
+    --------
+    >>> results = pd.DataFrame(
+    ...     {"method": ["SimCLR", "random-init"], "macro_f1_mean": [0.95, 0.8],
+    ...      "per_class_f1": [{"sit": 0.947, "walk": 0.952}, {"sit": 0.8, "walk": 0.8}],
+    ...      "confusion": [[[9, 1], [0, 10]], [[8, 2], [2, 8]]]}
+    ... )
+    >>> print(confusion_of_methods(results).reading)
+    One panel for each method... Largest mistake of SimCLR: 10 % of sit is taken for walk.
+    """
+    require_columns(results, COLUMNS, "results")
+    if results.empty:
+        raise ValueError("results has no row: there is no confusion to draw")
+    ranked = results.sort_values("macro_f1_mean", ascending=False, kind="stable")
+    classes = list(ranked["per_class_f1"].iloc[0])
+    panels = [_panel(row, classes) for row in ranked.to_dict("records")]
+    return Section(
+        "Confusion of methods",
+        "One panel for each method, best first, so that neighbours score alike and show which "
+        "classes make the difference. Rows are true classes, columns predictions; a cell is the "
+        "share of its row, on one scale, and empty below 1 %. Counts are summed over "
+        f"draws of the labels, macro F1 is the mean over them.{_worst(panels[0], classes)}",
+        _panels(panels, classes),
+        f"Heat maps of {len(classes)} true by {len(classes)} predicted classes for {len(panels)} "
+        "methods; the F1 of each class is in the table below.",
+        _by_class(ranked),
+    )
+
+
+def _panel(row: Mapping[str, Any], classes: list[str]) -> Panel:
+    """What is drawn of a row of the results."""
+    names = list(row["per_class_f1"])
+    if names != classes:
+        raise ValueError(
+            f"{row['method']} has classes {', '.join(names)}, expected {', '.join(classes)}: "
+            "give the methods of one dataset"
+        )
+    matrix = np.asarray(row["confusion"])
+    _check(matrix, classes, f"confusion matrix of {row['method']}")
+    return Panel(row["method"], row["macro_f1_mean"], _shares(matrix))
+
+
+def _by_class(results: pd.DataFrame) -> Table:
+    """Macro F1 and F1 of each class, a row for each method."""
+    told = results[["method", "macro_f1_mean"]].set_axis(["method", "macro F1"], axis=1)
+    f1 = pd.DataFrame(results["per_class_f1"].tolist(), index=results.index)
+    return Table(pd.concat([told, f1], axis=1))
+
+
+def _check(matrix: np.ndarray, classes: Sequence[str], what: str) -> None:
+    """Raise ``ValueError`` unless there are counts of every pair of classes."""
+    if matrix.shape != (len(classes), len(classes)):
+        raise ValueError(
+            f"{what} has shape {matrix.shape}, expected "
+            f"({len(classes)}, {len(classes)}) for classes {', '.join(classes)}"
+        )
+    if (matrix < 0).any():
+        raise ValueError(f"{what} has a negative count: {matrix.min()}")
+
+
+def _shares(matrix: Int[np.ndarray, "K K"]) -> Float[np.ndarray, "K K"]:
+    """Counts over those of their row; zero where a class was never there."""
+    return matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
 
 
 def _scores(matrix: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
@@ -80,40 +182,113 @@ def _scores(matrix: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
     )
 
 
+def _worst(panel: Panel, classes: Sequence[str]) -> str:
+    """The largest share beside the diagonal, in words."""
+    beside = panel.shares * ~np.eye(len(classes), dtype=bool)
+    true, predicted = divmod(int(beside.argmax()), len(classes))
+    if beside.max() < LEAST:
+        return ""
+    return (
+        f" Largest mistake of {panel.method}: {100 * beside.max():.0f} % of "
+        f"{classes[true]} is taken for {classes[predicted]}."
+    )
+
+
 @rc_context(STYLE)
 def _figure(matrix: np.ndarray, classes: Sequence[str]) -> Figure:
     """One cell per pair of classes."""
     n_classes = len(classes)
     figure = Figure(figsize=(WIDTH, 0.42 * n_classes + 1.4))
     axes = figure.subplots()
-    rows = np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    for row, column in np.ndindex(matrix.shape):
-        _cell(axes, row, column, int(matrix[row, column]), float((matrix / rows)[row, column]))
+    shares = _shares(matrix)
+    _heat(axes, shares)
+    percents = [f"{100 * share:.0f} %" if share >= 0.005 else "<1 %" for share in shares.flat]
+    _write(axes, shares, percents, va="bottom", fontsize=8.5)
+    _write(axes, shares, [f"{count:,}" for count in matrix.flat], 0.06, va="top", fontsize=7)
     names = [short(name, 20) for name in classes]
     wrapped = [textwrap.fill(name, 12) for name in names]
     crowded = max(len(line) for name in wrapped for line in name.splitlines()) * n_classes > 90
     turn = {"rotation": 30, "ha": "left", "rotation_mode": "anchor"} if crowded else {}
     axes.set_xticks(range(n_classes), names if crowded else wrapped, **turn)
     axes.set_yticks(range(n_classes), names)
-    axes.set_xlim(-0.5, n_classes - 0.5)
-    axes.set_ylim(n_classes - 0.5, -0.5)
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
     axes.set_xlabel("predicted class", loc="left", labelpad=8)
     axes.set_ylabel("true class", loc="top")
-    axes.tick_params(length=0, labelcolor=INK)
-    axes.grid(visible=False)
-    axes.spines["bottom"].set_visible(False)
     return figure
 
 
-def _cell(axes: Axes, row: int, column: int, count: int, share: float) -> None:
-    """A square as strong as its share, with a hair of page between neighbours."""
-    square = Rectangle((column - 0.49, row - 0.485), 0.98, 0.97, facecolor=ACCENT, linewidth=0)
-    square.set_alpha(0.04 + 0.96 * share)
-    axes.add_patch(square)
-    if count:
-        colour = PAPER if share >= LIGHT_TEXT else INK
-        percent = f"{100 * share:.0f} %" if share >= 0.005 else "<1 %"
-        axes.text(column, row, percent, ha="center", va="bottom", fontsize=8.5, color=colour)
-        axes.text(column, row + 0.06, f"{count:,}", ha="center", va="top", fontsize=7, color=colour)
+@rc_context(STYLE)
+def _panels(panels: Sequence[Panel], classes: Sequence[str]) -> Figure:
+    """Names of classes stand at the left, and below the last panel of each column."""
+    names = [short(name, 20) for name in classes]
+    margin = LETTER * max(len(name) for name in names) + 0.2
+    n_columns = min(len(panels), 4 if len(classes) <= 6 else 3)
+    slot = (WIDTH - margin) / n_columns
+    side = min(slot - GAP, LARGEST * len(classes))
+    n_rows = -(-len(panels) // n_columns)
+    height = KEY + n_rows * (TITLE + side) + margin
+    figure = Figure(figsize=(WIDTH, height))
+    figure.set_layout_engine("none")
+    _key(figure.add_axes((1 - 2 / WIDTH, 1 - 0.2 / height, 1.95 / WIDTH, 0.19 / height)))
+    for place, panel in enumerate(panels):
+        row, column = divmod(place, n_columns)
+        left, bottom = margin + column * slot, height - KEY - (row + 1) * (TITLE + side)
+        axes = figure.add_axes((left / WIDTH, bottom / height, side / WIDTH, side / height))
+        axes.set_title(short(panel.method, int(slot / BOLD)), pad=18, fontsize=9)
+        _small(axes, panel, 72 * side / len(classes))
+        is_last = place + n_columns >= len(panels)
+        axes.set_xticks(range(len(names)), names if is_last else [""] * len(names), rotation=90)
+        axes.set_yticks(range(len(names)), [""] * len(names) if column else names)
+    return figure
+
+
+def _key(axes: Axes) -> None:
+    """The scale of all panels, in per cent."""
+    steps = np.linspace(0.2, 1, 5)[None]
+    _heat(axes, steps)
+    _write(axes, steps, [f"{100 * step:.0f}" for step in steps.flat], va="center", fontsize=8)
+    axes.set_xticks([])
+    axes.set_yticks([0], ["row: true class, column: predicted class; share of the row, %"])
+
+
+def _small(axes: Axes, panel: Panel, pitch: float) -> None:
+    """One method; per cent where a cell, `pitch` points wide, has room for them."""
+    shares = np.where(panel.shares < LEAST, 0, panel.shares)
+    _heat(axes, shares)
+    if pitch >= LEGIBLE:
+        percents = [f"{100 * share:.0f}" for share in shares.flat]
+        _write(axes, shares, percents, va="center", fontsize=min(8, 0.42 * pitch))
+    score = f"macro F1 {number(panel.macro_f1)}"
+    axes.annotate(
+        score, (0, 1), (0, 5), xycoords="axes fraction", textcoords="offset points", color=SOFT
+    )
+    axes.tick_params(labelsize=min(8.5, 0.8 * pitch), pad=3)
+
+
+def _heat(axes: Axes, shares: np.ndarray) -> None:
+    """A square as strong as its share on a faint field; squares of one shade are one path."""
+    n_rows, n_columns = shares.shape
+    field = Rectangle((-0.5, -0.5), n_columns, n_rows, facecolor=ACCENT, alpha=FAINT, linewidth=0)
+    axes.add_patch(field)
+    shades = shares.round(2)
+    for shade in np.unique(shades[shades > 0]):
+        centres = np.argwhere(shades == shade)[:, None, ::-1]
+        squares = Path.make_compound_path(*(Path(c + CORNERS, closed=True) for c in centres))
+        style = {"facecolor": ACCENT, "alpha": float(shade), "linewidth": 0, "clip_on": False}
+        axes.add_patch(PathPatch(squares, **style))
+    axes.set_xlim(-0.5, n_columns - 0.5)
+    axes.set_ylim(n_rows - 0.5, -0.5)
+    axes.tick_params(length=0, labelcolor=INK)
+    axes.grid(visible=False)
+    axes.spines["bottom"].set_visible(False)
+
+
+def _write(
+    axes: Axes, shares: np.ndarray, texts: Iterable[str], drop: float = 0, **font: Any
+) -> None:
+    """Texts in the cells that are not empty, `drop` of a cell below their centres."""
+    for ((row, column), share), text in zip(np.ndenumerate(shares), texts, strict=True):
+        if share:
+            colour = PAPER if share >= LIGHT_TEXT else INK
+            axes.text(column, row + drop, text, ha="center", color=colour, **font)
