@@ -25,10 +25,9 @@ from rich.progress import track
 from benchmarks.results_folder import keep
 from tsclr.checkpoint import FILE
 from tsclr.config import read_config
-from tsclr.files import replacing
 from tsclr.objectives import Objective
 from tsclr.pretrain import pretrain
-from tsclr.probe import METHODS, PRETRAINED, probe
+from tsclr.probe import METHODS, PRETRAINED, probe, write_scores
 from tsclr.runs import METRICS
 from tsclr.specs import subclasses
 
@@ -76,8 +75,7 @@ def fill(folder: Path, source: str, objective: str) -> list[dict[str, Any]]:
         train(folder, source, objective)
         methods = METHODS if objective == WITH_BASELINES else (PRETRAINED,)
         found = probe(run / FILE, source, budgets=BUDGETS, heads=["linear"], methods=methods)
-        with replacing(kept) as temporary:
-            temporary.write_text(json.dumps(found))
+        write_scores(kept, found)
     return rows_of(run, source, objective)
 
 

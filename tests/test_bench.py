@@ -19,8 +19,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, f1_score
 from sklearn.preprocessing import StandardScaler
 
+from tests.suites import CONFIG, METHODS, scored, suite_on
 from tsclr.bench.audit import audit_results
-from tsclr.bench.benchmark import Benchmark, Source
 from tsclr.bench.methods import (
     Catch22,
     HandFeatures,
@@ -32,69 +32,26 @@ from tsclr.bench.methods import (
     Stage,
     Supervised,
 )
-from tsclr.bench.page import write_page
 from tsclr.bench.protocols import (
     GroupKFold,
-    LeaveOneDatasetOut,
     LeaveOneSubjectOut,
     Official,
+    Protocol,
     RandomWindows,
 )
-from tsclr.bench.results import TABLE, write
+from tsclr.bench.results import TABLE
 from tsclr.bench.suite import Suite
 from tsclr.cli import main
 from tsclr.datasets import Synthetic
 from tsclr.encoders import Statistics
 from tsclr.features import encode
 from tsclr.heads import HEADS
+from tsclr.specs import subclasses
 from tsclr.splits import LeakError
 from tsclr.store import Store
 from tsclr.windows import Windows
 
-CONFIG = str(Path(__file__).parent.parent / "configs" / "ntxent_store.yaml")
 SUITES = sorted((Path(__file__).parent.parent / "benchmarks" / "suites").glob("*.yaml"))
-METHODS: dict[str, Method] = {
-    "NT-Xent": Pretrained(CONFIG, epochs=1),
-    "random-init": RandomInit(CONFIG),
-    "hand features": HandFeatures(heads=["linear", "prototype"]),
-}
-
-
-def suite_on(store: Path, **changes: object) -> Suite:
-    return Suite(
-        **{
-            "datasets": [str(store)],
-            "methods": METHODS,
-            "budgets": ["1", "all"],
-            "draws": 2,
-            "protocols": [GroupKFold(2)],
-        }
-        | changes
-    )
-
-
-def scored(suite: Suite, out: Path) -> dict:
-    units = list(suite.units(out))
-    for unit in units:
-        unit.run()
-    results = write(suite, units, out)
-    write_page(results, out / "report.html")
-    return results
-
-
-@pytest.fixture(scope="module")
-def other_store(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same people at half the rate, in another order of channels, one class named otherwise."""
-    store = Store.open(tiny_store)
-    recordings = [
-        replace(each, channels=tuple(each.channels), signal=each.signal, name=f"{each.name}'")
-        for each in Benchmark.prepare(Source(str(tiny_store)), tiny_store).recordings(
-            store.channels[::-1], {store.classes[0]: "promenading"}
-        )
-    ]
-    folder = tmp_path_factory.mktemp("other") / "other"
-    Store.build(recordings, 25.0).write(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -299,41 +256,7 @@ def test_transductive_pretraining_is_named_and_allowed(tiny_store: Path, tmp_pat
     assert audit_results(tmp_path)["transductive"].all()
 
 
-# Other protocols and tasks
-
-
-def test_one_dataset_is_left_out(tiny_store: Path, other_store: Path, tmp_path: Path) -> None:
-    classes = Store.open(tiny_store).classes
-    protocol = LeaveOneDatasetOut({"promenading": classes[0]})
-    suite = suite_on(
-        tiny_store, datasets=[str(tiny_store), str(other_store)], protocols=[protocol],
-        methods={"hand": HandFeatures(), "NT-Xent": Pretrained(CONFIG, epochs=1)},
-    )  # fmt: skip
-    results = scored(suite, tmp_path)
-    assert {row["dataset"] for row in results["rows"]} == {"store + other"}
-    assert {unit["fold"] for unit in results["units"]} == {"store", "other"}
-    for unit in results["units"]:
-        assert {name.split("/")[0] for name in unit["split"]["test"]} == {unit["fold"]}
-        assert all(not name.startswith(f"{unit['fold']}/") for name in unit["split"]["train"])
-    assert len(results["rows"][0]["by_subject"]) == 8
-    assert set(results["rows"][0]["per_class_f1"]) == set(classes)
-    assert len(audit_results(tmp_path)) == 4
-    (folder,) = tmp_path.glob("data/*")
-    assert Store.open(folder).sample_rate == 25.0
-
-
-def test_datasets_that_share_too_little_are_refused(
-    tiny_store: Path, other_store: Path, tmp_path: Path
-) -> None:
-    pair = [Benchmark.prepare(Source(str(each)), each) for each in (tiny_store, other_store)]
-    bare = replace(pair[1])
-    bare.__dict__["store"] = replace(pair[1].store, channels=tuple("abcdef"))
-    with pytest.raises(ValueError, match="store and other have no channel in common"):
-        Benchmark.combine([pair[0], bare], tmp_path, {})
-    with pytest.raises(ValueError, match=r"the classes \[\] in common, two are needed"):
-        Benchmark.combine([pair[0], replace(pair[1], classes=("x", "y"))], tmp_path, {})
-    with pytest.raises(ValueError, match="takes at least two datasets"):
-        list(suite_on(tiny_store, protocols=[LeaveOneDatasetOut()]).units(tmp_path))
+# Other tasks
 
 
 def test_every_sample_is_labelled_where_it_is_asked_for(tiny_store: Path, tmp_path: Path) -> None:
@@ -368,26 +291,6 @@ def test_a_package_that_is_absent_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "aeon", None)
     with pytest.raises(ValueError, match=r"pip install 'tsclr\[bench\]'"):
         MiniRocket().versions()
-
-
-def test_a_random_split_flatters_and_is_said_to_leak(tiny_store: Path, tmp_path: Path) -> None:
-    suite = suite_on(
-        tiny_store, protocols=[RandomWindows(), GroupKFold(2)], budgets=["all"], segmentation=0.64
-    )
-    results = scored(suite, tmp_path)
-    scores = pd.DataFrame(results["rows"]).pivot_table(
-        "macro_f1_mean", ["method", "head"], "protocol"
-    )
-    assert (scores["random windows (leaky)"] > scores["2 folds of subjects"]).all()
-    checked = audit_results(tmp_path)
-    leaky = checked["checks"] == "none, the protocol leaks"
-    assert leaky.tolist() == [True] * 3 + [False] * 6
-    assert "but for protocols that are said to leak" in (tmp_path / "report.html").read_text()
-    told = json.loads((tmp_path / "results.json").read_text())
-    told["units"][0]["leaky"] = False
-    (tmp_path / "results.json").write_text(json.dumps(told))
-    with pytest.raises(LeakError):
-        audit_results(tmp_path)
 
 
 def test_pretraining_that_reads_labels_is_named(tiny_store: Path, tmp_path: Path) -> None:
@@ -586,20 +489,38 @@ def test_every_suite_that_ships_is_understood(
         assert Path(__file__).parent.parent.joinpath(config).is_file()
 
 
-@pytest.mark.slow
-def test_the_quick_suite_runs_from_end_to_end(tmp_path: Path) -> None:
+def test_the_quick_suite_has_every_protocol_head_and_section(tmp_path: Path) -> None:
     pytest.importorskip("aeon", reason="needs the extra bench: pip install 'tsclr[bench]'")
     (suite,) = [path for path in SUITES if path.stem == "quick"]
     assert main(["bench", str(suite), "--out", str(tmp_path), "--jobs", "2"]) == 0
     results = json.loads((tmp_path / "results.json").read_text())
     assert {row["head"] for row in results["rows"]} == {*HEADS, "supervised"}
-    assert {row["protocol"] for row in results["rows"]} == {
-        "official", "2 folds of subjects", "random windows (leaky)"
-    }  # fmt: skip
+    kinds = {told["class"] for told in results["suite"]["protocols"]}
+    assert kinds == set(subclasses(Protocol))
+    assert len({row["protocol"] for row in results["rows"]}) == len(kinds)
     page = (tmp_path / "report.html").read_text()
-    for section in ("Average ranks", "Embedding", "Segmentation", "Leak audit"):
-        assert section in page
-    assert len(audit_results(tmp_path)) == len(results["units"]) == 4 * 6
+    for section in (
+        "Average ranks over datasets, official", "Score by label budget", "Results",
+        "Scores by subject", "Confusion of methods", "Cost and score", "Embedding", "Segmentation",
+        "Which differences are proven", "Leak audit",
+    ):  # fmt: skip
+        assert section in page, section
+    assert len(audit_results(tmp_path)) == len(results["units"]) == 10 * 6
+
+
+def test_a_process_of_a_suite_keeps_to_one_thread() -> None:
+    pytest.importorskip("aeon", reason="needs the extra bench: pip install 'tsclr[bench]'")
+    program = (
+        "import os, numpy, torch\n"
+        "from tsclr.bench.runner import begin\n"
+        "begin(os.getppid())\n"
+        "from aeon.transformations.collection.convolution_based import MiniRocket\n"
+        "MiniRocket(n_kernels=84).fit_transform(numpy.random.randn(4, 3, 32).astype('f4'))\n"
+        "print(torch.get_num_threads())"
+    )
+    words = [sys.executable, "-c", program]
+    told = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "1"
 
 
 def test_audit_of_results(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:

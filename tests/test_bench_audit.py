@@ -8,13 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.recordings import recording
-from tsclr.bench.audit import (
-    CHECKS,
-    audit_results,
-    certificate,
-    check_certificate,
-    leaks,
-)
+from tsclr.bench.audit import audit_results
+from tsclr.certificate import CHECKS, certificate, check_certificate, leaks
 from tsclr.ledger import Ledger, digest, hashed, write
 from tsclr.splits import LeakError
 from tsclr.store import Store

@@ -82,6 +82,8 @@ def test_summary_gives_mean_spread_and_intervals(labelled: tuple) -> None:
     assert row["accuracy_sd"] == pytest.approx(np.std(accuracies, ddof=1))
     assert row["balanced_accuracy_mean"] == pytest.approx(np.mean(balanced))
     assert row["balanced_accuracy_sd"] == pytest.approx(np.std(balanced, ddof=1))
+    weighted = [f1_score(truth, p, average="weighted") for p in (predicted, other)]
+    assert row["weighted_f1_mean"] == pytest.approx(np.mean(weighted))
     reach = t.ppf(0.975, 1) * np.std(f1s, ddof=1) / np.sqrt(2)
     assert row["macro_f1_ci_draws"] == pytest.approx([np.mean(f1s) - reach, np.mean(f1s) + reach])
     low, high = row["macro_f1_ci_subjects"]

@@ -1,6 +1,5 @@
 """A seed in, the whole path out: simulated raw logs, store, run, scores, vectors, report.html."""
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from tsclr.ingest import ingest
 from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour
 from tsclr.pretrain import pretrain
-from tsclr.probe import PRETRAINED, RANDOM, probe
+from tsclr.probe import PRETRAINED, RANDOM, probe, write_scores
 from tsclr.readers import Tabular
 from tsclr.runs import CONFIG, METRICS, told_circumstances
 from tsclr.settings import Data, Training
@@ -95,8 +94,7 @@ def demo(
     )  # fmt: skip
     log.info("4/5  tsclr probe %s --heads linear", run)
     scores = probe(run, heads=["linear"], seed=seed)
-    with replacing(out / "scores.json") as temporary:
-        temporary.write_text(json.dumps(scores, indent=2))
+    write_scores(out / "scores.json", scores)
     log.info("5/5  tsclr embed %s %s --out %s", run, out / "store", out / "vectors.parquet")
     embedder = Embedder.load(run)
     write_vectors(embedder, store, embedder.input_spec_.length, out / "vectors.parquet")

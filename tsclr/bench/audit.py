@@ -7,10 +7,8 @@ from typing import Any
 import pandas as pd
 
 from tsclr import ledger
-from tsclr.certificate import CHECKS, Leak, certificate, check_certificate, field_of, leaks
+from tsclr.certificate import check_certificate, field_of
 from tsclr.splits import LeakError
-
-__all__ = ["CHECKS", "Leak", "audit_results", "certificate", "check_certificate", "leaks"]
 
 
 def audit_results(results: Path) -> pd.DataFrame:

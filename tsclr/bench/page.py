@@ -35,7 +35,7 @@ def write_page(results: dict[str, Any], out: Path) -> Path:
     rows["task"] = rows["dataset"] + ", " + rows["protocol"]
     budget = detailed(rows)
     at = rows.loc[rows["budget"] == budget]
-    sections = [ranks(at)] if len(set(rows["task"])) > 1 else []
+    sections = list(ranks(at))
     for task, mine in rows.groupby("task", sort=False):
         few = at.loc[at["task"] == task]
         sections += [replace(each, title=f"{task}: {each.title}") for each in about(mine, few)]
@@ -73,16 +73,21 @@ def detailed(rows: pd.DataFrame) -> str:
     return FEW if FEW in budgets else budgets[0]
 
 
-def ranks(at: pd.DataFrame) -> report.Section:
-    """Average ranks over datasets.
+def ranks(at: pd.DataFrame) -> Iterator[report.Section]:
+    """Average ranks over datasets, of each protocol that has several of them and of methods.
+
+    Two protocols on one dataset are not two datasets: what is better on one is so on the other.
 
     Parameters
     ----------
     at : DataFrame
         Rows at one budget.
     """
-    scores = at.pivot_table("macro_f1_mean", "method", ["dataset", "protocol"], sort=False)
-    return report.critical_difference(scores, UNLEARNED)
+    for protocol, mine in at.groupby("protocol", sort=False):
+        if len(set(mine["dataset"])) > 1 and len(set(mine["method"])) > 1:
+            scores = mine.pivot_table("macro_f1_mean", "method", "dataset", sort=False)
+            section = report.critical_difference(scores, UNLEARNED)
+            yield replace(section, title=f"{section.title}, {protocol}")
 
 
 def about(mine: pd.DataFrame, few: pd.DataFrame) -> Iterator[report.Section]:

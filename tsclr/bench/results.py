@@ -12,9 +12,9 @@ import pandas as pd
 from jaxtyping import Int
 
 from tsclr import ledger
-from tsclr.bench.audit import certificate
 from tsclr.bench.cache import read
 from tsclr.bench.suite import EMBEDDING, SEGMENTATION, Cell, Suite, Unit
+from tsclr.certificate import certificate
 from tsclr.files import replacing
 from tsclr.runs import circumstances
 from tsclr.scores import macro_f1, summarise

@@ -1,0 +1,165 @@
+"""Which datasets, cut how, under which protocols: suites on simulated people."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from tests.suites import CONFIG, scored, suite_on
+from tsclr.bench.audit import audit_results
+from tsclr.bench.benchmark import Benchmark, Source
+from tsclr.bench.methods import HandFeatures, Pretrained
+from tsclr.bench.protocols import (
+    GivenSubjects,
+    GroupKFold,
+    LeaveOneDatasetOut,
+    LeaveOneSubjectOut,
+    RandomValidation,
+    RandomWindows,
+)
+from tsclr.splits import LeakError
+from tsclr.store import Store
+
+
+@pytest.fixture(scope="module")
+def other_store(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same people at half the rate, in another order of channels, one class named otherwise."""
+    store = Store.open(tiny_store)
+    recordings = [
+        replace(each, channels=tuple(each.channels), signal=each.signal, name=f"{each.name}'")
+        for each in Benchmark.prepare(Source(str(tiny_store)), tiny_store).recordings(
+            store.channels[::-1], {store.classes[0]: "promenading"}
+        )
+    ]
+    folder = tmp_path_factory.mktemp("other") / "other"
+    Store.build(recordings, 25.0).write(folder)
+    return folder
+
+
+def test_one_dataset_is_left_out(tiny_store: Path, other_store: Path, tmp_path: Path) -> None:
+    classes = Store.open(tiny_store).classes
+    protocol = LeaveOneDatasetOut({"promenading": classes[0]})
+    suite = suite_on(
+        tiny_store, datasets=[str(tiny_store), str(other_store)], protocols=[protocol],
+        methods={"hand": HandFeatures(), "NT-Xent": Pretrained(CONFIG, epochs=1)},
+    )  # fmt: skip
+    results = scored(suite, tmp_path)
+    assert {row["dataset"] for row in results["rows"]} == {"store + other"}
+    assert {unit["fold"] for unit in results["units"]} == {"store", "other"}
+    for unit in results["units"]:
+        assert {name.split("/")[0] for name in unit["split"]["test"]} == {unit["fold"]}
+        assert all(not name.startswith(f"{unit['fold']}/") for name in unit["split"]["train"])
+    assert len(results["rows"][0]["by_subject"]) == 8
+    assert set(results["rows"][0]["per_class_f1"]) == set(classes)
+    assert len(audit_results(tmp_path)) == 4
+    (folder,) = tmp_path.glob("data/*")
+    assert Store.open(folder).sample_rate == 25.0
+
+
+def test_datasets_that_share_too_little_are_refused(
+    tiny_store: Path, other_store: Path, tmp_path: Path
+) -> None:
+    pair = [Benchmark.prepare(Source(str(each)), each) for each in (tiny_store, other_store)]
+    bare = replace(pair[1])
+    bare.__dict__["store"] = replace(pair[1].store, channels=tuple("abcdef"))
+    with pytest.raises(ValueError, match="store and other have no channel in common"):
+        Benchmark.combine([pair[0], bare], tmp_path, {})
+    with pytest.raises(ValueError, match=r"the classes \[\] in common, two are needed"):
+        Benchmark.combine([pair[0], replace(pair[1], classes=("x", "y"))], tmp_path, {})
+    with pytest.raises(ValueError, match="takes at least two datasets"):
+        list(suite_on(tiny_store, protocols=[LeaveOneDatasetOut()]).units(tmp_path))
+
+
+def test_a_random_split_flatters_and_is_said_to_leak(tiny_store: Path, tmp_path: Path) -> None:
+    suite = suite_on(
+        tiny_store, protocols=[RandomWindows(), GroupKFold(2)], budgets=["all"], segmentation=0.64
+    )
+    results = scored(suite, tmp_path)
+    scores = pd.DataFrame(results["rows"]).pivot_table(
+        "macro_f1_mean", ["method", "head"], "protocol"
+    )
+    assert (scores["random windows (leaky)"] > scores["2 folds of subjects"]).all()
+    checked = audit_results(tmp_path)
+    leaky = checked["checks"] == "none, the protocol leaks"
+    assert leaky.tolist() == [True] * 3 + [False] * 6
+    assert "but for protocols that are said to leak" in (tmp_path / "report.html").read_text()
+    told = json.loads((tmp_path / "results.json").read_text())
+    told["units"][0]["leaky"] = False
+    (tmp_path / "results.json").write_text(json.dumps(told))
+    with pytest.raises(LeakError):
+        audit_results(tmp_path)
+
+
+def test_random_validation_flatters_the_choice_and_leaves_the_test_clean(
+    tiny_store: Path, tmp_path: Path
+) -> None:
+    tested = list(Store.open(tiny_store).subjects[:1])
+    suite = suite_on(
+        tiny_store, protocols=[RandomValidation(test=tested), GivenSubjects(tested)],
+        budgets=["all"], segmentation=0.64, seed=1,
+    )  # fmt: skip
+    results = scored(suite, tmp_path)
+    rows = pd.DataFrame(results["rows"])
+    rows["random"] = rows["protocol"].str.startswith("random validation windows")
+    chosen = rows.pivot_table("validation_macro_f1", ["method", "head"], "random")
+    assert (chosen[True] > chosen[False]).all()
+    assert all(list(row["by_subject"]) == tested for row in results["rows"])
+    checked = audit_results(tmp_path)["checks"]
+    assert (checked == "subject, overlap, statistics, choice").all()
+    runs = [yaml.safe_load(path.read_text()) for path in tmp_path.glob("runs/*/config.yaml")]
+    assert [run["data"]["test"] for run in runs] == [tested]  # of both, since both see the same
+    assert {row["protocol"] for row in results["segmentation"]} == {f"test on {tested[0]}"}
+
+
+def test_a_dataset_cut_in_two_ways(tiny_store: Path, tmp_path: Path) -> None:
+    channels = ["acc_z", "acc_x", "acc_y"]
+    long = Source(str(tiny_store), window=5.12, channels=channels)
+    suite = suite_on(
+        tiny_store, datasets=[str(tiny_store), long], methods={"hand": HandFeatures()},
+        budgets=["all"],
+    )  # fmt: skip
+    results = scored(suite, tmp_path)
+    names = [row["dataset"] for row in results["rows"]]
+    assert names == ["store", "store (5.12 s, acc_z acc_x acc_y)"]
+    assert len(audit_results(tmp_path)) == 4
+    (folder,) = tmp_path.glob("data/*")
+    cut, whole = Store.open(folder), Store.open(tiny_store)
+    assert (cut.signal == whole.signal[:, [2, 0, 1]]).all()
+    n_windows = [sum(map(sum, row["confusion"])) for row in results["rows"]]
+    assert n_windows[1] < 0.6 * n_windows[0]
+    assert results["rows"][1]["cost"]["features"] < results["rows"][0]["cost"]["features"]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({"channels": ["acc_q"]}, "no channel 'acc_q': did you mean acc_"),
+        ({"window": 2.57}, "2.57 s"),
+        ({"window": 2.56, "stride": 0.001}, "stride"),
+    ],
+)
+def test_a_cut_that_cannot_be(source: dict, message: str, tiny_store: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=message):
+        Benchmark.prepare(Source(str(tiny_store), **source), tmp_path)
+
+
+def test_a_protocol_on_some_of_the_datasets(
+    tiny_store: Path, other_store: Path, tmp_path: Path
+) -> None:
+    both = [str(tiny_store), str(other_store)]
+    leave = LeaveOneSubjectOut(max_folds=1, datasets=["other"])
+    suite = suite_on(
+        tiny_store, datasets=both, protocols=[GroupKFold(2, datasets=["store"]), leave]
+    )
+    units = [(unit.benchmark.name, unit.fold) for unit in suite.units(tmp_path)]
+    assert list(dict.fromkeys(units)) == [
+        ("store", "group 1 of 2"),
+        ("store", "group 2 of 2"),
+        ("other", f"subject {Store.open(other_store).subjects[0]}"),
+    ]
+    wrong = suite_on(tiny_store, datasets=both, protocols=[GroupKFold(2, datasets=["stor"])])
+    with pytest.raises(ValueError, match="2 folds of subjects: no dataset 'stor', did you mean"):
+        list(wrong.units(tmp_path))
