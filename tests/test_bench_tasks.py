@@ -126,6 +126,7 @@ def test_a_dataset_cut_in_two_ways(tiny_store: Path, tmp_path: Path) -> None:
     assert names == ["store", "store (5.12 s, acc_z acc_x acc_y)"]
     assert len(audit_results(tmp_path)) == 4
     (folder,) = tmp_path.glob("data/*")
+    assert not list(tiny_store.parent.glob("*acc_z*"))
     cut, whole = Store.open(folder), Store.open(tiny_store)
     assert (cut.signal == whole.signal[:, [2, 0, 1]]).all()
     n_windows = [sum(map(sum, row["confusion"])) for row in results["rows"]]

@@ -3,13 +3,14 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from tsclr import datasets
+from tsclr.bench.cache import digest
 from tsclr.bench.protocols import Protocol
 from tsclr.settings import place
 from tsclr.store import TABLE, Store
@@ -103,27 +104,37 @@ class Benchmark:
         ValueError
             If it has no such channel, or the window is no whole number of samples.
         """
-        if Path(source.name).is_dir():
-            folder = Path(source.name).resolve()
-            store = Store.open(folder)
-            classes, test, length = store.classes, (), round(SECONDS * store.sample_rate)
-            stride = length // 2
-        else:
-            dataset, folder = datasets.find(source.name)(root), data / place(source.name)
-            if not (folder / TABLE).exists():
-                Store.load(source.name, root).write(folder)
-            store, classes = Store.open(folder), tuple(dataset.scored_classes)
-            test, length, stride = tuple(dataset.test_subjects), dataset.window, dataset.stride
+        whole = cls._documented(source.name, data, root)
+        rate = whole.store.sample_rate
+        length, stride = whole.length, whole.stride
         if source.window is not None:
-            length = samples(source.window, store.sample_rate)
+            length = samples(source.window, rate)
             stride = length // 2
         if source.stride is not None:
-            stride = samples(source.stride, store.sample_rate, "stride")
-        if source.channels is not None:
-            folder = data / f"{place(source.name)}-{'-'.join(source.channels)}"
-            if not (folder / TABLE).exists():
-                store.with_channels(source.channels).write(folder)
-        return cls(source.title, folder, classes, test, length, stride)
+            stride = samples(source.stride, rate, "stride")
+        cut = replace(whole, name=source.title, length=length, stride=stride)
+        if source.channels is None:
+            return cut
+        folder = data / digest(whole.fingerprint, source.channels)
+        if not (folder / TABLE).exists():
+            whole.store.with_channels(source.channels).write(folder)
+        return replace(cut, folder=folder)
+
+    @classmethod
+    def _documented(cls, name: str, data: Path, root: str | None) -> "Benchmark":
+        """A store as it lies, or a dataset as it is mostly cut."""
+        if Path(name).is_dir():
+            folder = Path(name).resolve()
+            store = Store.open(folder)
+            length = round(SECONDS * store.sample_rate)
+            return cls(folder.name, folder, store.classes, (), length, length // 2)
+        dataset, folder = datasets.find(name)(root), data / place(name)
+        if not (folder / TABLE).exists():
+            Store.load(name, root).write(folder)
+        return cls(
+            dataset.name, folder, tuple(dataset.scored_classes), tuple(dataset.test_subjects),
+            dataset.window, dataset.stride,
+        )  # fmt: skip
 
     @classmethod
     def combine(

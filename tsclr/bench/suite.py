@@ -52,7 +52,8 @@ class Suite:
     methods : dict of str to Method
         By the name that they are to have in the results.
     heads : list of str
-        Of `tsclr.heads.HEADS`; a method may have its own.
+        Of linear, plain-linear, knn, prototype, ridge, forest, propagation, finetune, last-block
+        and linear-finetune; a method may have its own.
     budgets : list of int or str
         Labels per class, shares (``10%``), or ``all``.
     draws : int
