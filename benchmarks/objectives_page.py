@@ -4,6 +4,7 @@ import inspect
 import re
 from typing import Any
 
+from benchmarks.markdown import NOTHING, markdown, score
 from benchmarks.objectives import BUDGETS, CLASSES, SOURCES
 from benchmarks.results_folder import kept
 from benchmarks.views_page import marked, sentence
@@ -17,7 +18,6 @@ HEAD = (
     *("effective rank", "subject shortcut", "windows/s", "MiB"),
 )
 SORTED_BY = "5"
-NOTHING = "not measured yet"
 
 
 def family(cls: type[Objective]) -> str:
@@ -79,15 +79,3 @@ def line(name: str, scores: dict[str, Any], speed: dict[str, Any] | None) -> lis
         f"{speed['windows_per_second']:,.0f}" if speed else "",
         f"{speed['peak_mib']:.0f}" if speed else "",
     ]
-
-
-def score(row: dict[str, Any]) -> str:
-    """Mean, and SD over draws of the labels where there are several."""
-    spread = f" ± {row['macro_f1_sd']:.2f}" if row["draws"] > 1 else ""
-    return f"{row['macro_f1_mean']:.3f}{spread}"
-
-
-def markdown(head: tuple[str, ...], rows: list[Any], n_texts: int = 1) -> str:
-    """A table whose first columns are text and whose others are numbers."""
-    rule = ["---"] * n_texts + ["---:"] * (len(head) - n_texts)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))

@@ -6,33 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import objectives_page, step_rate_page, suite_page
-from benchmarks.objectives_page import TITLES, score
+from benchmarks import objectives_page, peers_page, step_rate_page, suite_page
+from benchmarks.objectives_page import TITLES
 from benchmarks.results_folder import RESULTS
 
 ROOT = Path(__file__).parent.parent
-
-
-def results(name: str) -> str:
-    """One table: macro F1 on test subjects by method and labels per class."""
-    told = json.loads((RESULTS / f"{name}.json").read_text())
-    rows = [row for row in told["results"] if row["head"] == "linear"]
-    budgets = list(dict.fromkeys(row["budget"] for row in rows))
-    lines = [
-        f"**{TITLES[name]}**, {len(told['test_subjects'])} test subjects",
-        "",
-        f"| labels per class | {' | '.join(budgets)} |",
-        f"|---|{'---|' * len(budgets)}",
-    ]
-    for method in dict.fromkeys(row["method"] for row in rows):
-        cells = [score(row) for row in rows if row["method"] == method]
-        lines.append(f"| {method} | {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def all_results() -> str:
-    """Tables of every dataset."""
-    return "\n\n".join(results(name) for name in TITLES)
 
 
 def advice() -> str:
@@ -62,7 +40,7 @@ def rho(rows: list[dict[str, Any]], by: str, budget: int) -> str:
 
 
 PAGES: dict[Path, dict[str, Callable[[], str]]] = {
-    ROOT / "README.md": {"results": all_results},
+    ROOT / "README.md": {"results": suite_page.overview},
     ROOT / "docs" / "advice.md": {"results": advice},
     ROOT / "docs" / "objectives.md": {
         "classes": objectives_page.class_table,
@@ -72,6 +50,9 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
         "scores": suite_page.by_budget,
         "segmentation": suite_page.segmentation,
         "costs": suite_page.costs,
+        "clhar": peers_page.clhar,
+        "tstcc": peers_page.tstcc,
+        "selfhar": peers_page.selfhar,
     },
     RESULTS / "step_rate.md": {"results": step_rate_page.tables},
 }

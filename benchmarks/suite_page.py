@@ -9,36 +9,23 @@ The results of a suite go into ``benchmarks/results/small`` by::
 import json
 from typing import Any
 
+from benchmarks.markdown import NOTHING, markdown, score
 from benchmarks.results_folder import RESULTS
 from tsclr.bench.results import named
 
-FOLDER = RESULTS / "small"
 TITLES = {"hapt": "HAPT-6", "motionsense": "MotionSense", "wisdm": "WISDM watch", "sp_sw": "sp-sw"}
 FEW = "5"
-NOTHING = "not measured yet"
 
 
-def results() -> dict[str, Any] | None:
-    """What ``results.json`` holds, None where the suite was not run yet."""
-    path = FOLDER / "results.json"
+def results(suite: str = "small") -> dict[str, Any] | None:
+    """What ``results.json`` of a suite holds, None where it was not run yet."""
+    path = RESULTS / suite / "results.json"
     return json.loads(path.read_text()) if path.exists() else None
 
 
 def name_of(row: dict[str, Any]) -> str:
     """Method and head as one name."""
     return named(row["method"], row["head"])
-
-
-def spread(row: dict[str, Any]) -> str:
-    """Mean ± SD over draws; no SD from a single one."""
-    mean = f"{row['macro_f1_mean']:.3f}"
-    return f"{mean} ± {row['macro_f1_sd']:.2f}" if row["draws"] > 1 else mean
-
-
-def markdown(head: list[str], rows: list[list[str]]) -> str:
-    """A table whose first column is text."""
-    lines = [f"| {' | '.join(head)} |", f"|---|{'---:|' * (len(head) - 1)}"]
-    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
 def strong(cells: list[str]) -> list[str]:
@@ -54,7 +41,7 @@ def overview() -> str:
         return NOTHING
     rows = [row for row in found["rows"] if row["budget"] == FEW]
     methods = list(dict.fromkeys(map(name_of, rows)))
-    cell = {(name_of(row), row["dataset"]): spread(row) for row in rows}
+    cell = {(name_of(row), row["dataset"]): score(row) for row in rows}
     columns = [strong([cell[method, dataset] for method in methods]) for dataset in TITLES]
     table = [list(each) for each in zip(methods, *columns, strict=True)]
     return markdown([f"macro F1 at {FEW} labels a class", *TITLES.values()], table)
@@ -77,7 +64,7 @@ def budget_table(found: dict[str, Any], dataset: str) -> str:
     budgets = list(dict.fromkeys(row["budget"] for row in rows))
     methods = list(dict.fromkeys(map(name_of, rows)))
     columns = [
-        strong([spread(row) for row in rows if row["budget"] == budget]) for budget in budgets
+        strong([score(row) for row in rows if row["budget"] == budget]) for budget in budgets
     ]
     few = {name_of(row): row for row in rows if row["budget"] == FEW}
     low_high = [

@@ -428,13 +428,27 @@ def test_a_stretch_without_labels_is_left_out(people: list) -> None:
     assert scores[0] == scores[1]
 
 
-def test_what_cannot_be_labelled_is_named(people: list) -> None:
+def test_recordings_shorter_than_a_window_are_left_out_and_counted(people: list) -> None:
     brief = recording(10, "z", name="brief", labels=[0] * 10, classes="abc")
-    with pytest.raises(ValueError, match=r"'brief' of subject 'z' .* with 0\.2 s"):
-        segment(Statistics(3), Store.build([*people, brief]), PEOPLE, "abc", 20, 5)
-    silent = Store.build([*people[:2], recording(200, "z")])
-    with pytest.raises(ValueError, match="no recording of z has labels"):
-        segment(Statistics(3), silent, PEOPLE, "abc", 20, 5)
+    whole, told = (
+        segment(Statistics(3), Store.build(each), PEOPLE, "abc", 20, 5)
+        for each in (people, [*people, brief, brief])
+    )
+    assert whole["too_short"] == 0
+    assert told == whole | {"too_short": 2}
+
+
+@pytest.mark.parametrize(
+    ("last", "message"),
+    [
+        ({"length": 200}, "no recording of z has labels"),
+        ({"length": 10, "labels": [0] * 10, "classes": "abc"}, "no window fits"),
+    ],
+)
+def test_what_cannot_be_labelled_is_named(last: dict, message: str, people: list) -> None:
+    store = Store.build([*people[:2], recording(subject="z", **last)])
+    with pytest.raises(ValueError, match=message):
+        segment(Statistics(3), store, PEOPLE, "abc", 20, 5)
 
 
 # Real recordings

@@ -172,11 +172,13 @@ def segmentation(results: dict[str, Any]) -> report.Section:
         for row in results["segmentation"]
         for kind in ("smoothed", "unsmoothed")
     ]
+    left_out = sum(row["too_short"] for row in results["segmentation"])
+    remark = f" {left_out} recordings without a window in them are left out." if left_out else ""
     return report.Section(
         "Segmentation",
         "A label for every sample of the test subjects, all classes, transitions too. Macro F1 "
         "is by sample, F1@k by segment with at least k % overlap, edit compares the order of "
-        "segments. The smoothing was chosen on validation subjects.",
+        f"segments. The smoothing was chosen on validation subjects.{remark}",
         table=report.Table(pd.DataFrame(rows), names=5),
     )
 

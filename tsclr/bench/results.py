@@ -195,6 +195,7 @@ def segmented(unit: Unit, cell: Cell, content: dict[str, Any]) -> dict[str, Any]
         "method": unit.label,
         "step": cell.budget,
         "smoothing_seconds": content["seconds"],
+        "too_short": content["too_short"],
         "smoothed": content["smoothed"],
         "unsmoothed": content["unsmoothed"],
     }

@@ -200,14 +200,15 @@ def segment(
     dict
         ``smoothed`` and ``unsmoothed``, each as `tsclr.scores.summarise` gives it, with ``f1@10``,
         ``f1@25`` and ``f1@50`` of the counts added up over recordings, ``edit``, the mean over
-        recordings, and the same four by subject in ``subjects``; and what was chosen:
-        ``seconds``, ``chosen`` and ``validation_macro_f1``.
+        recordings, and the same four by subject in ``subjects``; what was chosen: ``seconds``,
+        ``chosen`` and ``validation_macro_f1``; and ``too_short``, the number of recordings of test
+        subjects that have no window in them, and so are not labelled.
 
     Raises
     ------
     ValueError
-        If a class or subject is unknown, a class has fewer steps than the budget, or a recording
-        to be labelled is shorter than a window.
+        If a class or subject is unknown, a class has fewer steps than the budget, or no recording
+        can be labelled.
 
     Examples
     --------
@@ -243,6 +244,7 @@ def segment(
         "seconds": float(smoothing[place]),
         "chosen": str(model),
         "validation_macro_f1": float(scores.max()),
+        "too_short": _count_short(store, split.test, length),
     }
 
 
@@ -276,22 +278,25 @@ def _follow(model: Any, steps: Steps, store: Store, subjects: Sequence[str]) -> 
     probabilities = np.zeros((len(steps.labels), len(store.classes)))
     probabilities[:, model.classes_] = model.predict_proba(steps.features)
     tracks = []
-    table = store.recordings[["name", "subject", "start", "length"]]
-    for row, (name, subject, start, length) in enumerate(table.itertuples(index=False)):
+    table = store.recordings[["subject", "start", "length"]]
+    for row, (subject, start, length) in enumerate(table.itertuples(index=False)):
         truth = store.labels[start : start + length].astype(int)
         if subject not in subjects or (truth == UNLABELLED).all():
             continue
         mine = steps.rows == row
-        if not mine.any():
-            raise ValueError(
-                f"recording {name!r} of subject {subject!r} has labels, but with "
-                f"{length / store.sample_rate:g} s is shorter than a window: choose a shorter one"
-            )
+        if not mine.any():  # shorter than a window
+            continue
         near = nearest_step(steps.centres[mine] - start, length)
         tracks.append(Track(subject, truth, near, probabilities[mine]))
     if not tracks:
         raise ValueError(f"no recording of {', '.join(subjects)} has labels: choose other subjects")
     return tracks
+
+
+def _count_short(store: Store, subjects: Sequence[str], length: int) -> int:
+    """Recordings of the subjects that are shorter than a window."""
+    mine = store.recordings["subject"].isin(list(subjects))
+    return int((mine & (store.recordings["length"] < length)).sum())
 
 
 def _predicted(track: Track, seconds: float, step: float) -> np.ndarray:
