@@ -1,6 +1,6 @@
-"""Results of the suite ``small.yaml`` in, the tables of the README and ``docs/benchmarks.md`` out.
+"""Results of ``small.yaml`` and ``segmentation.yaml`` in, tables of README and docs out.
 
-The results of a suite go into ``benchmarks/results/small`` by::
+The results of a suite go into the folder of its name by::
 
     tsclr bench benchmarks/suites/small.yaml --out DIR --jobs 2
     cp -r DIR/{results.json,table.csv,report.html,provenance} benchmarks/results/small
@@ -85,7 +85,7 @@ def budget_table(found: dict[str, Any], dataset: str) -> str:
 
 def segmentation() -> str:
     """How well every sample is labelled, with smoothing."""
-    found = results()
+    found = results("segmentation")
     if found is None:
         return NOTHING
     measures = ("macro_f1_mean", "f1@10", "f1@25", "f1@50", "edit")

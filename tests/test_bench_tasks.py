@@ -147,6 +147,13 @@ def test_a_cut_that_cannot_be(source: dict, message: str, tiny_store: Path, tmp_
         Benchmark.prepare(Source(str(tiny_store), **source), tmp_path)
 
 
+def test_two_datasets_of_one_name(tiny_store: Path, tmp_path: Path) -> None:
+    Store.open(tiny_store).write(tmp_path / "store")
+    suite = suite_on(tiny_store, datasets=[str(tiny_store), str(tmp_path / "store")])
+    with pytest.raises(ValueError, match="two datasets are called store: name each once"):
+        list(suite.units(tmp_path))
+
+
 def test_a_protocol_on_some_of_the_datasets(
     tiny_store: Path, other_store: Path, tmp_path: Path
 ) -> None:

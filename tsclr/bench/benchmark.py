@@ -38,8 +38,8 @@ class Source:
 
     Examples
     --------
-    >>> Source("motionsense", window=8.0, channels=["acc_x", "acc_y", "acc_z"]).title
-    'motionsense (8 s, acc_x acc_y acc_z)'
+    >>> Source("motionsense", window=8.0, channels=["acc_x", "acc_y", "acc_z"]).remark
+    '8 s, acc_x acc_y acc_z'
     """
 
     name: str
@@ -48,13 +48,11 @@ class Source:
     channels: list[str] | None = None
 
     @property
-    def title(self) -> str:
-        """What results call it."""
-        named = Path(self.name).name
+    def remark(self) -> str:
+        """How it is cut, where that is not as documented."""
         times = [f"{value:g} s" for value in (self.window, self.stride) if value is not None]
-        remarks = [" every ".join(times), " ".join(self.channels or [])]
-        told = ", ".join(remark for remark in remarks if remark)
-        return f"{named} ({told})" if told else named
+        told = " every ".join(times), " ".join(self.channels or [])
+        return ", ".join(each for each in told if each)
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ class Benchmark:
     Parameters
     ----------
     name : str
-        Of the dataset.
+        Of the dataset, and how it is cut.
     folder : Path
         Store that it was read into.
     classes : tuple of str
@@ -112,7 +110,8 @@ class Benchmark:
             stride = length // 2
         if source.stride is not None:
             stride = samples(source.stride, rate, "stride")
-        cut = replace(whole, name=source.title, length=length, stride=stride)
+        name = f"{whole.name} ({source.remark})" if source.remark else whole.name
+        cut = replace(whole, name=name, length=length, stride=stride)
         if source.channels is None:
             return cut
         folder = data / digest(whole.fingerprint, source.channels)

@@ -111,10 +111,16 @@ class Suite:
         FileNotFoundError
             If an archive is absent.
         ValueError
-            If there are too few subjects, or a budget is more than a class has.
+            If there are too few subjects, a budget is more than a class has, or two datasets have
+            one name.
         """
-        sources = [Source(each) if isinstance(each, str) else each for each in self.datasets]
-        found = {each.title: Benchmark.prepare(each, out / "data", self.root) for each in sources}
+        found: dict[str, Benchmark] = {}
+        for each in self.datasets:
+            source = Source(each) if isinstance(each, str) else each
+            benchmark = Benchmark.prepare(source, out / "data", self.root)
+            if benchmark.name in found:
+                raise ValueError(f"two datasets are called {benchmark.name}: name each once")
+            found[benchmark.name] = benchmark
         for protocol in self.protocols:
             for name in protocol.datasets or ():
                 if name not in found:
