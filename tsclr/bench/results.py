@@ -48,7 +48,8 @@ def write(suite: Suite, units: Sequence[Unit], out: Path) -> dict[str, Any]:
     out : Path
         Folder of the results.
     """
-    found = [(unit, cell, whole(cell)) for unit in units for cell in unit.cells]
+    by_unit = [[(unit, cell, whole(cell)) for cell in unit.cells] for unit in units]
+    found = [each for cells in by_unit for each in cells]
     lines: dict[tuple[str, ...], list[Found]] = {}
     for unit, cell, content in found:
         if cell.head not in (SEGMENTATION, EMBEDDING):
@@ -62,7 +63,7 @@ def write(suite: Suite, units: Sequence[Unit], out: Path) -> dict[str, Any]:
         "segmentation": [segmented(*each) for each in found if each[1].head == SEGMENTATION],
         "embedding": drawn(found),
         "comparisons": comparisons(counts, suite.seed),
-        "units": [certified(unit, found, out) for unit in units],
+        "units": [certified(cells, out) for cells in by_unit],
         "circumstances": circumstances(),
     }
     with replacing(out / RESULTS) as temporary:
@@ -227,20 +228,18 @@ def comparisons(
     ]
 
 
-def certified(unit: Unit, found: Sequence[Found], out: Path) -> dict[str, Any]:
-    """What was used for what in a unit, over all of its cells: written, and certified.
+def certified(cells: Sequence[Found], out: Path) -> dict[str, Any]:
+    """What was used for what in a unit: written, and certified.
 
     Parameters
     ----------
-    unit : Unit
-        Which.
-    found : sequence
-        All cells.
+    cells : sequence
+        All of the unit.
     out : Path
         Folder of the results.
     """
-    mine = (content["provenance"] for owner, _, content in found if owner is unit)
-    frame = ledger.merged([ledger.frame_of(rows) for rows in mine])
+    unit = cells[0][0]
+    frame = ledger.merged([ledger.frame_of(content["provenance"]) for _, _, content in cells])
     name = re.sub(r"[^a-z0-9]+", "-", unit.name.lower()).strip("-")
     path = Path("provenance", f"{name}.parquet")
     ledger.write(frame, out / path)
