@@ -28,10 +28,13 @@ def name_of(row: dict[str, Any]) -> str:
     return named(row["method"], row["head"])
 
 
-def strong(cells: list[str]) -> list[str]:
-    """The best of a column, which is the largest number, in bold."""
-    best = max(cells)
-    return [f"**{cell}**" if cell == best else cell for cell in cells]
+def strong(rows: list[dict[str, Any]]) -> list[str]:
+    """The scores of a column, the best in bold, and whatever is as good to three digits."""
+    best = round(max(row["macro_f1_mean"] for row in rows), 3)
+    return [
+        f"**{score(row)}**" if round(row["macro_f1_mean"], 3) == best else score(row)
+        for row in rows
+    ]
 
 
 def overview() -> str:
@@ -41,7 +44,7 @@ def overview() -> str:
         return NOTHING
     rows = [row for row in found["rows"] if row["budget"] == FEW]
     methods = list(dict.fromkeys(map(name_of, rows)))
-    cell = {(name_of(row), row["dataset"]): score(row) for row in rows}
+    cell = {(name_of(row), row["dataset"]): row for row in rows}
     columns = [strong([cell[method, dataset] for method in methods]) for dataset in TITLES]
     table = [list(each) for each in zip(methods, *columns, strict=True)]
     return markdown([f"macro F1 at {FEW} labels a class", *TITLES.values()], table)
@@ -63,9 +66,7 @@ def budget_table(found: dict[str, Any], dataset: str) -> str:
     rows = [row for row in found["rows"] if row["dataset"] == dataset]
     budgets = list(dict.fromkeys(row["budget"] for row in rows))
     methods = list(dict.fromkeys(map(name_of, rows)))
-    columns = [
-        strong([score(row) for row in rows if row["budget"] == budget]) for budget in budgets
-    ]
+    columns = [strong([row for row in rows if row["budget"] == budget]) for budget in budgets]
     few = {name_of(row): row for row in rows if row["budget"] == FEW}
     low_high = [
         f"{few[name]['macro_f1_ci_subjects'][0]:.2f} to {few[name]['macro_f1_ci_subjects'][1]:.2f}"

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, f1_score
@@ -40,17 +41,21 @@ from tsclr.bench.protocols import (
     RandomWindows,
 )
 from tsclr.bench.results import TABLE
+from tsclr.bench.runner import bench
 from tsclr.bench.suite import Suite
 from tsclr.cli import main
 from tsclr.datasets import Synthetic
 from tsclr.encoders import Statistics
 from tsclr.features import encode
 from tsclr.heads import HEADS
+from tsclr.ledger import read as read_ledger
+from tsclr.monitor import forget_peak_memory, peak_memory
 from tsclr.specs import subclasses
 from tsclr.splits import LeakError
 from tsclr.store import Store
 from tsclr.windows import Windows
 
+SUPCON = str(Path(CONFIG).parent / "supcon_hapt.yaml")
 SUITES = sorted((Path(__file__).parent.parent / "benchmarks" / "suites").glob("*.yaml"))
 
 
@@ -236,6 +241,13 @@ class Greedy(HandFeatures):
         return super().learn(stage)
 
 
+def test_the_command_fails_where_a_method_leaks(tiny_store: Path, tmp_path: Path) -> None:
+    suite = suite_on(tiny_store, methods={"greedy": Greedy()}, budgets=["all"])
+    with pytest.raises(LeakError, match=r"store, group 1 of 2, greedy has leaked \(.*subject"):
+        bench(suite, tmp_path)
+    assert (tmp_path / "report.html").exists()
+
+
 @pytest.mark.parametrize(
     ("kind", "role"), [(Leaky, "statistics"), (Peeking, "choice"), (Greedy, "pretraining")]
 )
@@ -249,11 +261,18 @@ def test_a_method_that_leaks_is_found_out(
         audit_results(tmp_path)
 
 
-def test_transductive_pretraining_is_named_and_allowed(tiny_store: Path, tmp_path: Path) -> None:
+def test_transductive_pretraining_is_named_and_sees_the_test(
+    tiny_store: Path, tmp_path: Path
+) -> None:
     method = Pretrained(CONFIG, epochs=1, sees_test_streams=True)
     results = scored(suite_on(tiny_store, methods={"all": method}, budgets=["1"]), tmp_path)
     assert {row["method"] for row in results["rows"]} == {"all (transductive)"}
     assert audit_results(tmp_path)["transductive"].all()
+    for unit in results["units"]:
+        frame = read_ledger(tmp_path / unit["provenance"])
+        seen = {role: set(rows["subject"]) for role, rows in frame.groupby("role")}
+        assert seen["test"] < seen["pretraining"]
+    assert "but for transductive methods" in (tmp_path / "report.html").read_text()
 
 
 # Other tasks
@@ -294,10 +313,27 @@ def test_a_package_that_is_absent_is_named(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_pretraining_that_reads_labels_is_named(tiny_store: Path, tmp_path: Path) -> None:
-    config = str(Path(CONFIG).parent / "supcon_hapt.yaml")
-    methods = {"SupCon": Pretrained(config, epochs=1, sees_test_streams=True)}
-    unit = next(suite_on(tiny_store, methods=methods).units(tmp_path))
-    assert unit.label == "SupCon (transductive, reads all labels)"
+    unit = next(suite_on(tiny_store, methods={"SupCon": Pretrained(SUPCON)}).units(tmp_path))
+    assert unit.label == "SupCon (reads all labels)"
+
+
+def test_whitened_features_are_not_segmented(tiny_store: Path, tmp_path: Path) -> None:
+    methods = {"hand": HandFeatures(), "whitened": HandFeatures(whiten=True)}
+    suite = suite_on(tiny_store, methods=methods, segmentation=0.64)
+    told = {unit.method: [cell.head for cell in unit.cells] for unit in suite.units(tmp_path)}
+    assert "segmentation" in told["hand"]
+    assert "segmentation" not in told["whitened"]
+
+
+def test_the_memory_of_a_unit_is_not_that_of_an_earlier_one() -> None:
+    if not Path("/proc/self/clear_refs").exists():
+        pytest.skip("only Linux lets a process forget its peak")
+    before = peak_memory(torch.device("cpu"))
+    hog = bytearray(256 << 20)
+    assert peak_memory(torch.device("cpu")) > before + 200
+    del hog
+    forget_peak_memory()
+    assert peak_memory(torch.device("cpu")) < before + 100
 
 
 # What is refused
@@ -311,8 +347,24 @@ def test_pretraining_that_reads_labels_is_named(tiny_store: Path, tmp_path: Path
         ({"methods": {}}, ValueError, "the suite has no methods"),
         ({"budgets": ["100000"]}, ValueError, "a budget of 100000 labels per class is more than"),
         ({"budgets": ["few"]}, ValueError, "budget 'few'"),
+        ({"budgets": ["2", 2]}, ValueError, "budget 2 is named twice"),
+        ({"heads": ["knn", "knn"]}, ValueError, "head of NT-Xent 'knn' is named twice"),
+        ({"seed": -1}, ValueError, "seed is -1"),
+        ({"segmentation": -1.0}, ValueError, "segmentation is -1 s"),
+        ({"segmentation": 0.011}, ValueError, r"a segmentation step of 0\.011 s is 0\.55 samples"),
+        ({"methods": {"x": HandFeatures(heads=["liner"])}}, ValueError, "did you mean linear"),
+        (
+            {"protocols": [GroupKFold(2), GroupKFold(2, seed=1)]},
+            ValueError,
+            "protocol of a dataset 'store, 2 folds of subjects' is named twice",
+        ),
+        (
+            {"methods": {"x": Pretrained(SUPCON, sees_test_streams=True)}},
+            LeakError,
+            "reads labels, with sees_test_streams those of the test subjects",
+        ),
         ({"draws": 0}, ValueError, "draws is 0"),
-        ({"heads": ["liner"]}, ValueError, "no head 'liner': did you mean linear"),
+        ({"heads": ["liner"]}, ValueError, "the head 'liner': did you mean linear"),
         ({"protocols": [GroupKFold(9)]}, ValueError, "9 folds cannot be made of 4 subjects"),
         ({"protocols": [Official()]}, ValueError, "no test subjects are documented"),
         ({"methods": {"x": HandFeatures(heads=["finetune"])}}, ValueError, "'finetune': .*linear"),
@@ -438,13 +490,16 @@ def test_killed_in_the_middle_it_ends_with_the_same_bytes(
 def test_a_failing_unit_is_named_and_the_others_are_kept(
     tiny_store: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    config = yaml.safe_load(Path(CONFIG).read_text())
+    config["training"]["min_rank"] = 1e6  # so that the run stops as collapsed
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     path = yaml_of(tmp_path, tiny_store)
-    path.write_text(
-        path.read_text().replace("HandFeatures}", "HandFeatures, init_args: {heads: [finetune]}}")
-    )
+    path.write_text(path.read_text().replace(CONFIG, str(tmp_path / "config.yaml")))
     assert main(["bench", str(path), "--out", str(tmp_path / "out"), "--jobs=2"]) == 1
     told = capfd.readouterr().err
-    assert "group 1 of 2, hand: hand has nothing for the head 'finetune'" in told
+    for group in (1, 2):
+        assert f"store, 2 folds of subjects, group {group} of 2, NT-Xent: " in told
+    assert "min_rank" in told
     assert len(list(tmp_path.glob("out/cells/*.json"))) == 2 * (3 * 4 + 1)
 
 

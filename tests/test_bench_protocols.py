@@ -59,6 +59,8 @@ def test_only_the_first_folds_where_all_are_too_many() -> None:
 
 
 def test_impossible_folds_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"test is 1\.5, it must be a share between 0 and 1"):
+        RandomWindows(test=1.5)
     with pytest.raises(ValueError, match="no test subject '12'"):
         GivenSubjects(["12"]).splits(SUBJECTS, [])
     with pytest.raises(ValueError, match="no test subjects are documented: name them"):

@@ -138,6 +138,7 @@ def test_a_dataset_cut_in_two_ways(tiny_store: Path, tmp_path: Path) -> None:
     ("source", "message"),
     [
         ({"channels": ["acc_q"]}, "no channel 'acc_q': did you mean acc_"),
+        ({"channels": []}, "is left no channels"),
         ({"window": 2.57}, "2.57 s"),
         ({"window": 2.56, "stride": 0.001}, "stride"),
     ],
@@ -150,8 +151,55 @@ def test_a_cut_that_cannot_be(source: dict, message: str, tiny_store: Path, tmp_
 def test_two_datasets_of_one_name(tiny_store: Path, tmp_path: Path) -> None:
     Store.open(tiny_store).write(tmp_path / "store")
     suite = suite_on(tiny_store, datasets=[str(tiny_store), str(tmp_path / "store")])
-    with pytest.raises(ValueError, match="two datasets are called store: name each once"):
+    with pytest.raises(ValueError, match="dataset 'store' is named twice"):
         list(suite.units(tmp_path))
+
+
+@pytest.mark.parametrize("kind", ["copy", "cut"])
+def test_the_same_people_are_no_other_dataset(kind: str, tiny_store: Path, tmp_path: Path) -> None:
+    Store.open(tiny_store).write(tmp_path / "copy")
+    other = {"copy": str(tmp_path / "copy"), "cut": Source(str(tiny_store), window=1.28)}[kind]
+    suite = suite_on(
+        tiny_store, datasets=[str(tiny_store), other], protocols=[LeaveOneDatasetOut()]
+    )
+    with pytest.raises(ValueError, match="hold the same recording, so that one would be learned"):
+        list(suite.units(tmp_path))
+
+
+def test_a_copy_of_a_store_has_cells_of_its_own(tiny_store: Path, tmp_path: Path) -> None:
+    Store.open(tiny_store).write(tmp_path / "copy")
+    both = [str(tiny_store), str(tmp_path / "copy")]
+    methods = {"hand": HandFeatures(), "hand ": HandFeatures(whiten=True)}
+    scored(suite_on(tiny_store, datasets=both, methods=methods, budgets=["all"]), tmp_path)
+    assert len(audit_results(tmp_path)) == len(list(tmp_path.glob("provenance/*"))) == 8
+
+
+def test_random_windows_are_scored_by_who_wore_them(tiny_store: Path, tmp_path: Path) -> None:
+    suite = suite_on(
+        tiny_store, protocols=[RandomWindows()], methods={"hand": HandFeatures()}, budgets=["all"]
+    )
+    (row,) = scored(suite, tmp_path)["rows"]
+    assert set(row["by_subject"]) == set(Store.open(tiny_store).subjects)
+
+
+def test_a_class_that_one_subject_alone_shows(
+    tiny_store: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Store.open(tiny_store)
+    labels = store.labels.copy()
+    row = store.recordings.iloc[0]
+    for each in store.recordings.iloc[1:].to_dict("records"):
+        stretch = labels[each["start"] : each["start"] + each["length"]]
+        stretch[stretch == 0] = -1
+    assert (labels[: row["length"]] == 0).any()
+    replace(store, labels=labels).write(tmp_path / "rare")
+    suite = suite_on(
+        tmp_path / "rare", protocols=[LeaveOneSubjectOut(max_folds=1)], budgets=["all", "10%"],
+        methods={"hand": HandFeatures(heads=["linear", "knn", "forest"])},
+    )  # fmt: skip
+    results = scored(suite, tmp_path / "out")
+    assert all(found["per_class_f1"][store.classes[0]] == 0 for found in results["rows"])
+    assert f"nobody trained on shows {store.classes[0]}" in caplog.text
 
 
 def test_a_protocol_on_some_of_the_datasets(
@@ -168,6 +216,7 @@ def test_a_protocol_on_some_of_the_datasets(
         ("store", "group 2 of 2"),
         ("other", f"subject {Store.open(other_store).subjects[0]}"),
     ]
+    assert leave.name == "leave one subject out, 1 of the folds"
     wrong = suite_on(tiny_store, datasets=both, protocols=[GroupKFold(2, datasets=["stor"])])
     with pytest.raises(ValueError, match="2 folds of subjects: no dataset 'stor', did you mean"):
         list(wrong.units(tmp_path))

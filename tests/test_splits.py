@@ -197,3 +197,16 @@ def test_test_user_left_in_training_is_refused(windows):
     tested = windows.subjects == "s2"
     with pytest.raises(LeakError, match=r"share the subjects s2$"):
         audit(windows, windows.select(tested))
+
+
+def test_validation_subjects_by_name() -> None:
+    split = split_subjects(["a", "b", "c", "d"], test=["d"], validation=["a"])
+    assert split == Split(train=("b", "c"), validation=("a",), test=("d",))
+    with pytest.raises(ValueError, match="no validation subject 'e'"):
+        split_subjects(["a", "b"], validation=["e"])
+    with pytest.raises(ValueError, match="2 subjects to train on"):
+        split_subjects(["a", "b"], validation=["a", "b"])
+
+
+def test_a_share_of_a_class_that_is_not_there_is_none_of_it() -> None:
+    assert draw_budget(np.array([0, 0, 0]), 0.4, ["walk", "sit"], seed=0).shape == (1,)

@@ -171,6 +171,13 @@ def is_over(metrics: list[dict[str, Any]], training: Training) -> bool:
     return since_best >= training.patience or len(ranks) >= training.epochs
 
 
+def forget_peak_memory() -> None:
+    """Let `peak_memory` of the CPU begin anew, where the system can: Linux."""
+    peaks = Path("/proc/self/clear_refs")
+    if peaks.exists():
+        peaks.write_text("5")
+
+
 def peak_memory(device: torch.device) -> float:
     """Most memory so far, MiB: of the GPU, or of the process on the CPU.
 

@@ -27,8 +27,8 @@ class Data:
         From start to start, s.
     test : list of str, optional
         Subjects to leave out for a later test; for a public dataset its documented ones.
-    validation : float
-        Share of the other subjects that is watched, not trained on.
+    validation : float or list of str
+        Share of the other subjects that is watched, not trained on; or their names.
     split_seed : int
         Seed of the draw of validation subjects.
     """
@@ -38,7 +38,7 @@ class Data:
     window: float = 2.56
     stride: float = 1.28
     test: list[str] | None = None
-    validation: float = 0.2
+    validation: float | list[str] = 0.2
     split_seed: int = 0
 
     def open(self) -> tuple[Store, Split]:

@@ -52,7 +52,7 @@ class Split:
 def split_subjects(
     subjects: Sequence[str],
     test: Sequence[str] | float = 0.0,
-    validation: float = 0.2,
+    validation: Sequence[str] | float = 0.2,
     seed: int = 0,
 ) -> Split:
     """Divide subjects into training, validation and test.
@@ -63,15 +63,16 @@ def split_subjects(
         All subjects.
     test : sequence of str or float
         The test subjects, or the share of subjects to draw for it.
-    validation : float
-        Share of the remaining subjects, at least one, on which every choice is made.
+    validation : sequence of str or float
+        The subjects on which every choice is made, or their share of those that remain, which is
+        one at least.
     seed : int
         Seed of the draw.
 
     Raises
     ------
     ValueError
-        If there are too few subjects, or a test subject is unknown.
+        If there are too few subjects, or a test or validation subject is unknown.
 
     Examples
     --------
@@ -81,27 +82,35 @@ def split_subjects(
     for name, share in (("validation", validation), ("test", test)):
         if isinstance(share, int | float) and not 0 <= share < 1:
             raise ValueError(f"{name} share {share:g} must be in [0, 1)")
-    order = np.random.default_rng(seed).permutation(sorted(set(subjects)))
+    order = np.random.default_rng(seed).permutation(sorted(set(subjects))).tolist()
     if isinstance(test, int | float):
         tested = [str(name) for name in order[: int(np.ceil(test * len(order)))]]
     else:
         tested = list(test)
-    for name in tested:
-        if name not in order:
-            raise ValueError(f"no test subject {name!r}: {nearest(name, order)}")
+    _check_known("test", tested, order)
     rest = [str(name) for name in order if name not in tested]
-    n_validation = max(1, round(validation * len(rest)))
-    if len(rest) - n_validation < 1:
+    if isinstance(validation, int | float):
+        chosen = set(rest[: max(1, round(validation * len(rest)))])
+    else:
+        _check_known("validation", validation, order)
+        chosen = set(validation)
+    if not set(rest) - chosen:
         raise ValueError(
             f"{len(rest)} subject{'s' * (len(rest) != 1)} to train on beside {len(tested)} for "
             "the test: at least two are needed, one of them for validation"
         )
-    chosen = set(rest[:n_validation])
     return Split(
         train=tuple(name for name in sorted(rest, key=_natural) if name not in chosen),
         validation=tuple(sorted(chosen, key=_natural)),
         test=tuple(sorted(tested, key=_natural)),
     )
+
+
+def _check_known(side: str, names: Sequence[str], subjects: Sequence[str]) -> None:
+    """Raise ``ValueError`` unless all names are those of subjects."""
+    for name in names:
+        if name not in subjects:
+            raise ValueError(f"no {side} subject {name!r}: {nearest(name, subjects)}")
 
 
 def parse_budget(text: str) -> Budget:
@@ -226,7 +235,9 @@ def _count(budget: Budget, n_members: int) -> int:
     """Labels that a class of `n_members` windows gets."""
     if budget is None:
         return n_members
-    return budget if isinstance(budget, int) else max(1, round(budget * n_members))
+    if isinstance(budget, int):
+        return budget
+    return min(n_members, max(1, round(budget * n_members)))
 
 
 def _natural(name: str) -> tuple[int, str]:

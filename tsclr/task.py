@@ -93,6 +93,11 @@ class Task:
         needed = budget if isinstance(budget, int) else 1
         return bool((np.bincount(labels, minlength=len(self.classes)) >= needed).all())
 
+    def count(self, budget: Budget, subjects: Sequence[str]) -> int:
+        """How many windows of `subjects` keep their label."""
+        labels = self.windows.labels[self.where(subjects)]
+        return len(draw_budget(labels, budget, self.classes, self.seed))
+
     def where(self, subjects: Sequence[str]) -> np.ndarray:
         """Numbers of the windows of `subjects`."""
         return np.flatnonzero(np.isin(self.subjects, list(subjects)))
@@ -144,8 +149,7 @@ class Contender:
         folds = folds or judged[:1]  # which then says what is missing
         n_trials = len(folds) if budget is None else max(len(folds), task.draws)
         trials = [(*folds[draw % len(folds)], draw) for draw in range(n_trials)]
-        labels = task.windows.labels[task.where(folds[0][0])]
-        candidates = self.candidates(len(draw_budget(labels, budget, task.classes, task.seed)))
+        candidates = self.candidates(min(task.count(budget, fold[0]) for fold in folds))
         if len(candidates) == 1:
             return candidates[0], None
         means = [
@@ -182,7 +186,7 @@ class Contender:
     ) -> Int[np.ndarray, "subjects K K"]:
         """Fit on a draw of labels of `trained`; confusion counts of each subject of `tested`."""
         pool, target = task.where(trained), task.where(tested)
-        labels, subjects = task.windows.labels, task.subjects[target]
+        labels, subjects = task.windows.labels, task.windows.subjects[target]
         drawn = pool[draw_budget(labels[pool], budget, task.classes, task.seed * 10_007 + draw)]
         seen = pool if self.sees_unlabelled else drawn
         for role, index in zip(roles, (seen, target), strict=True):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tsclr import datasets
-from tsclr.bench.cache import digest
+from tsclr.bench.cache import code, digest
 from tsclr.bench.protocols import Protocol
 from tsclr.settings import place
 from tsclr.store import TABLE, Store
@@ -36,6 +36,11 @@ class Source:
     channels : list of str, optional
         Only these.
 
+    Raises
+    ------
+    ValueError
+        If there is a list of channels with none in it.
+
     Examples
     --------
     >>> Source("motionsense", window=8.0, channels=["acc_x", "acc_y", "acc_z"]).remark
@@ -47,11 +52,16 @@ class Source:
     stride: float | None = None
     channels: list[str] | None = None
 
+    def __post_init__(self) -> None:
+        if self.channels == []:
+            raise ValueError(f"{self.name} is left no channels: name some, or none to have all")
+
     @property
     def remark(self) -> str:
         """How it is cut, where that is not as documented."""
-        times = [f"{value:g} s" for value in (self.window, self.stride) if value is not None]
-        told = " every ".join(times), " ".join(self.channels or [])
+        window = f"{self.window:g} s" if self.window is not None else ""
+        stride = f"every {self.stride:g} s" if self.stride is not None else ""
+        told = f"{window} {stride}".strip(), " ".join(self.channels or [])
         return ", ".join(each for each in told if each)
 
 
@@ -127,7 +137,7 @@ class Benchmark:
             store = Store.open(folder)
             length = round(SECONDS * store.sample_rate)
             return cls(folder.name, folder, store.classes, (), length, length // 2)
-        dataset, folder = datasets.find(name)(root), data / place(name)
+        dataset, folder = datasets.find(name)(root), data / f"{place(name)}-{digest(code(), root)}"
         if not (folder / TABLE).exists():
             Store.load(name, root).write(folder)
         return cls(
@@ -155,7 +165,8 @@ class Benchmark:
         Raises
         ------
         ValueError
-            If there is no channel, or there are fewer than two classes, that all have.
+            If there is no channel, or there are fewer than two classes, that all have, or two of
+            them hold the same samples.
         """
         shared = [[*dict.fromkeys(same.get(name, name) for name in part.classes)] for part in parts]
         classes = tuple(name for name in shared[0] if all(name in names for names in shared))
@@ -169,6 +180,7 @@ class Benchmark:
             raise ValueError(f"{named} have no channel in common")
         if len(classes) < 2:
             raise ValueError(f"{named} have the classes {list(classes)} in common, two are needed")
+        _check_apart(parts, channels)
         rate = min(part.store.sample_rate for part in parts)
         if not (folder / TABLE).exists():
             recordings = (each for part in parts for each in part.recordings(channels, same))
@@ -238,3 +250,17 @@ class Benchmark:
         geometry += [self.classes, self.length, self.stride]
         found.update(json.dumps([table, geometry]).encode())
         return found.hexdigest()
+
+
+def _check_apart(parts: Sequence[Benchmark], channels: Sequence[str]) -> None:
+    """Raise ``ValueError`` if a recording is in two of the parts, under whatever name."""
+    owner: dict[bytes, str] = {}
+    for part in parts:
+        signal = part.store.with_channels(channels).signal
+        for start, length in part.store.recordings[["start", "length"]].to_numpy():
+            content = hashlib.sha256(signal[start : start + length].data).digest()
+            if owner.setdefault(content, part.name) != part.name:
+                raise ValueError(
+                    f"{owner[content]} and {part.name} hold the same recording, so that one would "
+                    "be learned from and tested: leave one of the two out"
+                )

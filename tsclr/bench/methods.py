@@ -25,7 +25,8 @@ from tsclr.encoders import Encoder, Statistics
 from tsclr.encoders.base import made
 from tsclr.features import encode, fit_whitening
 from tsclr.finetune import FineTuned
-from tsclr.pretrain import pretrain, sensor_scale
+from tsclr.heads import FROZEN, HEADS
+from tsclr.pretrain import pick_device, pretrain, sensor_scale
 from tsclr.settings import Data
 from tsclr.specs import spec_of
 from tsclr.splits import LeakError, Split
@@ -139,10 +140,21 @@ class Method(ABC):
     """
 
     encodes: ClassVar[bool] = True
-    """Whether it gives an encoder, so that streams can be labelled step by step."""
+    """Whether it gives an encoder."""
+    able: ClassVar[Sequence[str]] = tuple(FROZEN)
+    """Heads that it has something for."""
 
     def __init__(self, heads: Sequence[str] | None = None) -> None:
         self.heads = heads
+
+    @property
+    def segments(self) -> bool:
+        """Whether streams can be labelled step by step, by what its encoder gives."""
+        return self.encodes
+
+    def check(self) -> None:
+        """Raise what would keep it from learning, before anything is computed."""
+        self.versions()
 
     @property
     def transductive(self) -> bool:
@@ -173,7 +185,38 @@ class Method(ABC):
         """
 
 
-class Pretrained(Method):
+class FromConfig(Method):
+    """Base of the methods whose encoder stands in the config of a pretraining.
+
+    Parameters
+    ----------
+    config : str
+        YAML of ``tsclr pretrain``.
+    seed : int
+        Of the weights and the batches.
+    heads : sequence of str, optional
+        Heads of its own in place of those of the suite.
+    """
+
+    able = HEADS
+
+    def __init__(self, config: str, seed: int = 0, heads: Sequence[str] | None = None) -> None:
+        super().__init__(heads)
+        self.config = config
+        self.seed = seed
+
+    @property
+    def given(self) -> Any:
+        """What the config says, as attributes."""
+        return read_config(existing(self.config))
+
+    def check(self) -> None:
+        """Raise unless the config can be read."""
+        super().check()
+        _ = self.given
+
+
+class Pretrained(FromConfig):
     """The encoder of a pretraining on the streams of the training subjects.
 
     Parameters
@@ -187,7 +230,8 @@ class Pretrained(Method):
     whiten : bool
         Put pair whitening behind the encoder; its output is not standardised.
     sees_test_streams : bool
-        Pretrain on the unlabelled streams of all subjects, as transductive evaluations do.
+        Pretrain on the unlabelled streams of the test subjects as well, as transductive evaluations
+        do.
     heads : sequence of str, optional
         Heads of its own in place of those of the suite.
     """
@@ -201,12 +245,24 @@ class Pretrained(Method):
         sees_test_streams: bool = False,
         heads: Sequence[str] | None = None,
     ) -> None:
-        super().__init__(heads)
-        self.config = config
+        super().__init__(config, seed, heads)
         self.epochs = epochs
-        self.seed = seed
         self.whiten = whiten
         self.sees_test_streams = sees_test_streams
+
+    @property
+    def segments(self) -> bool:
+        """Not behind whitening, which is of whole windows."""
+        return not self.whiten
+
+    def check(self) -> None:
+        """Raise unless the config can be read, and takes no labels of test subjects."""
+        super().check()
+        if self.sees_test_streams and self.given.objective.reads_labels:
+            raise LeakError(
+                f"the objective of {self.config} reads labels, with sees_test_streams those of the "
+                "test subjects too: take another objective, or let it see the others alone"
+            )
 
     @property
     def transductive(self) -> bool:
@@ -216,7 +272,7 @@ class Pretrained(Method):
     @property
     def remarks(self) -> list[str]:
         """As of every method, and that the objective looks at labels, of which it gets all."""
-        reads = read_config(Path(self.config)).objective.reads_labels
+        reads = self.given.objective.reads_labels
         return [*super().remarks, *(["reads all labels"] if reads else [])]
 
     def key(self) -> dict[str, Any]:
@@ -241,12 +297,13 @@ class Pretrained(Method):
 
     def run(self, stage: Stage) -> Path:
         """The run folder, pretrained to its end."""
-        given = read_config(Path(self.config))
+        given = self.given
         epochs = self.epochs or given.training.epochs
         training = replace(given.training, seed=self.seed, epochs=epochs)
         data = replace(stage.data, test=[]) if self.transductive else stage.data
+        device = str(pick_device(training.device))
         call = digest(
-            code(), contents(self.config), asdict(training), asdict(data), stage.fingerprint
+            code(), contents(self.config), asdict(training), asdict(data), stage.fingerprint, device
         )
         return pretrain(
             data, given.encoder, given.objective, given.views, given.pairing, training,
@@ -254,7 +311,7 @@ class Pretrained(Method):
         )  # fmt: skip
 
 
-class RandomInit(Method):
+class RandomInit(FromConfig):
     """The encoder of a pretraining config as it is before training.
 
     Parameters
@@ -267,22 +324,17 @@ class RandomInit(Method):
         Heads of its own in place of those of the suite.
     """
 
-    def __init__(self, config: str, seed: int = 0, heads: Sequence[str] | None = None) -> None:
-        super().__init__(heads)
-        self.config = config
-        self.seed = seed
-
     def key(self) -> dict[str, Any]:
         """The encoder alone counts of the config."""
         return super().key() | {"config": contents(self.config)["encoder"]}
 
     def learn(self, stage: Stage) -> Learned:
         """Draw the weights."""
-        encoder = untrained(read_config(Path(self.config)).encoder, stage, self.seed)
+        encoder = untrained(self.given.encoder, stage, self.seed)
         return Learned(stage.standardised(partial(encode, encoder)), encoder)
 
 
-class Supervised(Method):
+class Supervised(FromConfig):
     """The encoder of a pretraining config, trained from scratch on the labels, with the same views.
 
     Parameters
@@ -296,12 +348,11 @@ class Supervised(Method):
     """
 
     encodes = False
+    able = ("supervised",)
 
     def __init__(self, config: str, steps: Sequence[int] = (100, 400), seed: int = 0) -> None:
-        super().__init__(["supervised"])
-        self.config = config
+        super().__init__(config, seed, ["supervised"])
         self.steps = steps
-        self.seed = seed
 
     def key(self) -> dict[str, Any]:
         """Encoder and views count of the config."""
@@ -310,7 +361,7 @@ class Supervised(Method):
 
     def learn(self, stage: Stage) -> Learned:
         """Nothing is learned without labels but the scale of the input."""
-        given = read_config(Path(self.config))
+        given = self.given
         encoder = untrained(given.encoder, stage, self.seed)
         view = pipelines(given.views, stage.task.windows.store.channels)[0]
         rate = given.training.learning_rate
@@ -335,6 +386,11 @@ class HandFeatures(Method):
     def __init__(self, whiten: bool = False, heads: Sequence[str] | None = None) -> None:
         super().__init__(heads)
         self.whiten = whiten
+
+    @property
+    def segments(self) -> bool:
+        """Not behind whitening, which is of whole windows."""
+        return not self.whiten
 
     def learn(self, stage: Stage) -> Learned:
         """Their moments, or their whitening."""
@@ -373,8 +429,8 @@ class MiniRocket(Method):
         self.seed = seed
 
     def versions(self) -> dict[str, str]:
-        """That of aeon."""
-        return {"aeon": needed("aeon").__version__}
+        """Those of aeon and of what compiles it."""
+        return {name: needed(name).__version__ for name in ("aeon", "numba")}
 
     def learn(self, stage: Stage) -> Learned:
         """Biases are quantiles over streams of the training subjects."""
@@ -401,8 +457,8 @@ class Catch22(Method):
     encodes = False
 
     def versions(self) -> dict[str, str]:
-        """That of aeon."""
-        return {"aeon": needed("aeon").__version__}
+        """Those of aeon and of what compiles it."""
+        return {name: needed(name).__version__ for name in ("aeon", "numba")}
 
     def learn(self, stage: Stage) -> Learned:
         """Their moments."""
@@ -440,6 +496,17 @@ def contents(config: str) -> dict[str, Any]:
     ----------
     config : str
         File.
+    """
+    return yaml.safe_load(existing(config).read_text())
+
+
+def existing(config: str) -> Path:
+    """The file of a config.
+
+    Parameters
+    ----------
+    config : str
+        Its name.
 
     Raises
     ------
@@ -451,7 +518,7 @@ def contents(config: str) -> dict[str, Any]:
         raise FileNotFoundError(
             f"no config {config}: name a YAML of `tsclr pretrain`, from the folder you are in"
         )
-    return yaml.safe_load(file.read_text())
+    return file
 
 
 def needed(module: str) -> Any:

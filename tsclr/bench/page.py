@@ -42,8 +42,14 @@ def write_page(results: dict[str, Any], out: Path) -> Path:
     sections += [embedding(each) for each in results["embedding"]]
     sections += [segmentation(results)] if results["segmentation"] else []
     sections += [comparisons(results, budget), certificates(results)]
-    leaks = any(unit["leaky"] for unit in results["units"])
-    exception = ", but for protocols that are said to leak" if leaks else ""
+    exceptions = {
+        "leaky": "protocols that are said to leak",
+        "transductive": "transductive methods",
+    }
+    there = [
+        told for kind, told in exceptions.items() if any(unit[kind] for unit in results["units"])
+    ]
+    exception = f", but for {' and '.join(there)}" if there else ""
     best = at.loc[at.groupby("task", sort=False)["macro_f1_mean"].idxmax()].set_index("task")
     report.write_report(
         out,
@@ -53,7 +59,7 @@ def write_page(results: dict[str, Any], out: Path) -> Path:
         sections,
         told(results["circumstances"]),
         {
-            f"best on {task} at {budget} labels a class": f"{row['method']}: "
+            f"best on {task}, {labels(budget)}": f"{row['method']}: "
             f"{row['macro_f1_mean']:.3f} ± {row['macro_f1_sd']:.3f}"
             for task, row in best.iterrows()
         },
@@ -71,6 +77,24 @@ def detailed(rows: pd.DataFrame) -> str:
     """
     budgets = list(dict.fromkeys(rows["budget"]))
     return FEW if FEW in budgets else budgets[0]
+
+
+def labels(budget: str) -> str:
+    """A budget in words.
+
+    Parameters
+    ----------
+    budget : str
+        As the suite names it.
+
+    Examples
+    --------
+    >>> labels("5"), labels("10%"), labels("all")
+    ('5 labels a class', '10% of the labels', 'all labels')
+    """
+    if budget.isdecimal():
+        return f"{budget} label{'s' * (budget != '1')} a class"
+    return f"{budget} of the labels" if budget.endswith("%") else f"{budget} labels"
 
 
 def ranks(at: pd.DataFrame) -> Iterator[report.Section]:
@@ -110,7 +134,7 @@ def about(mine: pd.DataFrame, few: pd.DataFrame) -> Iterator[report.Section]:
     ]
     yield report.subject_scores(pd.DataFrame(by_subject), UNLEARNED)
     section = report.confusion_of_methods(few)
-    yield replace(section, title=f"{section.title}, {few['budget'].iloc[0]} labels a class")
+    yield replace(section, title=f"{section.title}, {labels(few['budget'].iloc[0])}")
     costs = pd.DataFrame(few["cost"].tolist(), index=few.index)
     costs = costs.assign(method=few["method"], macro_f1=few["macro_f1_mean"])
     yield report.cost_against_score(
@@ -132,7 +156,7 @@ def comparisons(results: dict[str, Any], budget: str) -> report.Section:
     frame = pd.DataFrame(found).drop(columns="budget", errors="ignore")
     return report.Section(
         "Which differences are proven",
-        f"Difference of macro F1 at {budget} labels a class over the same draws and subjects, with "
+        f"Difference of macro F1, {labels(budget)}, over the same draws and subjects, with "
         "a 95 % interval over subjects. p is of a randomisation test that swaps two methods for a "
         "subject; p_holm allows for the number of comparisons on a dataset.",
         table=report.Table(frame, names=4),

@@ -54,8 +54,13 @@ class Protocol(ABC):
 
     @property
     @abstractmethod
+    def title(self) -> str:
+        """What it is called where all of its folds are judged."""
+
+    @property
     def name(self) -> str:
         """What results call it."""
+        return f"{self.title}, {self.max_folds} of the folds" if self.max_folds else self.title
 
     def parts(self, subjects: Sequence[str], official: Sequence[str]) -> np.ndarray | None:  # noqa: ARG002
         """What a split names in place of the subject of each window; None where it names that.
@@ -113,8 +118,8 @@ class Official(Protocol):
     """
 
     @property
-    def name(self) -> str:
-        """What results call it."""
+    def title(self) -> str:
+        """What it is called."""
         return "official"
 
     def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:  # noqa: ARG002
@@ -142,8 +147,8 @@ class GivenSubjects(Protocol):
     test: list[str]
 
     @property
-    def name(self) -> str:
-        """What results call it."""
+    def title(self) -> str:
+        """What it is called."""
         return f"test on {' '.join(self.test)}"
 
     def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:  # noqa: ARG002
@@ -162,8 +167,8 @@ class LeaveOneSubjectOut(Protocol):
     """
 
     @property
-    def name(self) -> str:
-        """What results call it."""
+    def title(self) -> str:
+        """What it is called."""
         return "leave one subject out"
 
     def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:  # noqa: ARG002
@@ -200,8 +205,8 @@ class GroupKFold(Protocol):
             raise ValueError(f"n_folds is {self.n_folds}, it must be at least 2")
 
     @property
-    def name(self) -> str:
-        """What results call it."""
+    def title(self) -> str:
+        """What it is called."""
         return f"{self.n_folds} folds of subjects"
 
     def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:  # noqa: ARG002
@@ -240,8 +245,8 @@ class LeaveOneDatasetOut(Protocol):
     same: dict[str, str] | None = None
 
     @property
-    def name(self) -> str:
-        """What results call it."""
+    def title(self) -> str:
+        """What it is called."""
         return "leave one dataset out"
 
     def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:  # noqa: ARG002
@@ -279,8 +284,8 @@ class RandomValidation(Protocol):
     by_subject: ClassVar[bool] = False
 
     @property
-    def name(self) -> str:
-        """What results call it."""
+    def title(self) -> str:
+        """What it is called."""
         on = f", test on {' '.join(self.test)}" if self.test else ""
         return f"random validation windows{on}"
 
@@ -322,9 +327,14 @@ class RandomWindows(Protocol):
     by_subject: ClassVar[bool] = False
     leaky: ClassVar[bool] = True
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.test < 1:
+            raise ValueError(f"test is {self.test}, it must be a share between 0 and 1")
+
     @property
-    def name(self) -> str:
-        """What results call it."""
+    def title(self) -> str:
+        """What it is called."""
         return "random windows (leaky)"
 
     def parts(self, subjects: Sequence[str], official: Sequence[str]) -> np.ndarray:  # noqa: ARG002

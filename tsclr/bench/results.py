@@ -241,7 +241,7 @@ def certified(cells: Sequence[Found], out: Path) -> dict[str, Any]:
     unit = cells[0][0]
     frame = ledger.merged([ledger.frame_of(content["provenance"]) for _, _, content in cells])
     name = re.sub(r"[^a-z0-9]+", "-", unit.name.lower()).strip("-")
-    path = Path("provenance", f"{name}.parquet")
+    path = Path("provenance", f"{name}-{unit.key[:8]}.parquet")
     ledger.write(frame, out / path)
     return {
         "dataset": unit.benchmark.name,

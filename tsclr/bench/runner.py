@@ -26,6 +26,7 @@ from tsclr.bench.page import write_page
 from tsclr.bench.results import write
 from tsclr.bench.suite import Suite, Unit
 from tsclr.files import claimed
+from tsclr.splits import LeakError
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,8 @@ def bench(suite: Suite, out: Path, jobs: int = 1) -> Path:
 
     Raises
     ------
+    LeakError
+        If a unit has leaked under a protocol that does not say so; the results are written first.
     ValueError
         If a unit fails: the others are finished first, and all failures are told.
     """
@@ -63,7 +66,16 @@ def bench(suite: Suite, out: Path, jobs: int = 1) -> Path:
         failures = run(units, paths, jobs)
         if failures:
             raise ValueError("; ".join(failures))
-        write_page(write(suite, units, out), out / "report.html")
+        results = write(suite, units, out)
+        write_page(results, out / "report.html")
+    for unit in results["units"]:
+        broken = [name for name, holds in unit["certificate"]["checks"].items() if not holds]
+        if broken and not unit["leaky"]:
+            raise LeakError(
+                f"{unit['dataset']}, {unit['fold']}, {unit['method']} has leaked "
+                f"({', '.join(broken)}): do not trust its scores; `tsclr bench audit {out}` tells "
+                "where"
+            )
     return out
 
 

@@ -7,8 +7,9 @@ budget of a unit::
             └────────── unit ────────┘
 """
 
+import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -25,14 +26,16 @@ from tsclr.bench.cache import code, digest, kept
 from tsclr.bench.methods import Learned, Method, Stage, all_of
 from tsclr.bench.protocols import LeaveOneDatasetOut, Official, Protocol
 from tsclr.bench.segmentation import segment
-from tsclr.heads import FROZEN, HEADS, SEES_UNLABELLED, TRAINED
+from tsclr.heads import FROZEN, SEES_UNLABELLED, TRAINED
 from tsclr.ledger import Ledger, merged
-from tsclr.monitor import peak_memory
+from tsclr.monitor import forget_peak_memory, peak_memory
 from tsclr.settings import Data
 from tsclr.specs import nearest, spec_of
-from tsclr.splits import Split, parse_budget
+from tsclr.splits import Split, parse_budget, split_subjects
 from tsclr.task import Contender, Task
 from tsclr.windows import Windows, samples
+
+log = logging.getLogger(__name__)
 
 SEGMENTATION, EMBEDDING = "segmentation", "embedding"
 """What stands in the place of a head where every sample is labelled, and for a picture."""
@@ -70,7 +73,7 @@ class Suite:
     Raises
     ------
     ValueError
-        If there is nothing to judge, or a head or budget is not known.
+        If there is nothing to judge, a head or budget is not known, or one is named twice.
     """
 
     datasets: list[str | Source]
@@ -89,12 +92,22 @@ class Suite:
                 raise ValueError(f"the suite has no {name}: name at least one")
         if self.draws < 1:
             raise ValueError(f"draws is {self.draws}, it must be at least 1")
-        for budget in self.budgets:
-            parse_budget(str(budget))
-        for method in self.methods.values():
-            for head in method.heads or self.heads:
-                if head not in HEADS and method.heads is None:
-                    raise ValueError(f"no head {head!r}: {nearest(head, HEADS)}")
+        if self.seed < 0:
+            raise ValueError(f"seed is {self.seed}, it must be at least 0")
+        if self.segmentation is not None and not self.segmentation > 0:
+            raise ValueError(f"segmentation is {self.segmentation:g} s, it must be above 0")
+        once("budget", [parse_budget(str(budget)) for budget in self.budgets])
+        self._check_heads()
+
+    def _check_heads(self) -> None:
+        """Raise unless every method is able to have its heads."""
+        for name, method in self.methods.items():
+            heads = method.heads or self.heads
+            once(f"head of {name}", heads)
+            for head in heads:
+                if head not in method.able:
+                    hint = nearest(head, method.able)
+                    raise ValueError(f"{name} has nothing for the head {head!r}: {hint}")
 
     def units(self, out: Path) -> Iterator["Unit"]:
         """Every unit, datasets that are absent or too small being told at once.
@@ -110,17 +123,19 @@ class Suite:
             If there is no dataset of a name.
         FileNotFoundError
             If an archive is absent.
+        LeakError
+            If a method would read labels of test subjects.
         ValueError
-            If there are too few subjects, a budget is more than a class has, or two datasets have
-            one name.
+            If there are too few subjects, a budget is more than a class has, or two datasets or
+            protocols have one name.
         """
-        found: dict[str, Benchmark] = {}
-        for each in self.datasets:
-            source = Source(each) if isinstance(each, str) else each
-            benchmark = Benchmark.prepare(source, out / "data", self.root)
-            if benchmark.name in found:
-                raise ValueError(f"two datasets are called {benchmark.name}: name each once")
-            found[benchmark.name] = benchmark
+        for method in self.methods.values():
+            method.check()
+        sources = [Source(each) if isinstance(each, str) else each for each in self.datasets]
+        prepared = [Benchmark.prepare(each, out / "data", self.root) for each in sources]
+        once("dataset", [each.name for each in prepared])
+        found = {each.name: each for each in prepared}
+        tasks: list[str] = []
         for protocol in self.protocols:
             for name in protocol.datasets or ():
                 if name not in found:
@@ -129,53 +144,85 @@ class Suite:
                     )
             benchmarks = [found[name] for name in protocol.datasets or found]
             if isinstance(protocol, LeaveOneDatasetOut):
-                prints = [each.fingerprint for each in benchmarks]
-                folder = out / "data" / digest(prints, protocol.same)
+                known = [(each.name, each.fingerprint) for each in benchmarks]
+                folder = out / "data" / digest(known, protocol.same)
                 benchmarks = [Benchmark.combine(benchmarks, folder, protocol.same or {})]
             for benchmark in benchmarks:
+                tasks.append(f"{benchmark.name}, {protocol.name}")
+                once("protocol of a dataset", tasks)
                 yield from self._units_of(benchmark, protocol, out)
 
     def _units_of(self, benchmark: Benchmark, protocol: Protocol, out: Path) -> Iterator["Unit"]:
         """Units of one dataset under one protocol, once it is known that all of them can be."""
+        if self.segmentation is not None:
+            samples(self.segmentation, benchmark.store.sample_rate, "segmentation step")
         parts = benchmark.parts(protocol)
         names = benchmark.store.subjects if parts is None else sorted(set(parts.tolist()))
         try:
             splits = protocol.splits(names, benchmark.test_subjects)
-            for split in splits.values():
+            for fold, split in splits.items():
                 task = Task(
                     benchmark.windows, benchmark.classes, split, parts=parts, leaky=protocol.leaky
                 )
-                self._check(task)
+                lacking = self._check(task)
+                if lacking:
+                    told = f"{benchmark.name}, {protocol.name}, {fold}"
+                    log.warning("%s: nobody trained on shows %s", told, ", ".join(lacking))
         except ValueError as error:
             raise ValueError(f"{benchmark.name}, {protocol.name}: {error}") from error
         for fold, split in splits.items():
             for name, method in self.methods.items():
-                key = self._key(benchmark.fingerprint, protocol, split, method)
+                key = self._key(benchmark, protocol, split, method)
                 fresh = replace(benchmark)  # what it has opened cannot go to other processes
                 yield Unit(
                     self, fresh, benchmark.fingerprint, protocol, fold, split, name, key, out
                 )
 
-    def _key(self, fingerprint: str, protocol: Protocol, split: Split, method: Method) -> str:
+    def _key(self, benchmark: Benchmark, protocol: Protocol, split: Split, method: Method) -> str:
         """Hash of all that the result of a unit depends on, the code and its packages included."""
         return digest(
-            code(), fingerprint, spec_of(protocol), asdict(split), method.key(), method.versions(),
-            self.draws, self.seed,
+            code(), benchmark.name, benchmark.fingerprint, spec_of(protocol), asdict(split),
+            method.key(), method.versions(), self.draws, self.seed,
         )  # fmt: skip
 
-    def _check(self, task: Task) -> None:
-        """Raise unless there is something to test, and enough labels for the largest budget."""
+    def _check(self, task: Task) -> list[str]:
+        """Classes that training lacks; raise where there is nothing to test or a budget is not met.
+
+        Without a budget per class such a class may be: it is never predicted, and so scores 0.
+        """
         if not len(task.where(task.split.test)):
             raise ValueError(f"no window of the test subjects {task.split.test} has a label")
         labels = task.windows.labels[task.where(task.trained)]
         counts = np.bincount(labels, minlength=len(task.classes))
         numbers = [parse_budget(str(budget)) for budget in self.budgets]
-        most = max((number for number in numbers if isinstance(number, int)), default=1)
+        most = max((number for number in numbers if isinstance(number, int)), default=0)
         if counts.min() < most:
             raise ValueError(
                 f"a budget of {most} labels per class is more than the {counts.min()} training "
                 f"windows of class {task.classes[int(counts.argmin())]!r}: lower the budget"
             )
+        return [name for name, count in zip(task.classes, counts, strict=True) if not count]
+
+
+def once(kind: str, names: Sequence[Any]) -> None:
+    """Raise ``ValueError`` if something stands twice in a list: it would be pooled with itself.
+
+    Parameters
+    ----------
+    kind : str
+        What is named.
+    names : sequence
+        As the suite has them.
+
+    Examples
+    --------
+    >>> once("head", ["linear", "knn", "linear"])
+    Traceback (most recent call last):
+    ValueError: head 'linear' is named twice: leave one out
+    """
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise ValueError(f"{kind} {name!r} is named twice: leave one out")
 
 
 @dataclass(frozen=True)
@@ -256,7 +303,7 @@ class Unit:
         ]
         if method.encodes:
             named.append((EMBEDDING, "test"))
-        if suite.segmentation and method.encodes and self.protocol.by_subject:
+        if suite.segmentation and method.segments and self.protocol.by_subject:
             named.append((SEGMENTATION, f"{suite.segmentation:g} s"))
         return [
             Cell(*names, self.out / "cells" / f"{digest(self.key, *names)}.json") for names in named
@@ -264,6 +311,7 @@ class Unit:
 
     def run(self) -> None:
         """Compute the cells that are not there yet; the method learns when the first is missing."""
+        forget_peak_memory()
         taught = cache(partial(Taught.by, self))
         others = {SEGMENTATION: Taught.segment, EMBEDDING: Taught.draw}
         for cell in self.cells:
@@ -279,14 +327,16 @@ class Unit:
         )  # fmt: skip
 
     def data(self) -> Data:
-        """What a pretraining sees of the fold."""
-        benchmark, protocol = self.benchmark, self.protocol
-        store = benchmark.store
+        """What a pretraining sees of the fold: subjects, also where the fold divides windows."""
+        benchmark, protocol, split, store = (
+            self.benchmark, self.protocol, self.split, self.benchmark.store
+        )  # fmt: skip
+        if not protocol.by_subject:
+            held_out = [name for name in split.test if name in store.subjects]
+            split = split_subjects(store.subjects, held_out, protocol.validation, protocol.seed)
         return Data(
-            str(benchmark.folder), None,
-            benchmark.length / store.sample_rate, benchmark.stride / store.sample_rate,
-            [name for name in self.split.test if name in store.subjects],
-            protocol.validation, protocol.seed,
+            str(benchmark.folder), None, benchmark.length / store.sample_rate,
+            benchmark.stride / store.sample_rate, list(split.test), list(split.validation),
         )  # fmt: skip
 
 
@@ -344,25 +394,15 @@ class Taught:
         Parameters
         ----------
         head : str
-            One of `tsclr.heads.HEADS`, or of the method's own.
-
-        Raises
-        ------
-        ValueError
-            If the head needs what the method has not.
+            One that the method is able to have.
         """
-        name, learned, encoder = self.unit.method, self.learned, self.learned.encoder
+        name, learned = self.unit.method, self.learned
         if head in FROZEN and self.features is not None:
             return Contender(name, head, self.features, FROZEN[head], head in SEES_UNLABELLED)
-        trains = encoder is not None and any(True for _ in encoder.parameters())
-        if encoder is not None and trains and head in TRAINED:
-            candidates = TRAINED[head](encoder)
-        elif head in learned.classifiers:
-            candidates = learned.classifiers[head]
+        if head in TRAINED and learned.encoder is not None:
+            candidates = TRAINED[head](learned.encoder)
         else:
-            able = [*(FROZEN if self.features is not None else ()), *learned.classifiers]
-            able += TRAINED if trains else ()
-            raise ValueError(f"{name} has nothing for the head {head!r}: {nearest(head, able)}")
+            candidates = learned.classifiers[head]
         return Contender(name, head, self.windows, lambda _: candidates)
 
     @cached_property
@@ -384,11 +424,13 @@ class Taught:
         if features is None:
             raise ValueError(f"{self.unit.method} gives no features to draw")
         task.ledger.note("test", task.windows, test)
-        points = PCA(2, random_state=0).fit_transform(features[test])
+        points = np.zeros((len(test), 2))
+        if len(test) > 1:
+            points = PCA(2, random_state=0).fit_transform(features[test])
         return {
             "points": points.round(4).tolist(),
             "labels": [task.classes[label] for label in task.windows.labels[test]],
-            "subjects": task.subjects[test].tolist(),
+            "subjects": task.windows.subjects[test].tolist(),
             "provenance": self._provenance(task.ledger),
         }
 
@@ -439,7 +481,7 @@ class Taught:
         cost = {"head_seconds": time.perf_counter() - began}
         cost["memory_mib"] = peak_memory(torch.device("cpu"))
         return {
-            "subjects": np.unique(task.subjects[task.where(task.split.test)]).tolist(),
+            "subjects": np.unique(task.side(task.split.test).subjects).tolist(),
             "counts": counts.tolist(),
             "chosen": str(chosen),
             "validation_macro_f1": validation,
