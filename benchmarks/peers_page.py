@@ -3,10 +3,8 @@
 Each suite ``benchmarks/suites/NAME.yaml`` has its results in ``benchmarks/results/NAME``.
 """
 
-from typing import Any
-
 from benchmarks.markdown import NOTHING, markdown
-from benchmarks.suite_page import TITLES, name_of, results
+from benchmarks.suite_page import TITLES, both, name_of, results
 
 SHORT = {
     "random windows (leaky)": "random windows",
@@ -40,11 +38,6 @@ def flattery(name: str, budgets: tuple[str, ...]) -> str:
     ]
     heads = [f"{budget}, {SHORT[protocol]}" for budget, protocol in columns]
     return markdown(["validation → test", *heads], table)
-
-
-def both(row: dict[str, Any]) -> str:
-    """Macro F1 on validation, and on the test."""
-    return f"{row['validation_macro_f1']:.3f} → {row['macro_f1_mean']:.3f}"
 
 
 def title(dataset: str) -> str:

@@ -50,6 +50,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
         "scores": suite_page.by_budget,
         "segmentation": suite_page.segmentation,
         "costs": suite_page.costs,
+        "pairing": suite_page.pairing,
         "clhar": peers_page.clhar,
         "tstcc": peers_page.tstcc,
         "selfhar": peers_page.selfhar,

@@ -1,4 +1,4 @@
-"""Results of ``small.yaml`` and ``segmentation.yaml`` in, tables of README and docs out.
+"""Results of ``small``, ``segmentation`` and ``pairing`` in, tables of README and docs out.
 
 The results of a suite go into the folder of its name by::
 
@@ -82,6 +82,25 @@ def budget_table(found: dict[str, Any], dataset: str) -> str:
     table = [list(each) for each in zip(methods, *columns, low_high, against, strict=True)]
     n_subjects = rows[0]["test_subjects"]
     return f"**{TITLES[dataset]}**, {n_subjects} test subjects\n\n{markdown(head, table)}"
+
+
+def pairing() -> str:
+    """Validation and test score of two pairings on short activities."""
+    found = results("pairing")
+    if found is None:
+        return NOTHING
+    budgets = list(dict.fromkeys(row["budget"] for row in found["rows"]))
+    lines: dict[str, list[str]] = {}
+    for row in found["rows"]:
+        lines.setdefault(name_of(row), []).append(both(row))
+    return markdown(
+        ["validation → test", *budgets], [[name, *cells] for name, cells in lines.items()]
+    )
+
+
+def both(row: dict[str, Any]) -> str:
+    """Macro F1 on validation, and on the test."""
+    return f"{row['validation_macro_f1']:.3f} → {row['macro_f1_mean']:.3f}"
 
 
 def segmentation() -> str:
