@@ -344,3 +344,13 @@ def test_tolerance_that_makes_no_sense(tolerance):
 def test_neighbours_without_end_are_refused():
     with pytest.raises(ValueError, match="take SameRecording"):
         Neighbour(float("inf"))
+
+
+def test_a_neighbour_that_nobody_has_is_told():
+    windows = sliding([200, 200], length=40, stride=40)
+    assert Neighbour(0.9).partner(np.arange(5), windows).max() <= 5
+    with pytest.raises(ValueError, match=r"another 0 to 0.5 s away .* to the stride at least"):
+        Neighbour(0.5).usable(windows)
+    assert Neighbour(0.0).usable(windows).tolist() == list(range(10))
+    one_each = sliding([40, 40, 79], length=40, stride=10)
+    assert Neighbour(0.4).alone(one_each).tolist() == [True, True, False, False, False, False]

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from tests.recordings import recording
 from tests.training import tiny_pretrain
 from tsclr.augment import Jitter
 from tsclr.checkpoint import FILE, Checkpoint
+from tsclr.cli import main
+from tsclr.embed import Embedder
 from tsclr.encoders import CNN1d, Statistics
 from tsclr.features import fit_whitening
 from tsclr.objectives import NTXent
@@ -308,3 +311,37 @@ def test_no_space_left_keeps_the_run(
     monkeypatch.undo()
     tiny_pretrain(tiny_store, tmp_path / "run")
     assert Checkpoint.load(tmp_path / "run").settings["epoch"] == 3
+
+
+SAME_WINDOW = (
+    "pretrain", "configs/ntxent_quick.yaml", "--pairing=SameWindow", "--training.epochs=1",
+    "--training.batch_size=16",
+)  # fmt: skip
+
+
+def test_windows_that_start_far_apart_are_whitened_too(tiny_store: Path, tmp_path: Path) -> None:
+    far = {"test": ["04"], "window": 2.56, "stride": 5.12}
+    with pytest.raises(ValueError, match=r"another 0 to 2\.56 s away in its recording: raise"):
+        tiny_pretrain(tiny_store, tmp_path / "run", data=far, epochs=1)
+    assert (
+        main(
+            [
+                *SAME_WINDOW,
+                f"--data.source={tiny_store}",
+                "--data.stride=5.12",
+                f"--out={tmp_path / 'far'}",
+            ]
+        )
+        == 0
+    )
+    assert Checkpoint.load(tmp_path / "far").part("readout")
+
+
+def test_recordings_of_one_window_have_no_whitening(tmp_path: Path) -> None:
+    brief = [recording(128, f"s{k}", seed=k) for k in range(40)]
+    Store.build(brief).write(tmp_path / "store")
+    words = [f"--data.source={tmp_path / 'store'}", f"--out={tmp_path / 'run'}"]
+    assert main([*SAME_WINDOW, *words]) == 0
+    assert not Checkpoint.load(tmp_path / "run").part("readout")
+    with pytest.raises(ValueError, match="no window had a neighbour; embed without whitening"):
+        Embedder.load(tmp_path / "run", whiten=True)

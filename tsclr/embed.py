@@ -152,8 +152,8 @@ class Embedder(TransformerMixin, BaseEstimator):
         arrays = {name: t.numpy() for name, t in self.checkpoint_.part("readout").items()}
         if not arrays:
             raise ValueError(
-                f"the run {self.run} is not finished, it has no whitening: go on with "
-                "`tsclr pretrain --resume`, or embed without whitening"
+                f"the run {self.run} has no whitening: it is not finished (go on with `tsclr "
+                "pretrain --resume`), or no window had a neighbour; embed without whitening"
             )
         return PairWhitening.from_arrays(arrays)
 

@@ -66,7 +66,7 @@ def encode(
 
 
 def fit_whitening(encoder: Encoder, streams: Windows, seed: int = 0) -> PairWhitening:
-    """Pair whitening of the features of neighbours in time, without labels.
+    """Pair whitening of the features of `neighbours`, without labels.
 
     Parameters
     ----------
@@ -76,8 +76,41 @@ def fit_whitening(encoder: Encoder, streams: Windows, seed: int = 0) -> PairWhit
         Windows over unlabelled streams of training subjects; up to `N_PAIRS` are drawn.
     seed : int
         Seed of the draw of windows and neighbours.
+
+    Raises
+    ------
+    ValueError
+        If no window has a neighbour.
     """
+    pairing = neighbours(streams)
+    pairing.usable(streams)
     generator = torch.Generator().manual_seed(seed)
     index = torch.randperm(len(streams), generator=generator)[:N_PAIRS].numpy()
-    partners = Neighbour().partner(index, streams, generator)
+    partners = pairing.partner(index, streams, generator)
     return PairWhitening().fit(encode(encoder, streams, index), encode(encoder, streams, partners))
+
+
+def neighbours(streams: Windows) -> Neighbour:
+    """The pairing of whitening: at most a window's length away, or a stride where that is more.
+
+    Parameters
+    ----------
+    streams : Windows
+        Whose geometry counts.
+
+    Examples
+    --------
+    >>> from tsclr.store import Store
+    >>> from tsclr.types import Recording
+    >>> signal = np.zeros((1000, 1), np.float32)
+    >>> still = Recording(
+    ...     signal=signal, sample_rate=50.0, channels=("acc_x",), subject="s1", name="still"
+    ... )
+    >>> store = Store.build([still])
+    >>> neighbours(Windows.sliding(store, length=100, stride=50)).seconds
+    2.0
+    >>> neighbours(Windows.sliding(store, length=100, stride=150)).seconds
+    3.0
+    """
+    stride = int(np.diff(streams.starts).min()) if len(streams) > 1 else 0
+    return Neighbour(seconds=max(streams.length, stride) / streams.store.sample_rate)

@@ -25,7 +25,7 @@ from tsclr.distributed import (
     world_size,
 )
 from tsclr.encoders import Encoder
-from tsclr.features import fit_whitening
+from tsclr.features import fit_whitening, neighbours
 from tsclr.files import claimed
 from tsclr.learner import Learner, Stepper, check_precision
 from tsclr.monitor import (
@@ -141,7 +141,7 @@ def pretrain(
 
             show(state.metrics)
             learn(state, seen, Views(chains[:2], pairing, watched, device), training, save)
-            if not state.readout:
+            if not state.readout and not neighbours(train).alone(train).all():
                 arrays = done_by_first(lambda: fit_whitening(state.result, train).to_arrays())
                 state.readout = {name: torch.from_numpy(array) for name, array in arrays.items()}
                 save()

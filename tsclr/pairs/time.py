@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from tsclr.pairs.base import Pairing, stretch, uniform
 from tsclr.windows import Windows
@@ -53,7 +53,7 @@ class Neighbour(Pairing):
     ------
     ValueError
         If `seconds` is negative or infinite, or `gap` is not within 0 to `seconds`; on use, if a
-        window has no partner.
+        window has no partner, or none has another one within reach.
 
     Examples
     --------
@@ -101,15 +101,25 @@ class Neighbour(Pairing):
         return np.where(drawn < n_before, first + drawn, after + drawn - n_before)
 
     def usable(self, windows: Windows) -> Int[np.ndarray, " M"]:
-        """Windows with another one within reach and beyond the gap."""
-        _, n_before, _, n_after = self._within_reach(np.arange(len(windows)), windows)
-        found = np.flatnonzero(n_before + n_after)
-        if not len(found):
+        """Windows with another one within reach and beyond the gap; without a gap, all of them."""
+        alone = self.alone(windows)
+        if self.seconds and alone.all():
             raise ValueError(
                 f"no window has another {self.gap:g} to {self.seconds:g} s away in its recording: "
-                "lower `gap`, or raise `seconds`"
+                "raise `seconds`, to the stride at least, or lower `gap`, or take SameWindow"
             )
-        return found
+        return np.flatnonzero(~alone) if self.gap else np.arange(len(windows))
+
+    def alone(self, windows: Windows) -> Bool[np.ndarray, " N"]:
+        """Which windows have no other one within reach and beyond the gap.
+
+        Parameters
+        ----------
+        windows : Windows
+            Among which to look.
+        """
+        _, n_before, _, n_after = self._within_reach(np.arange(len(windows)), windows)
+        return n_before + n_after == (self.gap == 0)
 
     def _within_reach(
         self, index: Int[np.ndarray, " B"], windows: Windows
