@@ -356,7 +356,7 @@ def test_the_memory_of_a_unit_is_not_that_of_an_earlier_one() -> None:
         (
             {"protocols": [GroupKFold(2), GroupKFold(2, seed=1)]},
             ValueError,
-            "protocol of a dataset 'store, 2 folds of subjects' is named twice",
+            "task 'store, 2 folds of subjects' is named twice",
         ),
         (
             {"methods": {"x": Pretrained(SUPCON, sees_test_streams=True)}},

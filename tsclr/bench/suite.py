@@ -134,23 +134,14 @@ class Suite:
         sources = [Source(each) if isinstance(each, str) else each for each in self.datasets]
         prepared = [Benchmark.prepare(each, out / "data", self.root) for each in sources]
         once("dataset", [each.name for each in prepared])
-        found = {each.name: each for each in prepared}
-        tasks: list[str] = []
-        for protocol in self.protocols:
-            for name in protocol.datasets or ():
-                if name not in found:
-                    raise ValueError(
-                        f"{protocol.name}: no dataset {name!r}, {nearest(name, found)}"
-                    )
-            benchmarks = [found[name] for name in protocol.datasets or found]
-            if isinstance(protocol, LeaveOneDatasetOut):
-                known = [(each.name, each.fingerprint) for each in benchmarks]
-                folder = out / "data" / digest(known, protocol.same)
-                benchmarks = [Benchmark.combine(benchmarks, folder, protocol.same or {})]
-            for benchmark in benchmarks:
-                tasks.append(f"{benchmark.name}, {protocol.name}")
-                once("protocol of a dataset", tasks)
-                yield from self._units_of(benchmark, protocol, out)
+        tasks = [
+            (benchmark, protocol)
+            for protocol in self.protocols
+            for benchmark in judged(protocol, prepared, out / "data")
+        ]
+        once("task", [f"{benchmark.name}, {protocol.name}" for benchmark, protocol in tasks])
+        for benchmark, protocol in tasks:
+            yield from self._units_of(benchmark, protocol, out)
 
     def _units_of(self, benchmark: Benchmark, protocol: Protocol, out: Path) -> Iterator["Unit"]:
         """Units of one dataset under one protocol, once it is known that all of them can be."""
@@ -202,6 +193,35 @@ class Suite:
                 f"windows of class {task.classes[int(counts.argmin())]!r}: lower the budget"
             )
         return [name for name, count in zip(task.classes, counts, strict=True) if not count]
+
+
+def judged(protocol: Protocol, prepared: Sequence[Benchmark], data: Path) -> list[Benchmark]:
+    """What a protocol is judged on: the datasets that it names, or all; left out in turns, as one.
+
+    Parameters
+    ----------
+    protocol : Protocol
+        Which.
+    prepared : sequence of Benchmark
+        All of the suite.
+    data : Path
+        Folder of the stores that are made.
+
+    Raises
+    ------
+    ValueError
+        If it names a dataset that the suite has not, or they cannot be one.
+    """
+    found = {each.name: each for each in prepared}
+    for name in protocol.datasets or ():
+        if name not in found:
+            raise ValueError(f"{protocol.name}: no dataset {name!r}, {nearest(name, found)}")
+    chosen = [found[name] for name in protocol.datasets or found]
+    if not isinstance(protocol, LeaveOneDatasetOut):
+        return chosen
+    known = [(each.name, each.fingerprint) for each in chosen]
+    same = protocol.same or {}
+    return [Benchmark.combine(chosen, data / digest(known, same), same)]
 
 
 def once(kind: str, names: Sequence[Any]) -> None:
