@@ -18,6 +18,7 @@ from torch import nn
 from tsclr.encoders import Encoder
 from tsclr.files import replacing
 from tsclr.specs import from_spec, spec_of
+from tsclr.splits import Split
 from tsclr.types import InputSpec
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -95,6 +96,11 @@ class Checkpoint:
             for name, tensor in self.tensors.items()
             if name.startswith(start)
         }
+
+    @property
+    def split(self) -> Split:
+        """Who the run has trained on, watched and left out."""
+        return Split(**{side: tuple(names) for side, names in self.settings["split"].items()})
 
     def save(self, path: Path) -> None:
         """Write in one step: the old file stays until the new one is whole.

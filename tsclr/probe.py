@@ -176,7 +176,7 @@ def open_labelled(
     if classes is None:
         classes = store.classes if dataset is None else dataset.scored_classes
     windows = Windows.labelled(store, spec.length, max(1, spec.length // 2), classes)
-    used = _split_of(checkpoint)
+    used = checkpoint.split
     seen = (*used.train, *used.validation)
     own = checkpoint.settings["place"] == place(source)
     if own and used.test and test is None:
@@ -213,7 +213,7 @@ def note_pretraining(checkpoint: Checkpoint, task: Task, methods: Sequence[str])
     methods : sequence of str
         Of `METHODS`, which are scored.
     """
-    settings, used = checkpoint.settings, _split_of(checkpoint)
+    settings, used = checkpoint.settings, checkpoint.split
     chooses = PRETRAINED in methods and settings["training"]["patience"]
     roles = {
         "pretraining": used.train if PRETRAINED in methods else (),
@@ -240,7 +240,7 @@ def _pretraining_store(checkpoint: Checkpoint, task: Task) -> tuple[Store, str]:
 
     That of the task, if it is the same or holds the same files; otherwise it is opened again.
     """
-    settings, used = checkpoint.settings, _split_of(checkpoint)
+    settings, used = checkpoint.settings, checkpoint.split
     store, dataset = task.windows.store, task.ledger.dataset
     seen, subjects = set(settings["seen"]), (*used.train, *used.validation)
     copied = seen and seen <= set(fingerprints(store, subjects))
@@ -253,11 +253,6 @@ def _pretraining_store(checkpoint: Checkpoint, task: Task) -> tuple[Store, str]:
             f"{dataset} lacks {n_lost} of the {len(seen)} files that pretraining has seen"
         )
     return store, dataset
-
-
-def _split_of(checkpoint: Checkpoint) -> Split:
-    """Who a run has trained on, watched and left out."""
-    return Split(**{name: tuple(who) for name, who in checkpoint.settings["split"].items()})
 
 
 def encoders(checkpoint: Checkpoint) -> dict[str, Encoder]:

@@ -29,7 +29,7 @@ from tsclr.heads import FROZEN, HEADS
 from tsclr.pretrain import pick_device, pretrain, sensor_scale
 from tsclr.settings import Data
 from tsclr.specs import spec_of
-from tsclr.splits import LeakError, Split
+from tsclr.splits import LeakError
 from tsclr.task import Task
 from tsclr.views import pipelines
 from tsclr.windows import Windows, all_of
@@ -143,6 +143,8 @@ class Method(ABC):
     """Whether it gives an encoder."""
     able: ClassVar[Sequence[str]] = tuple(FROZEN)
     """Heads that it has something for."""
+    whiten: bool = False
+    """Whether pair whitening, which is of whole windows, stands behind the encoder."""
 
     def __init__(self, heads: Sequence[str] | None = None) -> None:
         self.heads = heads
@@ -150,7 +152,7 @@ class Method(ABC):
     @property
     def segments(self) -> bool:
         """Whether streams can be labelled step by step, by what its encoder gives."""
-        return self.encodes
+        return self.encodes and not self.whiten
 
     def check(self) -> None:
         """Raise what would keep it from learning, before anything is computed."""
@@ -250,11 +252,6 @@ class Pretrained(FromConfig):
         self.whiten = whiten
         self.sees_test_streams = sees_test_streams
 
-    @property
-    def segments(self) -> bool:
-        """Not behind whitening, which is of whole windows."""
-        return not self.whiten
-
     def check(self) -> None:
         """Raise unless the config can be read, and takes no labels of test subjects."""
         super().check()
@@ -283,7 +280,7 @@ class Pretrained(FromConfig):
         """Pretrain, or take up the run of an earlier call."""
         checkpoint = Checkpoint.load(self.run(stage))
         encoder = checkpoint.encoder()
-        used = Split(**{who: tuple(names) for who, names in checkpoint.settings["split"].items()})
+        used = checkpoint.split
         divided = stage.task.parts is None and not self.transductive
         if divided and used != stage.task.split:
             raise LeakError(f"pretraining divides the subjects as {used}, the fold in another way")
@@ -387,11 +384,6 @@ class HandFeatures(Method):
         super().__init__(heads)
         self.whiten = whiten
 
-    @property
-    def segments(self) -> bool:
-        """Not behind whitening, which is of whole windows."""
-        return not self.whiten
-
     def learn(self, stage: Stage) -> Learned:
         """Their moments, or their whitening."""
         store = stage.task.windows.store
@@ -401,7 +393,23 @@ class HandFeatures(Method):
         return Learned(stage.standardised(partial(encode, encoder)), encoder)
 
 
-class MiniRocket(Method):
+class FromAeon(Method):
+    """Base of the methods that aeon has, without an encoder; they need the extra ``bench``.
+
+    Parameters
+    ----------
+    heads : sequence of str, optional
+        Heads of its own in place of those of the suite.
+    """
+
+    encodes = False
+
+    def versions(self) -> dict[str, str]:
+        """Those of aeon and of what compiles it."""
+        return {name: needed(name).__version__ for name in ("aeon", "numba")}
+
+
+class MiniRocket(FromAeon):
     """Random convolution kernels with dilations [1]_, as aeon has them; needs the extra ``bench``.
 
     Parameters
@@ -419,18 +427,12 @@ class MiniRocket(Method):
        classification, KDD 2021.
     """
 
-    encodes = False
-
     def __init__(
         self, n_kernels: int = 10_000, seed: int = 0, heads: Sequence[str] | None = ("ridge",)
     ) -> None:
         super().__init__(heads)
         self.n_kernels = n_kernels
         self.seed = seed
-
-    def versions(self) -> dict[str, str]:
-        """Those of aeon and of what compiles it."""
-        return {name: needed(name).__version__ for name in ("aeon", "numba")}
 
     def learn(self, stage: Stage) -> Learned:
         """Biases are quantiles over streams of the training subjects."""
@@ -440,7 +442,7 @@ class MiniRocket(Method):
         return Learned(stage.standardised(lambda windows: rocket.transform(all_of(windows))))
 
 
-class Catch22(Method):
+class Catch22(FromAeon):
     """The 22 canonical features of each channel [1]_, as aeon has them; needs the extra ``bench``.
 
     Parameters
@@ -453,12 +455,6 @@ class Catch22(Method):
     .. [1] Lubba et al., catch22: CAnonical Time-series CHaracteristics, Data Mining and Knowledge
        Discovery 33, 2019.
     """
-
-    encodes = False
-
-    def versions(self) -> dict[str, str]:
-        """Those of aeon and of what compiles it."""
-        return {name: needed(name).__version__ for name in ("aeon", "numba")}
 
     def learn(self, stage: Stage) -> Learned:
         """Their moments."""

@@ -172,8 +172,8 @@ def drawn(found: Sequence[Found]) -> list[dict[str, Any]]:
         if cell.head == EMBEDDING:
             points = {name: content[name] for name in ("points", "labels", "subjects")}
             task = unit.benchmark.name, unit.protocol.name
-            named = {"dataset": task[0], "protocol": task[1], "method": unit.label}
-            first.setdefault(task, {**named, **points})
+            line = {"dataset": task[0], "protocol": task[1], "method": unit.label}
+            first.setdefault(task, {**line, **points})
     return list(first.values())
 
 

@@ -348,9 +348,8 @@ class Unit:
 
     def data(self) -> Data:
         """What a pretraining sees of the fold: subjects, also where the fold divides windows."""
-        benchmark, protocol, split, store = (
-            self.benchmark, self.protocol, self.split, self.benchmark.store
-        )  # fmt: skip
+        benchmark, protocol, split = self.benchmark, self.protocol, self.split
+        store = benchmark.store
         if not protocol.by_subject:
             held_out = [name for name in split.test if name in store.subjects]
             split = split_subjects(store.subjects, held_out, protocol.validation, protocol.seed)
