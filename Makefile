@@ -31,7 +31,7 @@ test: check
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --cov --cov-report=term
 
 test-slow: .venv/ready
-	set -o pipefail; OMP_NUM_THREADS=1 $(BIN)/pytest -m slow -n auto --dist worksteal -rP \
+	set -o pipefail; OMP_NUM_THREADS=1 $(BIN)/pytest -m "slow or hypothesis" --hypothesis-profile search -n auto --dist worksteal -rP \
 		| grep -E ": [0-9.]+ untrained,|kills\]|passed|failed|^E " | tee benchmarks/results/slow_tests.txt
 
 bench: .venv/ready

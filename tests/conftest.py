@@ -1,14 +1,23 @@
-"""Checks every annotation of tsclr at run time, in tests only, and finds the real recordings."""
+"""Checks every annotation of tsclr at run time, in tests only, and finds the real recordings.
+
+`make test` tries the same examples of every property each time, so that a change that passes
+here passes anywhere; `make test-slow` looks for new ones.
+"""
 
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 from jaxtyping import install_import_hook
 
 from tests import typecheck
 
 install_import_hook("tsclr", f"{typecheck.__name__}.check")
+
+hypothesis.settings.register_profile("same", max_examples=50, deadline=None, derandomize=True)
+hypothesis.settings.register_profile("search", max_examples=2000, deadline=None)
+hypothesis.settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.interpolate import CubicSpline
 
@@ -208,7 +208,6 @@ def test_forward_is_final(cls):
 
 
 @every
-@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_any_shape_and_dtype(cls, data):
     n_channels, T = data.draw(st.integers(1, 24)), data.draw(st.integers(2, 4096))

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -113,7 +113,6 @@ def filled(window: np.ndarray, arrives: np.ndarray, fill: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("fill", ["hold", "linear"])
-@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_sample_dropout_value(fill, data):
     T = data.draw(st.integers(2, 40))

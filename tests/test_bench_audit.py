@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.recordings import recording
@@ -102,7 +102,6 @@ def test_windows_that_touch_share_a_subject_but_no_sample():
 
 
 @given(st.lists(st.integers(0, 380), max_size=6), st.lists(st.integers(0, 380), max_size=6))
-@settings(deadline=None)
 def test_overlaps_are_the_samples_that_both_used(fitted, tested):
     ledger, used = Ledger("mine"), np.zeros((2, 400), bool)
     for mask, role, starts in zip(used, ("fitting", "test"), (fitted, tested), strict=True):

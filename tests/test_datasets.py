@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial.transform import Rotation
@@ -357,7 +357,6 @@ def test_facts_are_compared_after_everything_was_passed_on():
         next(counts)
 
 
-@settings(max_examples=20, deadline=None)
 @given(arrays(np.float64, (3, 2), elements=st.floats(-1e9, 1e9)))
 def test_numbers_survive_as_text(values):
     text = "b,a\n" + "".join(f"{float(b)!r},{float(a)!r}\n" for a, b in values)

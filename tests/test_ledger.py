@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.recordings import recording
@@ -40,7 +40,6 @@ def window(*starts, length=10, store=STORE):
         max_size=8,
     )
 )
-@settings(deadline=None)
 def test_runs_are_the_samples_that_were_noted(noted):
     ledger, used = Ledger("mine"), {role: np.zeros(120, bool) for role in ROLES}
     for role, length, starts in noted:

@@ -6,7 +6,7 @@ from itertools import permutations, product
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import binom
@@ -49,7 +49,6 @@ def test_a_block_without_a_method_is_left_out_and_counted(missing):
     assert friedman(scores) == friedman(some_scores().drop(columns=2))
 
 
-@settings(max_examples=30)
 @given(arrays(int, (4, 5), elements=st.integers(0, 3)), st.permutations(range(5)))
 def test_ranks_sum_up_and_do_not_depend_on_the_order_of_blocks(values, order):
     scores = pd.DataFrame(values, index=list("abcd"))

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tsclr import signals
@@ -30,7 +30,6 @@ def delivered_in_batches(n: int, rate: float, seed: int = 0) -> np.ndarray:
 # --- order --------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(-50, 50), min_size=1, max_size=60))
 def test_sort_dedupe_equals_a_slow_reference(values: list[int]) -> None:
     stamps = np.array(values, np.int64)
@@ -125,7 +124,6 @@ def test_snap_rate(measured: float, usual: float) -> None:
     assert signals.snap_rate(measured) == usual
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.floats(1.0, 250.0))
 def test_a_snapped_rate_resamples_exactly(measured: float) -> None:
     assert signals.rational(signals.snap_rate(measured), 50.0).error == 0
@@ -141,7 +139,6 @@ def test_clock_recovers_when_batched_samples_were_taken() -> None:
     assert abs(np.median(error)) < 0.01
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(0, 400), min_size=2, max_size=300).filter(any))
 def test_clock_never_runs_back(steps: list[int]) -> None:
     seconds = signals.clock(np.cumsum([0, *steps]) * MS)
@@ -211,7 +208,6 @@ def test_unknown_unit_of_time_and_overflow() -> None:
 # --- regularise ---------------------------------------------------------------------------------
 
 
-@settings(max_examples=25, deadline=None)
 @given(st.floats(20.0, 200.0), st.floats(0.2, 2.0), st.floats(0.0, 0.3), st.integers(0, 2**32 - 1))
 def test_regularise_recovers_a_sine_from_jittered_stamps(
     rate: float, frequency: float, jitter: float, seed: int
@@ -340,7 +336,6 @@ def test_nothing_is_filled_where_no_sample_is_finite() -> None:
     assert count == 0
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(-1, 2), max_size=40))
 def test_runs_equal_groupby(labels: list[int]) -> None:
     expected, start = [], 0
@@ -401,7 +396,6 @@ def test_a_ratio_beyond_the_largest_factor_is_refused(rate: float, target: float
         signals.rational(rate, target, tolerance=0.5)
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.sampled_from([20.0, 31.25, 50.0, 100.0, 102.4]), st.integers(1, 80))
 def test_resampled_labels_are_the_nearest(rate: float, n_samples: int) -> None:
     labels = np.arange(n_samples)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.recordings import recording
@@ -66,7 +66,6 @@ def store():
     )
 
 
-@settings(deadline=None, max_examples=60)
 @given(runs=RUNS, length=st.integers(1, 20), stride=st.integers(1, 20))
 def test_sliding_windows_are_those_of_a_slow_reference(runs, length, stride):
     store = built(runs)
@@ -81,7 +80,6 @@ def test_sliding_windows_are_those_of_a_slow_reference(runs, length, stride):
             Windows.sliding(store, length, stride)
 
 
-@settings(deadline=None, max_examples=60)
 @given(runs=RUNS, length=st.integers(1, 20), stride=st.integers(1, 20))
 def test_labelled_windows_are_those_of_a_slow_reference(runs, length, stride):
     store = built(runs)
@@ -98,7 +96,6 @@ def test_labelled_windows_are_those_of_a_slow_reference(runs, length, stride):
             Windows.labelled(store, length, stride)
 
 
-@settings(deadline=None, max_examples=30)
 @given(runs=RUNS, length=st.integers(1, 8), stride=st.integers(1, 8))
 def test_no_window_crosses_a_recording_and_no_labelled_one_a_change(runs, length, stride):
     store = built(runs)

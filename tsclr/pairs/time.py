@@ -46,8 +46,9 @@ class Neighbour(Pairing):
     seconds : float
         How far apart the starts may lie, before or after.
     gap : float
-        How far apart the starts must lie at least, s. With more than the length of a window the
-        two do not overlap. Windows with no other in between have no partner.
+        How far apart the starts must lie at least, s; any gap leaves out the window itself. With
+        more than the length of a window the two do not overlap. Windows with no other in between
+        have no partner.
 
     Raises
     ------
@@ -128,7 +129,8 @@ class Neighbour(Pairing):
 
         Without a gap the window itself is one of those before.
         """
-        reach, gap = (round(s * windows.store.sample_rate) for s in (self.seconds, self.gap))
+        reach = round(self.seconds * windows.store.sample_rate)
+        gap = max(round(self.gap * windows.store.sample_rate), int(self.gap > 0))
         first, last = stretch(index, windows)
         starts = windows.starts[index]
         low = np.searchsorted(windows.starts, np.maximum(starts - reach, first))
