@@ -15,7 +15,7 @@ from tsclr.checkpoint import FILE, Checkpoint
 from tsclr.cli import main
 from tsclr.embed import Embedder
 from tsclr.encoders import CNN1d, Statistics
-from tsclr.features import fit_whitening
+from tsclr.features import fit_whitening, neighbours
 from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour
 from tsclr.pretrain import pick_device, pretrain, sensor_scale
@@ -185,6 +185,21 @@ def test_whitening_is_fitted_on_neighbours_at_the_end(tiny_run: Path, tiny_store
     fitted = fit_whitening(checkpoint.encoder(), streams)
     np.testing.assert_allclose(kept.mean_, fitted.mean_, rtol=1e-5)
     np.testing.assert_allclose(kept.eigenvalues_, fitted.eigenvalues_, rtol=1e-4)
+
+
+def test_neighbours_of_the_whitening_are_a_stride_away_in_their_own_recording() -> None:
+    def lasting(n: int) -> Recording:
+        signal = np.zeros((n, 1), np.float32)
+        return Recording(
+            signal=signal, sample_rate=50.0, channels=("acc_x",), subject="1", name=f"{n}"
+        )
+
+    short_and_long = Store.build([lasting(110), lasting(900)])
+    sparse = Windows.sliding(short_and_long, 100, 400)
+    assert sparse.starts.tolist() == [0, 110, 510, 910]
+    assert neighbours(sparse).alone(sparse).tolist() == [True, False, False, False]
+    single = Windows.sliding(Store.build([lasting(110), lasting(120)]), 100, 400)
+    assert neighbours(single).seconds == 2.0
 
 
 def test_an_encoder_without_parameters_is_refused(tiny_store: Path, tmp_path: Path) -> None:

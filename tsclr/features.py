@@ -112,5 +112,6 @@ def neighbours(streams: Windows) -> Neighbour:
     >>> neighbours(Windows.sliding(store, length=100, stride=150)).seconds
     3.0
     """
-    stride = int(np.diff(streams.starts).min()) if len(streams) > 1 else 0
-    return Neighbour(seconds=max(streams.length, stride) / streams.store.sample_rate)
+    strides = np.diff(streams.starts)[np.diff(streams.rows()) == 0]
+    reach = max(streams.length, strides.min() if len(strides) else 0)
+    return Neighbour(seconds=float(reach / streams.store.sample_rate))
