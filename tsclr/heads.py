@@ -1,14 +1,15 @@
 """A number of labels or an encoder in, classifiers to choose from out: the heads, by name.
 
 A head of `FROZEN` reads features, one of `TRAINED` reads windows and trains an encoder along. The
-candidates of a head differ in the one setting that is chosen on validation subjects.
+candidates of a head differ in the settings that are chosen on validation subjects.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
+from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, RidgeClassifierCV
@@ -16,7 +17,6 @@ from sklearn.metrics import pairwise_distances_argmin
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.semi_supervised import LabelSpreading
 
 from tsclr.encoders import Encoder
 from tsclr.finetune import FineTuned
@@ -24,6 +24,9 @@ from tsclr.types import UNLABELLED
 
 STEPS = (50, 200)
 """Candidates of fine-tuning."""
+
+TOLERANCE = 1e-4
+"""Of spreading labels: by how much of itself the mass of a window may still grow in a step."""
 
 
 class Prototype(ClassifierMixin, BaseEstimator):
@@ -67,15 +70,20 @@ class Prototype(ClassifierMixin, BaseEstimator):
 
 
 class Propagation(ClassifierMixin, BaseEstimator):
-    """Labels spread over the graph of nearest neighbours [1]_, then the vote of k of them.
+    """Labels spread over the graph of nearest neighbours: F = (1 - α) (I - αS)⁻¹ Y [1]_.
 
-    Windows that no label has reached do not vote; where no neighbour does, the nearest labelled
-    window decides.
+    Two training windows are joined with weight 1 where one is among the `n_neighbors` nearest of
+    the other, so the graph W is symmetric, and S = D^(-1/2) W D^(-1/2) with the degrees D. Other
+    windows are no part of the graph: x gets what one more step would give it, the sum of
+    F_j / √D_j over its `n_neighbors` nearest training windows j. Where no label has reached any of
+    them, the nearest labelled window decides. Departure: the paper weighs all pairs by distance.
 
     Parameters
     ----------
     n_neighbors : int
-        Of the graph and of the vote.
+        Of a training window in the graph, and of a window to classify; all there are, if fewer.
+    alpha : float
+        Share of its mass that a window has from its neighbours, in (0, 1); 0.99 in the paper.
 
     References
     ----------
@@ -88,8 +96,9 @@ class Propagation(ClassifierMixin, BaseEstimator):
     array([0, 1])
     """
 
-    def __init__(self, n_neighbors: int = 5) -> None:
+    def __init__(self, n_neighbors: int = 5, alpha: float = 0.99) -> None:
         self.n_neighbors = n_neighbors
+        self.alpha = alpha
 
     def fit(self, X: Float[np.ndarray, "N F"], y: Int[np.ndarray, " N"]) -> "Propagation":
         """Spread the labels.
@@ -100,16 +109,33 @@ class Propagation(ClassifierMixin, BaseEstimator):
             Features.
         y : (N,) int
             Classes, -1 where there is none.
+
+        Raises
+        ------
+        ValueError
+            If no window has a label, `n_neighbors` is less than 1, or `alpha` is not in (0, 1).
         """
-        known = np.asarray(y) != UNLABELLED
-        spread = LabelSpreading("knn", n_neighbors=self.n_neighbors, alpha=0.2, max_iter=100)
-        with np.errstate(invalid="ignore"):  # of windows that no label reaches
-            spread.fit(X, y)
-        self.classes_ = spread.classes_
-        self.votes_ = np.nan_to_num(spread.label_distributions_)
-        self.graph_ = NearestNeighbors(n_neighbors=min(self.n_neighbors, len(X))).fit(X)
-        self.labelled_ = KNeighborsClassifier(1).fit(X[known], np.asarray(y)[known])
+        y = np.asarray(y)
+        known = y != UNLABELLED
+        self._check(known)
+        self.classes_ = np.unique(y[known])
+        self.labelled_ = KNeighborsClassifier(1).fit(X[known], y[known])
+        self.nearest_ = NearestNeighbors(n_neighbors=min(self.n_neighbors, len(X))).fit(X)
+        W = neighbour_graph(X, self.n_neighbors)
+        scale = 1 / np.sqrt(np.maximum(W.sum(1), 1))  # a lone window has no neighbour
+        S = sparse.diags_array(scale) @ W @ sparse.diags_array(scale)
+        self.mass_ = spread(S, np.equal.outer(y, self.classes_).astype(float), self.alpha)
+        self.votes_ = self.mass_ * scale[:, None]
         return self
+
+    def _check(self, known: Bool[np.ndarray, " N"]) -> None:
+        """Raise unless there is something to spread, and a way to."""
+        if self.n_neighbors < 1:
+            raise ValueError(f"n_neighbors is {self.n_neighbors}, it must be at least 1")
+        if not 0 < self.alpha < 1:
+            raise ValueError(f"alpha is {self.alpha}, it must be in (0, 1)")
+        if not known.any():
+            raise ValueError(f"none of {len(known)} windows has a label: label one of each class")
 
     def predict(self, X: Float[np.ndarray, "N F"]) -> Int[np.ndarray, " N"]:
         """Class of each row.
@@ -119,9 +145,68 @@ class Propagation(ClassifierMixin, BaseEstimator):
         X : (N, F) float
             Features.
         """
-        votes = self.votes_[self.graph_.kneighbors(X, return_distance=False)].sum(1)
+        votes = self.votes_[self.nearest_.kneighbors(X, return_distance=False)].sum(1)
         found = self.classes_[votes.argmax(1)]
         return np.where(votes.any(1), found, self.labelled_.predict(X))
+
+
+def neighbour_graph(X: Float[np.ndarray, "N F"], n_neighbors: int) -> sparse.csr_array:
+    """The symmetric graph of nearest neighbours: 1 where either is one of the other, 0 on itself.
+
+    Parameters
+    ----------
+    X : (N, F) float
+        Features.
+    n_neighbors : int
+        Of each row, itself not counted; all there are, if fewer.
+
+    Returns
+    -------
+    (N, N) sparse float
+        The weights.
+
+    Examples
+    --------
+    >>> neighbour_graph(np.array([[0.0], [2.0], [3.0]]), 1).toarray()
+    array([[0., 1., 0.],
+           [1., 0., 1.],
+           [0., 1., 0.]])
+    """
+    nearest = NearestNeighbors(n_neighbors=min(n_neighbors + 1, len(X))).fit(X)
+    directed = sparse.csr_array(nearest.kneighbors_graph(X))
+    both = directed.maximum(directed.T)
+    return sparse.csr_array(both - sparse.diags_array(both.diagonal()))
+
+
+def spread(
+    S: sparse.csr_array, Y: Float[np.ndarray, "N K"], alpha: float
+) -> Float[np.ndarray, "N K"]:
+    """F = (1 - α) (I - αS)⁻¹ Y, by repeating F ← αSF + (1 - α) Y.
+
+    It ends when no row of F grows by more than `TOLERANCE` of itself in a step; so never before
+    every row that is connected to a label has got some.
+
+    Parameters
+    ----------
+    S : (N, N) sparse float
+        Not negative, with no eigenvalue beyond 1.
+    Y : (N, K) float
+        Where the labels are, not negative.
+    alpha : float
+        In (0, 1).
+
+    Examples
+    --------
+    >>> spread(sparse.csr_array([[0.0, 1.0], [1.0, 0.0]]), np.array([[3.0], [0.0]]), 0.5).round(3)
+    array([[2.],
+           [1.]])
+    """
+    given = (1 - alpha) * Y
+    F, growing = given, True
+    while growing:
+        before, F = F, alpha * (S @ F) + given
+        growing = ((F - before).sum(1) > TOLERANCE * F.sum(1)).any()
+    return F
 
 
 def linear(n_labels: int) -> list[Any]:  # noqa: ARG001
@@ -159,7 +244,7 @@ def forest(n_labels: int) -> list[Any]:  # noqa: ARG001
 
 def propagation(n_labels: int) -> list[Any]:  # noqa: ARG001
     """Labels spread over the graph of all training windows, labelled or not."""
-    return [Propagation(5), Propagation(15)]
+    return [Propagation(k, alpha) for alpha in (0.9, 0.99) for k in (5, 15)]
 
 
 def finetune(encoder: Encoder) -> list[Any]:
