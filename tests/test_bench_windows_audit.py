@@ -1,9 +1,11 @@
 import io
+from collections import Counter
 
 import numpy as np
 import pytest
 
-from tsclr.bench.windows_audit import audit_windows, load_windows
+from tsclr.bench.windows_audit import SURE_BITS, audit_windows, load_windows, visible_overlap
+from tsclr.cli import main
 from tsclr.windows import Windows
 
 # What somebody else divided
@@ -33,18 +35,110 @@ def found(*arrays):
     return {finding.kind: finding for finding in audit_windows(*arrays)}
 
 
-@pytest.mark.parametrize(("stride", "quantum"), [(64, 0), (96, 0), (32, 0.25), (1, 0), (32, 3.5)])
-def test_random_split_of_overlapping_windows_is_found(stride, quantum):
-    stream = noise(length=3000)
-    windows = cut(np.round(stream / quantum) * quantum if quantum else stream, stride=stride)
+def n_reached(tested, length, stride):
+    """How many of the windows that are tested overlap one that is not."""
+    near = -(-length // stride)
+    return sum(
+        tested[i] and not tested[max(0, i - near + 1) : i + near].all() for i in range(len(tested))
+    )
+
+
+@pytest.mark.parametrize(
+    ("n_channels", "length", "stride", "quantum"),
+    [
+        *[(6, 128, 64, 0), (6, 128, 96, 0), (6, 128, 32, 0.25), (6, 128, 1, 0), (6, 128, 32, 3.5)],
+        *[(1, 64, 32, 0), (1, 128, 96, 0), (3, 50, 38, 0), (3, 128, 115, 0), (113, 24, 12, 0)],
+    ],
+)
+def test_random_split_of_overlapping_windows_is_found(n_channels, length, stride, quantum):
+    stream = noise(n_channels=n_channels, length=3000)
+    stream = np.round(stream / quantum) * quantum if quantum else stream
+    windows = cut(np.cumsum(stream, 1) if n_channels > length else stream, length, stride)
     tested = np.random.default_rng(1).random(len(windows)) < 0.3
-    split = np.where(tested, "test", "train")
-    near = np.ceil(128 / stride).astype(int)
-    reached = [tested[i] and not tested[max(0, i - near + 1) : i + near].all()
-               for i in range(len(tested))]  # fmt: skip
-    finding = found(windows, np.arange(len(windows)), split)["overlap"]
-    assert f"{sum(reached)} of {tested.sum()} test windows share samples with train" in str(finding)
+    finding = found(windows, np.arange(len(windows)), np.where(tested, "test", "train"))["overlap"]
+    assert f"{n_reached(tested, length, stride)} of {tested.sum()} test windows share samples" in (
+        finding.detail
+    )
     assert not finding.suspicion
+
+
+@pytest.mark.parametrize("copied", [np.tile, np.repeat])
+@pytest.mark.parametrize("copies", [1, 2, 3])
+def test_dense_windows_that_are_there_twice_are_found(copied, copies):
+    windows = copied(np.arange(1000), copies)
+    split = np.where(windows < 800, "train", "test")
+    arrays = cut(noise(length=1127), stride=1)[windows], windows, split
+    n_found = int(found(*arrays)["overlap"].detail.split()[0])
+    # Of 127 that reach back, those with fewer than 8 samples in common are not compared.
+    assert n_found % copies == 0
+    assert 115 <= n_found / copies <= 120
+
+
+def reached_by_chance_never(windows, tested):
+    """Slow reference: how many tested windows share a stretch that is too rare for chance."""
+    N, _, T = windows.shape
+    steps = [[tuple(step) for step in np.diff(window).T] for window in windows]
+    counts = Counter(step for of_window in steps for step in of_window)
+    bits = {step: np.log2((N * (T - 1) + 1) / (count + 1)) for step, count in counts.items()}
+    bits[(0,) * windows.shape[1]] = 0
+    needed = np.log2(N**2 * T) + SURE_BITS
+
+    def shares(i, j, shift):
+        own, other = (
+            slice(max(0, -shift), T - max(0, shift)),
+            slice(max(0, shift), T + min(0, shift)),
+        )
+        equal = np.array_equal(windows[i][:, own], windows[j][:, other])
+        return equal and sum(bits[step] for step in steps[i][own.start : own.stop - 1]) >= needed
+
+    shifts = [shift for shift in range(8 - T, T - 7) if shift]
+    pairs = {i: np.flatnonzero(~tested) for i in np.flatnonzero(tested)}
+    return sum(any(shares(i, j, d) for j in pairs[i] for d in shifts) for i in pairs)
+
+
+@pytest.mark.parametrize("overlap", [16, 22, 28])
+def test_evidence_is_that_of_a_slow_reference(overlap):
+    generator = np.random.default_rng(overlap)
+    steps = generator.integers(-2, 3, (2, 2000)) * (generator.random((1, 2000)) < 0.7)
+    windows = cut(np.cumsum(steps, 1), length=32, stride=32 - overlap)[:80]
+    tested = generator.random(80) < 0.3
+    findings = found(windows, np.arange(80), np.where(tested, "test", "train"))
+    expected = reached_by_chance_never(windows, tested)
+    told = findings["overlap"].detail.removeprefix("at least ") if expected else "0"
+    assert ("overlap" in findings) == (expected > 0)
+    assert int(told.split()[0]) == expected
+
+
+def of_eight_steps(n_windows, length, stride):
+    """Windows of one channel whose steps all have 3 bits."""
+    stream = np.random.default_rng(0).integers(1, 9, n_windows * length).cumsum()[None]
+    return cut(stream, length, stride)[:n_windows].astype(float)
+
+
+def test_visible_overlap_is_that_of_equally_likely_steps():
+    windows = of_eight_steps(500, 128, 64)
+    steps = np.ceil((np.log2(500**2 * 128) + SURE_BITS) / 3)
+    assert visible_overlap(windows) == steps + 1
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+def test_overlap_is_seen_from_the_visible_length_on(missing):
+    visible = visible_overlap(of_eight_steps(500, 128, 64))
+    windows = of_eight_steps(500, 128, 128 - visible + missing)
+    split = np.where(np.arange(500) % 2, "test", "train")
+    assert ("overlap" in found(windows, np.arange(500), split)) == (not missing)
+
+
+@pytest.mark.parametrize(
+    ("change", "visible"), [(lambda w: w, 8), (lambda w: w[:, :, :1] + 0 * w, 129)]
+)
+def test_visible_overlap_is_of_a_run_or_more(change, visible):
+    assert visible_overlap(change(cut(noise()))) == visible
+
+
+def test_visible_overlap_of_no_windows_is_refused():
+    with pytest.raises(ValueError, match="expected \\(N, C, T\\)"):
+        visible_overlap(np.zeros((2, 128)))
 
 
 def test_example_of_an_overlap_is_one():
@@ -69,7 +163,29 @@ def test_more_windows_than_are_kept_in_memory_are_drawn_alike(monkeypatch):
     split = np.where(np.arange(200) % 2, "test", "train")
     finding = found(windows, np.zeros(200, int), split)["overlap"]
     # One run in 121 is kept: of the 2 × 57 that a window shares, none with probability e⁻⁰·⁹⁴.
-    assert 45 < int(finding.detail.split()[0]) < 80
+    assert finding.detail.startswith("at least ")
+    assert 45 < int(finding.detail.split()[2]) < 80
+
+
+def test_count_is_a_bound_where_pairs_were_left_out(monkeypatch):
+    stream = noise(length=1000)
+    windows = cut(stream, stride=110)
+    windows[5, :, 8:] = windows[2, :, :-8]  # speaks louder for window 2 than its neighbours do,
+    windows[5, :, 60] += 1  # and is not equal
+    split = np.where(np.isin(np.arange(len(windows)), [2, 7]), "test", "train")
+    arrays = windows, np.arange(len(windows)), split
+    assert found(*arrays)["overlap"].detail.startswith("2 of 2 test windows")
+    monkeypatch.setattr("tsclr.bench.windows_audit.N_PAIRS", 1)
+    assert found(*arrays)["overlap"].detail.startswith("at least 1 of 2 test windows")
+
+
+def test_count_is_a_bound_where_copies_stand_before_the_neighbours():
+    windows = np.repeat(cut(noise()), 3, axis=0)
+    split = np.full(len(windows), "train")
+    split[[31, 60]] = "test"
+    findings = found(windows, np.arange(len(windows)), split)
+    assert findings["duplicate"].detail.startswith("2 of 2")
+    assert findings["overlap"].detail.startswith("at least 1 of 2")
 
 
 def test_mapped_windows_are_audited(tmp_path):
@@ -80,6 +196,12 @@ def test_mapped_windows_are_audited(tmp_path):
     arrays = load_windows(*(tmp_path / f"{name}.npy" for name in "wsp"))
     assert isinstance(arrays[0], np.memmap)
     assert set(found(*arrays)) == {"overlap"}
+
+
+def beeps(generator):
+    """The same 60 samples 20 times, before rests of 70 to 100."""
+    rests = [np.full((6, generator.integers(70, 100)), generator.normal()) for _ in range(20)]
+    return np.concatenate([part for rest in rests for part in (noise(length=60), rest)], axis=1)
 
 
 @pytest.mark.parametrize("kind", ["noise", "rest", "coarse", "tone", "pulses", "beep", "padded"])
@@ -99,8 +221,8 @@ def test_clean_split_is_not_accused(kind):
             "tone": np.round(8 * np.sin(2 * np.pi * (steps + person) / (16, 50)[person % 2]))
             * np.ones((6, 1)),
             "pulses": pulses,
-            # A beep of the device that is never twice in a window.
-            "beep": np.pad(noise(length=60), ((0, 0), (0, 100)))[:, (steps + 7 * person) % 160],
+            # A beep of the device that is never twice in a window, and rest at some level.
+            "beep": beeps(generator)[:, : len(steps)],
             "padded": values * (steps % 64 < 32),
         }[kind]
 
@@ -114,16 +236,33 @@ def test_windows_of_rest_between_others_are_not_accused():
     assert found(windows, subjects, by_subject(subjects)) == {}
 
 
-def test_real_recordings_are_accused_of_a_random_split_only(hapt_store):
+@pytest.fixture(scope="module")
+def hapt_windows(hapt_store):
+    """Windows of HAPT, whose they are, and which are tested officially."""
     windows = Windows.sliding(hapt_store, length=128, stride=64)
-    arrays = windows.__getitems__(np.arange(len(windows))).numpy(), windows.subjects
     tested = np.isin(windows.subjects, ["2", "4", "9", "10", "12", "13", "18", "20", "24"])
-    assert found(*arrays, np.where(tested, "test", "train")) == {}
+    return windows.__getitems__(np.arange(len(windows))).numpy(), windows.subjects, tested
+
+
+def test_real_recordings_are_accused_of_a_random_split(hapt_windows):
+    windows, subjects, tested = hapt_windows
     shuffled = np.random.default_rng(0).permutation(tested)
-    overlap = found(*arrays, np.where(shuffled, "test", "train"))["overlap"]
+    overlap = found(windows, subjects, np.where(shuffled, "test", "train"))["overlap"]
     # Each has two neighbours, and both are tested at the square of the share of the test.
     share = shuffled.mean()
     assert abs(int(overlap.detail.split()[0]) / shuffled.sum() - (1 - share**2)) < 0.02
+
+
+def padded(windows):
+    return windows * (np.arange(windows.shape[2]) < 80)
+
+
+@pytest.mark.parametrize("change", [lambda w: w, lambda w: w[:, :3], lambda w: w[:, :1], padded])
+@pytest.mark.parametrize("levels", [0, 4])
+def test_real_recordings_of_other_people_are_not_accused(hapt_windows, change, levels):
+    windows, subjects, tested = hapt_windows
+    windows = change(np.round(windows * levels) / levels if levels else windows)
+    assert found(windows.astype(np.float32), subjects, np.where(tested, "test", "train")) == {}
 
 
 def test_shared_subjects_are_named():
@@ -183,15 +322,30 @@ def test_normalisation_on_everything_is_suspected_with_its_figures():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda w, s, p: (w.transpose(0, 2, 1), s, p), r"pass windows.transpose\(0, 2, 1\)"),
+        (
+            lambda w, s, p: (w.transpose(0, 2, 1), s, p),
+            r"6 samples are too short, 8 .* if 128 is the number of samples, pass windows.transpo",
+        ),
+        (
+            lambda w, s, p: (w.repeat(2, 1).cumsum(2).transpose(0, 2, 1), s, p),
+            r"shape \(240, 128, 12\), and values differ by 0\.[78].* of the 128 channels to the "
+            r"next, but by .* of the 12 samples to the next: .*, pass windows.transpose\(0, 2, 1\)",
+        ),
         (lambda w, s, p: (w[0], s, p), r"shape \(6, 128\), expected \(N, C, T\)"),
         (lambda w, s, p: (w[:0], s[:0], p[:0]), "with one or more windows"),
+        (lambda w, s, p: (w[:, :0], s, p), r"\(240, 0, 128\), .* one or more windows and channels"),
         (lambda w, s, p: (w.astype(int), s, p), "windows are int64, allowed are float16, float32"),
-        (lambda w, s, p: (w[:, :, :8], s, p), "too short to tell overlap from chance"),
+        (lambda w, s, p: (w[:, :, :7], s, p), "6 channels and 7 samples are too short, 8 samples"),
         (lambda w, s, p: (w, s[:-1], p), r"subjects have shape \(239,\), expected \(240,\)"),
         (lambda w, s, p: (w, s, p[:, None]), r"split have shape \(240, 1\), expected \(240,\)"),
         (lambda w, s, p: (w, s + 0.5, p), "subjects are float64, allowed are whole numbers"),
-        (lambda w, s, p: (w, s, s), "split are int64, allowed are words"),
+        (lambda w, s, p: (w, s, s), r"split are int64, allowed are words: .*np.where\(mask, "),
+        (lambda w, s, p: (w, s, p == "test"), r"split are bool, .* use np.where\(mask, 'test', 't"),
+        (
+            lambda w, s, p: (w, s, (p == "test").astype(int).astype(str)),
+            r"split holds '0', '1': .* use np.where\(mask, 'test', 'train'\)",
+        ),
+        (lambda w, s, p: (w, s, p.astype(object)), r"split are object, .*: use .astype\(str\)"),
         (lambda w, s, p: (w, s, p.astype("S")), r"split are \|S5, .*: use .astype\(str\)"),
         (lambda w, s, p: (w, s.astype(object), p), "subjects are object, allowed are whole"),
         (lambda w, s, p: (w, s, np.char.upper(p)), "split holds 'TEST', 'TRAIN'"),
@@ -260,3 +414,26 @@ def test_every_damage_is_one():
 def test_absent_file_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"there is no file .*gone\.npy: write it with numpy"):
         load_windows(*[tmp_path / "gone.npy"] * 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "unseen"),
+    [
+        (
+            lambda w: w,
+            "overlaps of fewer than 8 of 128 samples, or of windows that were normalised",
+        ),
+        (lambda w: 0 * w, "overlaps where as little changes as in most of these windows, or of"),
+    ],
+)
+def test_what_would_not_be_seen_is_told_where_nothing_was(tmp_path, capsys, change, unseen):
+    windows, subjects = people(noise)
+    arrays = {"windows": change(windows), "subjects": subjects, "split": by_subject(subjects)}
+    words = ["bench", "audit"]
+    for name, array in arrays.items():
+        np.save(tmp_path / f"{name}.npy", array)
+        words += [f"--{name}", str(tmp_path / f"{name}.npy")]
+    assert main(words) == 0
+    assert f"no leak found in 240 windows of 6 channels and 128 samples; {unseen}" in (
+        capsys.readouterr().out
+    )

@@ -10,8 +10,11 @@ import numpy as np
 RUN = 8
 """Time steps that are compared at once when samples are found by their content."""
 
-N_CHANGES = 48
-"""Changes of value, from a sample to the next, that equal stretches need to be no coincidence."""
+SURE_BITS = 40
+"""Evidence for no coincidence, above what the likeliest of all pairs and shifts has by chance."""
+
+RESOLUTION = 2.0**-18
+"""Finest difference of two samples, of their mean size: finer ones are errors of rounding."""
 
 MAX_RUNS = 2**22
 """Runs kept in memory; of more, a share is drawn by content, alike in all windows."""
@@ -26,6 +29,9 @@ SPLITS = ("train", "validation", "test")
 
 CLOSE = 0.01
 """Moments this near to 0 and 1 are taken for those of a normalisation."""
+
+SWAP_ADVICE = "pass windows.transpose(0, 2, 1)"
+MASK_ADVICE = "of a mask that is true for the test, use np.where(mask, 'test', 'train')"
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,18 @@ class Pairs(NamedTuple):
     shift: np.ndarray
 
 
+class Chances(NamedTuple):
+    """How rare each step from a sample to the next is, all channels at once, in the windows.
+
+    ``bits`` are −log₂ of the shares of the steps with these sorted ``keys``; the last is that of a
+    step which was not counted. ``grain`` (C, 1) is the finest difference that is told apart.
+    """
+
+    grain: np.ndarray
+    keys: np.ndarray
+    bits: np.ndarray
+
+
 def load_windows(
     windows: Path, subjects: Path, split: Path
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -90,14 +108,20 @@ def audit_windows(windows: np.ndarray, subjects: np.ndarray, split: np.ndarray) 
     * Subjects on both sides.
     * Test windows that are also on the other side, whole (duplicates) or in part (overlap):
       `RUN` time steps of all channels are hashed at every offset of every window; what both sides
-      have says which pair to compare, and at which shift. A pair counts if it is equal wherever
-      the two lie upon each other, and if that part changes its value `N_CHANGES` times: rest,
-      padding and coarse values agree by chance. For the same reason runs do not count that a
-      window has twice, as in a constant stretch, or that more windows have than can overlap.
+      have says which pair to compare, and at which shift. Runs do not count that a window has
+      twice, as in a constant stretch, or that more different windows have than can overlap. A pair
+      counts if it is equal wherever the two lie upon each other and that part is too rare to be
+      equal by chance: a step from a sample to the next, all channels at once, that is a share p of
+      all steps has −log₂ p bits, none if nothing changes. Of N windows of T samples the best pair
+      has log₂(N² T) bits by chance; `SURE_BITS` more are asked for. So a few samples of finely
+      resolved noise are enough, while rest, padding and coarse values need long stretches.
     * Moments that are 0 and 1 over all windows but not over those trained on (a suspicion).
 
-    Windows that were normalised one by one share no values, so overlap between them is not found.
-    Simulated signals without noise that repeat after more than a window are taken for overlap.
+    Windows that were normalised or padded one by one do not agree where they overlap, so that is
+    not found; how long another overlap must be says `visible_overlap`. Counts are lower bounds
+    ("at least") where not all runs or pairs were looked at. What a simulation or a device repeats
+    bit for bit, after more than a window and with nothing else changing beside it, is taken for
+    overlap.
 
     Parameters
     ----------
@@ -125,12 +149,49 @@ def audit_windows(windows: np.ndarray, subjects: np.ndarray, split: np.ndarray) 
     """
     _check_arrays(windows, subjects, split)
     tested = split == "test"
+    whole, runs = _hashed(windows)
+    chances = _count_steps(windows)
     checks = (
         _find_shared(subjects, split),
-        _find_copies(windows, split),
+        _find_duplicates(windows, split, _whole_pairs(whole, runs, tested), chances),
+        _find_overlap(windows, split, whole, runs, chances),
         _find_normalisation(windows, tested),
     )
     return [finding for found in checks for finding in found]
+
+
+def visible_overlap(windows: np.ndarray) -> int:
+    """Fewest samples that two windows must share for `audit_windows` to see it.
+
+    That many hold the evidence it asks for in half of the windows; where little changes it takes
+    more. Of over `MAX_RUNS` runs a share is looked at, so overlap this short is seen in some of
+    the windows.
+
+    Parameters
+    ----------
+    windows : (N, C, T) float
+        May be mapped; a share of it is read.
+
+    Returns
+    -------
+    int
+        From `RUN` to T samples, or T + 1 if no overlap is seen.
+
+    Raises
+    ------
+    ValueError
+        If the windows have another shape or kind of values.
+
+    Examples
+    --------
+    >>> windows = np.random.default_rng(0).normal(size=(200, 1, 64))
+    >>> visible_overlap(windows), visible_overlap(np.round(windows)), visible_overlap(0 * windows)
+    (8, 31, 65)
+    """
+    _check_shape(windows)
+    bits = _bits(_share(windows), _count_steps(windows))
+    fewest = (np.cumsum(bits, axis=1) < _needed(windows.shape)).sum(1) + 2
+    return max(RUN, int(np.median(fewest)))
 
 
 def _load(path: Path) -> np.ndarray:
@@ -151,20 +212,34 @@ def _load(path: Path) -> np.ndarray:
 def _check_arrays(windows: np.ndarray, subjects: np.ndarray, split: np.ndarray) -> None:
     """Raise ``ValueError`` unless the three arrays can be audited."""
     _check_shape(windows)
-    for name, values, kinds in (("subjects", subjects, "iuU"), ("split", split, "U")):
-        allowed = "words" if kinds == "U" else "whole numbers or words"
-        if values.dtype.kind not in kinds:
-            raise ValueError(f"{name} are {values.dtype}, allowed are {allowed}: use .astype(str)")
-        if values.shape != (len(windows),):
-            raise ValueError(
-                f"{name} have shape {values.shape}, expected ({len(windows)},): one a window"
-            )
+    _check_words("subjects", subjects, "iuU", "whole numbers or words: use .astype(str)", windows)
+    _check_words("split", split, "U", f"words: {_split_advice(split)}", windows)
     found = np.unique(split).tolist()
     if not {"train", "test"} <= set(found) <= set(SPLITS):
         raise ValueError(
-            f"split holds {', '.join(map(repr, found))}: it must have 'train' and 'test', and may "
-            "have 'validation'"
+            f"split holds {', '.join(map(repr, found[:10]))}: it must have 'train' and 'test', and "
+            f"may have 'validation'; {MASK_ADVICE}"
         )
+    _check_finite(windows)
+    _check_orientation(windows)
+
+
+def _check_words(
+    name: str, values: np.ndarray, kinds: str, allowed: str, windows: np.ndarray
+) -> None:
+    if values.dtype.kind not in kinds:
+        raise ValueError(f"{name} are {values.dtype}, allowed are {allowed}")
+    if values.shape != (len(windows),):
+        raise ValueError(
+            f"{name} have shape {values.shape}, expected ({len(windows)},): one a window"
+        )
+
+
+def _split_advice(split: np.ndarray) -> str:
+    return "use .astype(str)" if split.dtype.kind in "SO" else MASK_ADVICE
+
+
+def _check_finite(windows: np.ndarray) -> None:
     for first, part in _parts(windows):
         broken = np.flatnonzero(~np.isfinite(part).all((1, 2)))
         if len(broken):
@@ -180,17 +255,29 @@ def _check_shape(windows: np.ndarray) -> None:
             "use .astype('float32')"
         )
     shape = windows.shape
-    if len(shape) != 3 or not len(windows):
-        raise ValueError(f"windows have shape {shape}, expected (N, C, T) with one or more windows")
-    if shape[1] > shape[2]:
+    if len(shape) != 3 or 0 in shape:
         raise ValueError(
-            f"windows have shape {shape}, which is more channels than samples: time and channels "
-            "are swapped, pass windows.transpose(0, 2, 1)"
+            f"windows have shape {shape}, expected (N, C, T) with one or more windows and channels"
         )
-    if shape[2] < RUN or shape[1] * (shape[2] - 1) < N_CHANGES:
+    if shape[2] < RUN:
         raise ValueError(
-            f"windows of {shape[1]} channels and {shape[2]} samples are too short to tell overlap "
-            f"from chance: they need {RUN} samples, and {N_CHANGES} steps over all channels"
+            f"windows of {shape[1]} channels and {shape[2]} samples are too short, {RUN} samples "
+            f"are needed: if {shape[1]} is the number of samples, {SWAP_ADVICE}"
+        )
+
+
+def _check_orientation(windows: np.ndarray) -> None:
+    """Raise ``ValueError`` if the channels look like samples: many, and each like the next."""
+    _, C, T = windows.shape
+    if C <= T:
+        return
+    part = _share(windows)
+    along_channels, along_time = (np.abs(np.diff(part, axis=axis)).mean() for axis in (1, 2))
+    if along_channels < along_time:
+        raise ValueError(
+            f"windows have shape {windows.shape}, and values differ by {along_channels:.3g} from "
+            f"one of the {C} channels to the next, but by {along_time:.3g} from one of the {T} "
+            f"samples to the next: time and channels look swapped, {SWAP_ADVICE}"
         )
 
 
@@ -200,6 +287,11 @@ def _parts(windows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     for first in range(0, len(windows), size):
         part = windows[first : first + size]
         yield first, part.astype(part.dtype.newbyteorder("="))
+
+
+def _share(windows: np.ndarray) -> np.ndarray:
+    """Every so many windows, as many as fit into memory, in double precision."""
+    return windows[:: -(-windows.size // CHUNK)].astype(np.float64)
 
 
 def _find_shared(subjects: np.ndarray, split: np.ndarray) -> Iterator[Finding]:
@@ -213,28 +305,43 @@ def _find_shared(subjects: np.ndarray, split: np.ndarray) -> Iterator[Finding]:
             )
 
 
-def _find_copies(windows: np.ndarray, split: np.ndarray) -> Iterator[Finding]:
-    """Test windows that the other side has too, whole or in part."""
-    T, n_test = windows.shape[2], np.sum(split == "test")
-    whole, runs = _hashed(windows)
-    test, other, _ = _agreeing(windows, _whole_pairs(whole, runs, split == "test"))
+def _find_duplicates(
+    windows: np.ndarray, split: np.ndarray, pairs: Pairs, chances: Chances
+) -> Iterator[Finding]:
+    """Test windows that the other side has too, whole."""
+    test, other, _ = _agreeing(windows, pairs, chances)
     if len(test):
         yield Finding(
             "duplicate",
-            f"{len(np.unique(test))} of {n_test} test windows are also in {_sides(split, other)}, "
-            f"for example test window {test[0]} as window {other[0]}",
+            f"{_at_least(_one_in(windows.shape) > 1)}{len(np.unique(test))} of "
+            f"{np.sum(split == 'test')} test windows are also in {_sides(split, other)}, for "
+            f"example test window {test[0]} as window {other[0]}",
         )
-    test, other, shift = _agreeing(windows, _shifted_pairs(windows.shape, runs, split == "test"))
+
+
+def _find_overlap(
+    windows: np.ndarray, split: np.ndarray, whole: np.ndarray, runs: Runs, chances: Chances
+) -> Iterator[Finding]:
+    """Test windows that the other side has too, in part."""
+    T, tested = windows.shape[2], split == "test"
+    pairs, limited = _shifted_pairs(T, whole, runs, tested)
+    test, other, shift = _agreeing(windows, pairs, chances)
     if len(test):
+        bounded = _one_in(windows.shape) > 1 or len(np.setdiff1d(limited, test)) > 0
         longest = np.argmin(abs(shift))
         by = shift[longest]
         yield Finding(
             "overlap",
-            f"{len(np.unique(test))} of {n_test} test windows share samples with "
-            f"{_sides(split, other)}, for example test window {test[longest]} from sample "
-            f"{max(0, -by)} and window {other[longest]} from sample {max(0, by)}, "
+            f"{_at_least(bounded)}{len(np.unique(test))} of {tested.sum()} test windows share "
+            f"samples with {_sides(split, other)}, for example test window {test[longest]} from "
+            f"sample {max(0, -by)} and window {other[longest]} from sample {max(0, by)}, "
             f"{T - abs(by)} samples",
         )
+
+
+def _at_least(bounded: bool) -> str:
+    """What stands before a count of which not everything was looked at."""
+    return "at least " * bounded
 
 
 def _find_normalisation(windows: np.ndarray, tested: np.ndarray) -> Iterator[Finding]:
@@ -289,16 +396,20 @@ def _mixed(keys: np.ndarray) -> np.ndarray:
     return keys ^ (keys >> np.uint64(31))
 
 
+def _one_in(shape: tuple[int, ...]) -> int:
+    """Of how many runs one is kept."""
+    return -(-shape[0] * (shape[2] - RUN + 1) // MAX_RUNS)
+
+
 def _hashed(windows: np.ndarray) -> tuple[np.ndarray, Runs]:
     """Key (N,) of each window, and the runs that tell something about it."""
-    N, _, T = windows.shape
-    share = -(-N * (T - RUN + 1) // MAX_RUNS)
+    one_in = np.uint64(_one_in(windows.shape))
     whole, found = [], []
     for first, part in _parts(windows):
         steps = _steps(part)
-        whole.append(_chained(steps, T)[:, 0])
+        whole.append(_chained(steps, windows.shape[2])[:, 0])
         keys = _chained(steps, RUN)
-        window, offset = np.nonzero((keys % np.uint64(share) == 0) & ~_repeated(keys))
+        window, offset = np.nonzero((keys % one_in == 0) & ~_repeated(keys))
         found.append(Runs(keys[window, offset], window + first, offset))
     return np.concatenate(whole), Runs(*map(np.concatenate, zip(*found, strict=True)))
 
@@ -325,48 +436,63 @@ def _repeated(keys: np.ndarray) -> np.ndarray:
 def _whole_pairs(whole: np.ndarray, runs: Runs, tested: np.ndarray) -> Pairs:
     """Pairs of windows with one key, but for those that only repeat something short."""
     told = np.unique(runs.window)
-    test, other = _neighbours(whole[told], told, tested, most=len(told))
+    test, other = _neighbours(whole[told], told, tested)
     return Pairs(told[test], told[other], np.zeros(len(test), int))
 
 
-def _shifted_pairs(shape: tuple[int, ...], runs: Runs, tested: np.ndarray) -> Pairs:
-    """Pairs of windows with runs in common, of each test window those that most runs speak for."""
-    N, _, T = shape
-    test, other = _neighbours(runs.keys, runs.window, tested, most=T - RUN + 1)
+def _shifted_pairs(
+    T: int, whole: np.ndarray, runs: Runs, tested: np.ndarray
+) -> tuple[Pairs, np.ndarray]:
+    """Pairs of windows with runs in common, of each test window those that most runs speak for.
+
+    Also the test windows that may have others: more pairs, or a copy that stood before them.
+    """
+    N = len(whole)
+    runs = _rare(runs, whole, most=T - RUN + 1)
+    test, other = _neighbours(runs.keys, runs.window, tested)
     shift = runs.offset[other] - runs.offset[test]
     moved = shift != 0
     pair = (runs.window[test] * N + runs.window[other]) * (2 * T) + shift + T
+    copied = runs.window[test[~moved]]
     pair, support = np.unique(pair[moved], return_counts=True)
     test = pair // (2 * T * N)
     pair = pair[np.lexsort([-support, test])]
-    pair = pair[np.arange(len(test)) - np.searchsorted(test, test) < N_PAIRS]
-    return Pairs(pair // (2 * T * N), pair // (2 * T) % N, pair % (2 * T) - T)
+    kept = np.arange(len(test)) - np.searchsorted(test, test) < N_PAIRS
+    pair = pair[kept]
+    pairs = Pairs(pair // (2 * T * N), pair // (2 * T) % N, pair % (2 * T) - T)
+    return pairs, np.concatenate([test[~kept], copied])
+
+
+def _rare(runs: Runs, whole: np.ndarray, most: int) -> Runs:
+    """The runs that no more than `most` different windows have: copies are counted once."""
+    first = np.zeros(len(whole), bool)
+    first[np.unique(whole, return_index=True)[1]] = True
+    _, group = np.unique(runs.keys, return_inverse=True)
+    n_windows = np.bincount(group, first[runs.window])
+    return Runs(*(values[n_windows[group] <= most] for values in runs))
 
 
 def _neighbours(
-    keys: np.ndarray, window: np.ndarray, tested: np.ndarray, most: int
+    keys: np.ndarray, window: np.ndarray, tested: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Entries of test windows, and of others with the same key: the nearest before and after.
-
-    Keys that more than `most` entries have are left out.
-    """
+    """Entries of test windows, and of others with the same key: the nearest before and after."""
     order = np.lexsort([window, keys])
     opens = np.append(True, keys[order][1:] != keys[order][:-1])[: len(order)]
-    group = np.cumsum(opens) - 1
+    group = np.cumsum(opens)
     is_test = tested[window[order]]
     places = np.arange(len(order))
     before = np.maximum.accumulate(np.where(is_test, -1, places))
     after = np.minimum.accumulate(np.where(is_test, len(order), places)[::-1])[::-1]
-    asked = is_test & (np.bincount(group) <= most)[group]
-    test, other = np.tile(places[asked], 2), np.concatenate([before[asked], after[asked]])
+    test = np.tile(places[is_test], 2)
+    other = np.concatenate([before[is_test], after[is_test]])
     inside = (other >= 0) & (other < len(order))
     test, other = test[inside], other[inside]
     same = group[test] == group[other]
     return order[test[same]], order[other[same]]
 
 
-def _agreeing(windows: np.ndarray, pairs: Pairs) -> Pairs:
-    """The pairs that are equal, with enough change, wherever they lie upon each other."""
+def _agreeing(windows: np.ndarray, pairs: Pairs, chances: Chances) -> Pairs:
+    """The pairs that are equal wherever they lie upon each other, which chance does not explain."""
     _, C, T = windows.shape
     agrees = np.zeros(len(pairs.test), bool)
     size = max(1, CHUNK // (C * T))
@@ -376,7 +502,36 @@ def _agreeing(windows: np.ndarray, pairs: Pairs) -> Pairs:
         inside = (place >= 0) & (place < T)
         one, two = windows[test], windows[other]
         two = np.take_along_axis(two, np.clip(place, 0, T - 1)[:, None], 2)
-        equal = ((one == two) | ~inside[:, None]).all((1, 2))
-        changes = (one[..., 1:] != one[..., :-1]) & (inside[:, None, 1:] & inside[:, None, :-1])
-        agrees[low : low + size] = equal & (changes.sum((1, 2)) >= N_CHANGES)
+        equal = np.flatnonzero(((one == two) | ~inside[:, None]).all((1, 2)))
+        both = inside[equal, 1:] & inside[equal, :-1]
+        evidence = (_bits(one[equal].astype(np.float64), chances) * both).sum(1)
+        agrees[low + equal] = evidence >= _needed(windows.shape)
     return Pairs(*(values[agrees] for values in pairs))
+
+
+def _needed(shape: tuple[int, ...]) -> float:
+    """Bits that an equal stretch of two of the windows must have to be no coincidence."""
+    return float(np.log2(shape[0] ** 2 * shape[2])) + SURE_BITS
+
+
+def _count_steps(windows: np.ndarray) -> Chances:
+    """How rare each step is, from a share of the windows."""
+    part = _share(windows)
+    size = np.abs(part).mean((0, 2))
+    grain = np.where(size > 0, size * RESOLUTION, 1)[:, None]
+    keys, counts = np.unique(_steps(_differences(part, grain)), return_counts=True)
+    return Chances(grain, keys, np.log2(counts.sum() + 1) - np.log2(np.append(counts, 0) + 1))
+
+
+def _differences(part: np.ndarray, grain: np.ndarray) -> np.ndarray:
+    """Steps (n, C, T - 1) from each sample to the next, in whole grains."""
+    return np.round(np.diff(part) / grain)
+
+
+def _bits(part: np.ndarray, chances: Chances) -> np.ndarray:
+    """How improbable (n, T - 1) each step of these windows is; 0 where nothing changes."""
+    steps = _differences(part, chances.grain)
+    keys = _steps(steps)
+    place = np.searchsorted(chances.keys[:-1], keys)
+    known = chances.keys[place] == keys
+    return chances.bits[np.where(known, place, -1)] * (steps != 0).any(1)
