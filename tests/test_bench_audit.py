@@ -1,6 +1,8 @@
 """Every planted leak fails loudly and for its own reason; clean splits and honest files pass."""
 
 import json
+import tracemalloc
+from itertools import product
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from tests.recordings import recording
 from tsclr.bench.audit import audit_results
 from tsclr.certificate import CHECKS, certificate, check_certificate, leaks
-from tsclr.ledger import Ledger, digest, hashed, write
+from tsclr.ledger import Ledger, digest, frame_of, hashed, merged, write
 from tsclr.splits import LeakError
 from tsclr.store import Store
 from tsclr.windows import Windows
@@ -87,6 +89,16 @@ def test_planted_overlap_without_a_shared_name_is_found():
     assert "saw samples 30 to 70 of recording" in found[0].detail
 
 
+def test_copy_under_another_subject_is_found():
+    store = Store.build([recording(100, name, source_hash="f0") for name in ("a", "b")])
+    ledger = Ledger("mine")
+    ledger.note("fitting", Windows(store, 20, np.array([10])))
+    ledger.note("test", Windows(store, 20, np.array([120])))
+    (leak,) = leaks(ledger.frame())
+    assert leak.kind == "overlap"
+    assert f"saw samples 20 to 30 of recording {hashed('f0', 'walk')}" in leak.detail
+
+
 def test_overlapping_windows_of_a_random_split_are_found():
     ledger = Ledger("mine")
     for part, role in enumerate(("fitting", "test")):
@@ -112,6 +124,60 @@ def test_overlaps_are_the_samples_that_both_used(fitted, tested):
     n_runs = int((np.diff(both.astype(int), axis=1, prepend=0) == 1).sum())
     found = [leak for leak in leaks(ledger.frame()) if leak.kind == "overlap"]
     assert len(found) == n_runs
+
+
+def joined(frame):
+    """What the fitting saw of the test, every run compared with every other: the slow reference."""
+    found = []
+    fitted, tested = (frame.loc[frame["role"] == role] for role in ("fitting", "test"))
+    for one, other in product(fitted.itertuples(), tested.itertuples()):
+        scale = one.sample_rate / other.sample_rate
+        start = max(one.start, int(np.floor(round(other.start * scale, 6))))
+        stop = min(one.stop, int(np.ceil(round(other.stop * scale, 6))))
+        if one.recording == other.recording and start < stop:
+            found.append(
+                f"saw samples {start} to {stop} of recording {one.recording}, subject "
+                f"{one.subject}, which are tested"
+            )
+    return found
+
+
+ROWS = st.fixed_dictionaries(
+    {
+        "role": st.sampled_from(["fitting", "test"]),
+        "recording": st.sampled_from(["x", "y"]),
+        "subject": st.sampled_from(["a", "b"]),
+        "sample_rate": st.sampled_from([30.0, 50.0]),
+        "start": st.integers(0, 60),
+        "stop": st.integers(61, 90) | st.integers(1, 20),
+    }
+).map(lambda row: row | {"stop": row["stop"] + row["start"] * (row["stop"] <= 20)})
+
+
+@given(st.lists(ROWS, max_size=40), st.booleans())
+def test_overlaps_are_those_of_every_run_with_every_other(rows, in_runs):
+    frame = merged([frame_of(rows)]) if in_runs else frame_of(rows)
+    found = [leak.detail for leak in leaks(frame) if leak.kind == "overlap"]
+    assert sorted(found) == sorted(joined(frame))
+
+
+def test_overlaps_of_many_runs_take_little_memory_and_keep_their_order():
+    row = {"recording": "ab", "subject": "cd", "sample_rate": 50.0}
+    frame = frame_of(
+        [
+            {**row, "role": role, "start": 10 * k + start, "stop": 10 * k + stop}
+            for role, start, stop in (("fitting", 0, 6), ("test", 3, 8))
+            for k in range(2000)
+        ]
+    )
+    tracemalloc.start()
+    found = [leak.detail for leak in leaks(frame) if leak.kind == "overlap"]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [detail.split(" of ")[0] for detail in found] == [
+        f"saw samples {10 * k + 3} to {10 * k + 6}" for k in range(2000)
+    ]
+    assert peak < 30e6  # a join of every run with every other takes 32 MB for a column
 
 
 @pytest.mark.parametrize(("start", "leaked"), [(20, True), (40, False)])
@@ -156,18 +222,19 @@ def test_certificate_without_a_test_is_refused():
 
 @pytest.fixture
 def results(tmp_path):
-    """Writes results of units: name of the provenance -> its rows."""
+    """Writes results of units, one of each method: its name -> its provenance."""
 
     def write_units(frames, transductively=False, **changes):
-        units = []
+        units, rows = [], []
         for name, frame in frames.items():
+            line = {"dataset": "mine", "protocol": "official", "method": name}
+            rows.append({**line, "by_subject": dict.fromkeys(TEST, 0.5)})
             path = f"provenance/{name}.parquet"
             write(frame, tmp_path / path)
             units.append(
                 {
-                    "dataset": "mine",
+                    **line,
                     "fold": "official",
-                    "method": name,
                     "transductive": transductively,
                     "split": {"train": TRAIN, "validation": ["s2"], "test": TEST},
                     "provenance": path,
@@ -175,7 +242,8 @@ def results(tmp_path):
                 }
                 | changes
             )
-        (tmp_path / "results.json").write_text(json.dumps({"units": units}))
+        content = {"units": units, "rows": rows, "segmentation": []}
+        (tmp_path / "results.json").write_text(json.dumps(content))
         return tmp_path
 
     return write_units
@@ -187,7 +255,7 @@ def test_honest_results_are_told_unit_by_unit(results):
     assert table["roles"].tolist() == [
         "pretraining, statistics, fitting, choice", "statistics, fitting, choice",
     ]  # fmt: skip
-    assert table["checks"].tolist() == ["subject, overlap, statistics, choice"] * 2
+    assert table["holds"].tolist() == ["subject, overlap, statistics, choice"] * 2
     assert table["samples"].tolist() == [100, 100]
 
 
@@ -245,17 +313,111 @@ def test_provenance_of_another_fold_is_refused(results):
         audit_results(folder)
 
 
-def test_unit_without_its_split_is_checked_as_well(results):
-    folder = results({"one": noted(test=("s2",), fitting=TRAIN, choice=())})
-    content = json.loads((folder / "results.json").read_text())
-    del content["units"][0]["split"]
-    (folder / "results.json").write_text(json.dumps(content))
-    with pytest.raises(LeakError, match="subject: pretraining saw"):
+def test_provenance_with_nothing_but_the_test_is_refused(results):
+    frame = noted()
+    folder = results({"one": noted(), "two": frame.loc[frame["role"] == "test"]})
+    with pytest.raises(ValueError, match=r"unit 1 .* in .*two\.parquet nothing has the role fit"):
         audit_results(folder)
-    content["units"][0] |= {"transductive": True, "certificate": certificate(
-        noted(test=("s2",), fitting=TRAIN, choice=()), transductive=True)}  # fmt: skip
+
+
+@pytest.mark.parametrize("side", ["train", "validation"])
+def test_split_that_has_a_subject_in_two_places_is_refused(results, side):
+    split = {"train": TRAIN, "validation": ["s2"], "test": TEST}
+    folder = results({"one": noted()}, split=split | {side: TEST})
+    with pytest.raises(LeakError, match=f"unit 0 .* subjects s3 are in {side} and in test"):
+        audit_results(folder)
+
+
+def test_provenance_and_certificate_of_another_method_are_refused(results):
+    def borrow(content):
+        for name in ("provenance", "certificate"):
+            content["units"][1][name] = content["units"][0][name]
+
+    folder = changed(results({"one": noted(), "two": noted(pretraining=())}), borrow)
+    with pytest.raises(ValueError, match=r"units 0 and 1 of .* the provenance .*one\.parquet"):
+        audit_results(folder)
+
+
+def changed(folder, change):
+    """A folder of results whose content `change` has changed in place."""
+    content = json.loads((folder / "results.json").read_text())
+    change(content)
     (folder / "results.json").write_text(json.dumps(content))
-    assert len(audit_results(folder)) == 1
+    return folder
+
+
+def leaving_one_out(folder, unit):
+    """Units like `unit` of as many folds as there are subjects, their provenances written."""
+    for test in EVERYBODY:
+        rest = [name for name in EVERYBODY if name != test]
+        seen = dict.fromkeys(("pretraining", "statistics", "fitting", "choice"), rest)
+        frame, path = noted(**seen, test=(test,)), f"provenance/{test}.parquet"
+        write(frame, folder / path)
+        yield unit | {
+            "fold": f"subject {test}",
+            "split": {"train": rest[1:], "validation": rest[:1], "test": [test]},
+            "provenance": path,
+            "certificate": certificate(frame),
+        }
+
+
+def test_folds_together_test_whom_the_row_scores(results):
+    def unfold(content):
+        content["units"] = list(leaving_one_out(folder, content["units"][0]))
+        content["rows"][0]["by_subject"] = dict.fromkeys(EVERYBODY, 0.5)
+
+    folder = results({"one": noted()})
+    assert len(audit_results(changed(folder, unfold))) == 4
+    changed(folder, lambda content: content["units"].pop(1))
+    told = r"row 0 of .* \(mine, official, one; units 0, 1, 2\) scores the subjects s1, whom"
+    with pytest.raises(ValueError, match=told):
+        audit_results(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda content: content["units"].pop(1), r"row 1 .* \(mine, official, two; units none\)"),
+        (lambda content: content["rows"].pop(0), r"unit 0 .* \(mine, official, one\) has no row"),
+        (lambda content: content.pop("rows"), "no valid 'rows'"),
+        (lambda content: content.pop("segmentation"), "no valid 'segmentation'"),
+        (lambda content: content["rows"].append(3), "rows, 2 of .* no valid 'dataset', it has 3"),
+        (lambda content: content["rows"][1].pop("by_subject"), "row 1 .* no valid 'by_subject'"),
+        (lambda content: content["rows"][1]["by_subject"].clear(), "row 1 .* does not score"),
+        (lambda content: content["units"][1].pop("protocol"), "units, 1 of .* no valid 'protocol'"),
+        (lambda content: content["units"][1].pop("split"), "unit 1 .* no valid 'split'"),
+    ],
+)
+def test_results_that_lack_something_are_refused(results, change, message):
+    folder = results({"one": noted(), "two": noted(pretraining=())})
+    with pytest.raises(ValueError, match=message):
+        audit_results(changed(folder, change))
+
+
+def on_two(results, tested):
+    """Results of a test on s2 and s3, whose provenance has `tested`, and whose row scores s3."""
+    seen = dict.fromkeys(("pretraining", "statistics", "fitting", "choice"), TRAIN)
+    split = {"train": TRAIN, "validation": [], "test": ["s2", "s3"]}
+    return results({"one": noted(**seen, test=tested)}, split=split)
+
+
+@pytest.mark.parametrize(("tested", "lacking"), [(("s2",), "s3"), (("s3",), "s2")])
+def test_provenance_that_lacks_a_test_subject_is_refused(results, tested, lacking):
+    def score_both(content):
+        content["rows"][0]["by_subject"] = {"s2": 0.5, "s3": 0.5}
+
+    folder = changed(on_two(results, tested), score_both)
+    with pytest.raises(ValueError, match=rf"row 0 .* units 0\) scores the subjects {lacking}, wh"):
+        audit_results(folder)
+
+
+def test_segmentation_also_tests_streams_that_no_row_scores(results):
+    folder = on_two(results, ("s2", "s3"))
+    with pytest.raises(ValueError, match=f"row 0 .* does not score {hashed('mine', 's2')}"):
+        audit_results(folder)
+    line = {"dataset": "mine", "protocol": "official", "method": "one"}
+    changed(folder, lambda content: content["segmentation"].append(line))
+    assert audit_results(folder)["subjects"].tolist() == [2]
 
 
 @pytest.mark.parametrize("damage", [lambda content: b"", lambda content: content[:-9]])
@@ -281,7 +443,8 @@ def test_damaged_provenance_is_named(results, damage):
         ({"certificate": {"transductive": False}}, "the certificate names None"),
         ({"transductive": 1}, "no valid 'transductive', it has 1"),
         ({"method": 5}, "no valid 'method'"),
-        ({"split": {}}, "the split of unit 0 .* no valid 'test'"),
+        ({"split": {}}, "the split of unit 0 .* no valid 'train'"),
+        ({"split": {"train": [], "validation": []}}, "the split of unit 0 .* no valid 'test'"),
     ],
 )
 def test_unit_that_says_nonsense_is_refused(results, changes, message):

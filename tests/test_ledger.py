@@ -164,6 +164,37 @@ def test_recordings_of_one_name_are_told_apart():
     assert spans(ledger.frame(), "fitting") == [(0, 10), (0, 10)]
 
 
+def test_copy_under_another_subject_is_the_same_recording():
+    both = Store.build([recording(50, name, source_hash="f1") for name in ("s1", "s2")])
+    ledger = Ledger("mine")
+    ledger.note("fitting", window(0, store=both))
+    ledger.note("test", window(55, store=both))
+    fitted, tested = ledger.frame().to_dict("records")
+    assert fitted["recording"] == tested["recording"]
+    assert fitted["subject"] != tested["subject"]
+    assert (tested["start"], tested["stop"]) == (5, 15)
+
+
+def test_stretches_of_one_file_are_told_apart_and_known_in_any_store():
+    stretches = [recording(50, "s1", source_hash="f1") for _ in range(3)]
+    copies = [recording(50, "s2", source_hash="f1") for _ in range(3)]
+    stores = [
+        stretches,
+        [recording(50, "s1", source_hash="f2"), *stretches],
+        [copies[0], *stretches, *copies[1:]],
+        copies,
+    ]
+    found = []
+    for store in map(Store.build, stores):
+        ledger = Ledger("mine")
+        ledger.note("test", window(*range(0, len(store.signal), 50), store=store))
+        found.append(set(ledger.frame()["recording"]))
+    assert len(found[0]) == 3
+    assert found[0] == found[2] == found[3]
+    assert found[0] < found[1]
+    assert len(found[1]) == 4
+
+
 def test_file_gives_the_provenance_back_and_equal_notes_give_equal_bytes(tmp_path):
     paths = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
     for path, order in zip(paths, [(0, 1), (1, 0)], strict=True):

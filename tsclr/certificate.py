@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Int
 
 from tsclr import ledger
 from tsclr.splits import LeakError
@@ -201,20 +202,71 @@ def _shared_subjects(role: str, seen: pd.DataFrame, test: pd.DataFrame) -> Itera
 
 
 def _overlaps(role: str, seen: pd.DataFrame, test: pd.DataFrame) -> Iterator[Leak]:
-    """A leak for each interval that both have."""
-    pairs = seen.merge(test, on="recording", suffixes=("", "_test"))
-    scale = pairs["sample_rate"] / pairs["sample_rate_test"]
-    start = np.floor(np.round(pairs["start_test"] * scale, 6))
-    stop = np.ceil(np.round(pairs["stop_test"] * scale, 6))
-    pairs["start"] = np.maximum(pairs["start"], start).astype(int)
-    pairs["stop"] = np.minimum(pairs["stop"], stop).astype(int)
-    for row in pairs.loc[pairs["start"] < pairs["stop"]].itertuples():
+    """A leak for each interval that both have, in the order of those seen."""
+    seen = seen.reset_index(drop=True)
+    mine = _parts(seen.loc[seen["recording"].isin(test["recording"])])
+    tested = _parts(test.loc[test["recording"].isin(seen["recording"])])
+    cuts = [
+        _cut(rows, others)
+        for recording, parts in mine.items()
+        for rows in parts
+        for others in tested[recording]
+    ]
+    for row in pd.concat([seen.iloc[:0], *cuts]).sort_index(kind="stable").to_dict("records"):
         yield Leak(
             _kind(role, "overlap"),
             role,
-            f"saw samples {row.start} to {row.stop} of recording {row.recording}, subject "
-            f"{row.subject}, which are tested",
+            f"saw samples {row['start']} to {row['stop']} of recording {row['recording']}, subject "
+            f"{row['subject']}, which are tested",
         )
+
+
+def _parts(frame: pd.DataFrame) -> dict[str, list[pd.DataFrame]]:
+    """Rows of each recording, those of each rate apart."""
+    return {
+        str(recording): [part for _, part in rows.groupby("sample_rate", sort=False)]
+        for recording, rows in frame.groupby("recording", sort=False)
+    }
+
+
+def _cut(seen: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `seen` cut to the samples that rows of `test` hold, once for each row that meets one.
+
+    All are of one recording, those of each side at one rate.
+    """
+    scale = seen["sample_rate"].iloc[0] / test["sample_rate"].iloc[0]
+    test = test.sort_values("start")
+    starts = np.floor(np.round(test["start"].to_numpy() * scale, 6)).astype(int)
+    stops = np.ceil(np.round(test["stop"].to_numpy() * scale, 6)).astype(int)
+    row, met = _neighbours(seen["start"].to_numpy(), seen["stop"].to_numpy(), starts, stops)
+    cut = seen.iloc[row]
+    cut = cut.assign(
+        start=np.maximum(cut["start"], starts[met]), stop=np.minimum(cut["stop"], stops[met])
+    )
+    return cut.loc[cut["start"] < cut["stop"]]
+
+
+def _neighbours(
+    seen_starts: Int[np.ndarray, " N"],
+    seen_stops: Int[np.ndarray, " N"],
+    starts: Int[np.ndarray, " M"],
+    stops: Int[np.ndarray, " M"],
+) -> tuple[Int[np.ndarray, " P"], Int[np.ndarray, " P"]]:
+    """Pairs of a span that was seen and one of the sorted others, with all that meet.
+
+    Which can meet is drawn::
+
+        seen                |-----------|
+        others    |----|  |---|  |--|  |----|  |---|
+                          low               high      the others from low to before high
+
+    Others that lie in one another add pairs that do not meet; those of one ledger never do.
+    """
+    low = np.searchsorted(np.maximum.accumulate(stops), seen_starts, "right")
+    high = np.searchsorted(starts, seen_stops, "left")
+    n_met = np.maximum(high - low, 0)
+    row = np.repeat(np.arange(len(n_met)), n_met)
+    return row, np.arange(len(row)) + np.repeat(low - np.cumsum(n_met) + n_met, n_met)
 
 
 def _kind(role: str, kind: str) -> str:

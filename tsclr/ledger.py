@@ -275,16 +275,17 @@ def _contains(known: np.ndarray, starts: np.ndarray) -> np.ndarray:
 def _recording_hashes(store: Store, dataset: str) -> np.ndarray:
     """What a provenance calls each recording: the same in any store, if it came from a file.
 
-    One without a file is known by its dataset and subject, a namesake by its place among them.
+    One without a file is known by its dataset and subject. Namesakes of one subject are stretches,
+    known by their place among them; a namesake from the same file under another subject is a copy.
     """
     columns = store.recordings[["source_hash", "subject", "name"]].astype(str)
-    seen: Counter[tuple[str, ...]] = Counter()
+    seen: Counter[tuple[str, str, str]] = Counter()
     found = []
     for source, subject, name in columns.to_numpy():
         words = (source, name) if source else (dataset, subject, name)
-        place = [str(seen[words])] * (seen[words] > 0)
-        seen[words] += 1
-        found.append(hashed(*words, *place))
+        place = seen[source, subject, name]
+        seen[source, subject, name] += 1
+        found.append(hashed(*words, *[str(place)] * (place > 0)))
     return np.array(found, object)
 
 
