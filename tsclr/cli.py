@@ -206,6 +206,8 @@ def bench(words: list[str]) -> None:
     if words[:1] == ["audit"]:
         _audit(words[1:])
         return
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)  # for classes of a user's own; spawned processes get it as well
     parser = _parser(bench)
     from tsclr.bench.methods import Method
     from tsclr.bench.protocols import Protocol
@@ -238,25 +240,39 @@ def _audit(words: list[str]) -> None:
     parser.add_argument("--split", type=Path | None, help="(N,) train, validation or test, .npy")
     given = parser.parse_args(words)
     from tsclr.bench.audit import audit_results
-    from tsclr.bench.windows_audit import audit_windows, load_windows
+    from tsclr.bench.windows_audit import audit_windows, load_windows, visible_overlap
 
     arrays = given.windows, given.subjects, given.split
     if given.results:
-        _say_table(audit_results(given.results))
+        checked = audit_results(given.results)
+        _say_table(checked)
+        n_leaky = checked["holds"].str.startswith("nothing").sum()
+        but = f", beside {n_leaky} of protocols that are said to leak" if n_leaky else ""
+        _say(f"no leak found in {len(checked) - n_leaky} units{but}")
     elif None in arrays:
         parser.error("name results, or all of --windows, --subjects and --split")
     else:
-        _judge(audit_windows(*load_windows(*arrays)))
+        windows, subjects, split = load_windows(*arrays)
+        findings = audit_windows(windows, subjects, split)
+        _judge(findings, windows.shape, visible_overlap(windows))
 
 
-def _judge(findings: "list[Finding]") -> None:
+def _judge(findings: "list[Finding]", shape: tuple[int, ...], visible: int) -> None:
     """Tell what an audit of windows found; a leak is a failure, a suspicion is not."""
     from tsclr.splits import LeakError
 
-    told = "\n".join(map(str, findings)) or "no leak found"
+    told = list(map(str, findings))
     if any(not finding.suspicion for finding in findings):
-        raise LeakError(told)
-    _say(told)
+        raise LeakError("\n".join(told))
+    unseen = f"of fewer than {visible} of {shape[2]} samples"
+    if visible > shape[2]:
+        unseen = "where as little changes as in most of these windows"
+    told += [
+        f"no leak found in {shape[0]:,} windows of {shape[1]} channels and {shape[2]} samples; "
+        f"overlaps {unseen}, or of windows that were normalised or padded one by one, would not be "
+        "seen"
+    ]
+    _say("\n".join(told))
 
 
 @command

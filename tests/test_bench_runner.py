@@ -1,0 +1,184 @@
+"""Units in processes: what stops them, and what is told of those that fail or warn."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from concurrent.futures import Future
+from multiprocessing import get_context
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.suites import suite_on
+from tsclr.bench.outcomes import Outcome, attempt, outcome, refuse, remarks
+from tsclr.bench.runner import bench, workers
+from tsclr.cli import main
+from tsclr.splits import LeakError
+
+CONSOLE_SCRIPT = Path(sys.executable).with_name("tsclr")
+OWN = """
+import signal, time, warnings
+from pathlib import Path
+from tsclr.bench.methods import HandFeatures
+
+class Picky(Exception):
+    def __init__(self, one, other):  # cannot be pickled
+        super().__init__(f"{one} and {other}")
+
+class Lost(HandFeatures):
+    def learn(self, stage):
+        warnings.warn("the spectrum\\nis short")
+        return {}["spectrum"]
+
+class Refused(HandFeatures):
+    def learn(self, stage):
+        warnings.warn(f"fold of {len(stage.split.test)}")
+        raise Picky("left", stage.split.test[0])
+
+class Slow(HandFeatures):
+    def learn(self, stage):
+        Path("ignored").write_text(str(signal.getsignal(signal.SIGINT) == signal.SIG_IGN))
+        Path("began").touch()
+        time.sleep(20)
+"""
+
+
+def suite_of(module: str, names: list[str], store: Path, folder: Path) -> list[str]:
+    """Words of the command for a suite of methods of a module in a folder, which are written."""
+    (folder / f"{module}.py").write_text(OWN)
+    methods = "".join(f"  {name}: {{class_path: {module}.{name}}}\n" for name in names)
+    (folder / "suite.yaml").write_text(
+        f"datasets: ['{store}']\nmethods:\n{methods}budgets: [1]\n"
+        "protocols: [{class_path: GroupKFold, init_args: {n_folds: 2}}]\n"
+    )
+    return ["bench", "suite.yaml", "--out", "out"]
+
+
+# Ctrl-C
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["while workers begin", "while they work"])
+def test_ctrl_c_ends_every_process_at_once(late: bool, tiny_store: Path, tmp_path: Path) -> None:
+    words = suite_of("own_slow", ["Slow"], tiny_store, tmp_path)
+    with subprocess.Popen(
+        [CONSOLE_SCRIPT, *words, "--jobs=1"], cwd=tmp_path, start_new_session=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        told = process.stderr.readline()
+        until = time.monotonic() + (60 if late else 1)
+        while time.monotonic() < until and not (tmp_path / "began").exists():
+            time.sleep(0.02)
+        assert (tmp_path / "began").exists() == late
+        assert not late or (tmp_path / "ignored").read_text() == "True"
+        for worker in psutil.Process(process.pid).children():
+            worker.send_signal(signal.SIGINT)
+        time.sleep(0.5)  # a terminal tells all at once; they could hear it before the first does
+        pressed = time.monotonic()
+        os.killpg(process.pid, signal.SIGINT)
+        told += process.stderr.read()  # to its end: when the last process is gone
+        assert process.wait() == 130
+    assert time.monotonic() - pressed < 10
+    assert told.splitlines() == [
+        "4 cells in 2 units, 1 at a time", "tsclr: interrupted; run the command again to go on"
+    ]  # fmt: skip
+
+
+def test_an_error_ends_the_workers_and_no_other_process() -> None:
+    other = get_context("spawn").Process(target=time.sleep, args=(60,))
+    other.start()
+    began = time.monotonic()
+    with pytest.raises(KeyError), workers(1) as pool:
+        _ = {}[pool.submit(time.sleep, 60)]
+    assert time.monotonic() - began < 10
+    assert other.is_alive()
+    other.kill()
+    other.join()
+
+
+# Failures and warnings
+
+
+def test_own_methods_that_fail_can_be_debugged(
+    tiny_store: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    words = suite_of("own_failing", ["Lost", "Refused"], tiny_store, tmp_path)
+    with (
+        caplog.at_level(logging.WARNING),
+        pytest.raises(ValueError, match="4 of 4 units failed") as caught,
+    ):
+        main([*words, "--jobs=1", "--debug"])
+    store = "store, 2 folds of subjects, group"
+    assert str(caught.value).splitlines()[1:4] == [
+        "KeyError: 'spectrum', in 2 units:", f"  {store} 1 of 2, Lost", f"  {store} 2 of 2, Lost"
+    ]  # fmt: skip
+    for group, line in zip((1, 2), str(caught.value).splitlines()[4:], strict=True):
+        assert line.startswith(f"{store} {group} of 2, Refused: Picky: left and ")
+    assert f'{tmp_path}/own_failing.py", line' in str(caught.value.__cause__)
+    assert 'return {}["spectrum"]' in str(caught.value.__cause__)
+    spectrum, fold = caplog.messages
+    assert spectrum.startswith(f"2 units, {store} 1 of 2, Lost the first: the spectrum is short (")
+    assert "UserWarning of " in spectrum
+    assert fold.startswith(f"2 units, {store} 1 of 2, Refused the first: fold of 2 (UserWarning")
+    assert "own_failing" not in capfd.readouterr().err
+
+
+def test_a_leak_that_a_process_finds_is_a_leak() -> None:
+    def leak() -> None:
+        raise LeakError("features depend\non the test")
+
+    found = attempt(leak)
+    assert found.failure is not None
+    with pytest.raises(LeakError, match=r"a: features depend on the test$"):
+        refuse({"a": found, "b": Outcome()})
+    refuse({"b": Outcome()})
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ValueError("no window"), "no window"),
+        (FileNotFoundError("no config"), "no config"),
+        (ValueError(), "ValueError"),
+        (KeyError("acc"), "KeyError: 'acc'"),
+        (SystemExit(3), "SystemExit: 3"),
+    ],
+)
+def test_the_type_is_named_where_the_message_is_not_for_people(
+    error: BaseException, message: str
+) -> None:
+    ended: Future[Outcome] = Future()
+    ended.set_exception(error)
+    failure = outcome(ended).failure
+    assert failure is not None
+    assert failure.message == message
+
+
+def test_a_unit_that_warns_often_is_named_once() -> None:
+    def warn() -> None:
+        warnings.simplefilter("always")
+        for number in range(3):
+            warnings.warn(f"{number} " + "long " * 100, stacklevel=1)
+        warnings.warn("other", RuntimeWarning, stacklevel=1)
+
+    one, other = remarks({"a": attempt(warn), "b": Outcome()})
+    assert one.startswith("a: 0 long long")
+    assert len(one) < 200 + len(f"a:  (UserWarning of {__file__}:999)")
+    assert other.startswith("a: other (RuntimeWarning of ")
+
+
+@pytest.mark.parametrize("name", ["file", "file/in/it"])
+def test_results_cannot_be_where_a_file_is(name: str, tiny_store: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match=r"/file is no folder: name one for the results"):
+        bench(suite_on(tiny_store), tmp_path / name)
