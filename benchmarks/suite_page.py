@@ -12,9 +12,13 @@ from typing import Any
 from benchmarks.markdown import NOTHING, markdown, score
 from benchmarks.results_folder import RESULTS
 from tsclr.bench.results import named
+from tsclr.significance import LEVEL, least_p
 
-TITLES = {"hapt": "HAPT-6", "motionsense": "MotionSense", "wisdm": "WISDM watch", "sp_sw": "sp-sw"}
+NAMES = {"hapt": "HAPT", "motionsense": "MotionSense", "wisdm": "WISDM watch", "sp_sw": "sp-sw"}
+TITLES = NAMES | {"hapt": "HAPT-6"}
+"""Datasets as their windows are labelled: those of HAPT with six of its classes."""
 FEW = "5"
+DASH = "\N{EN DASH}"
 
 
 def results(suite: str = "small") -> dict[str, Any] | None:
@@ -72,16 +76,26 @@ def budget_table(found: dict[str, Any], dataset: str) -> str:
         f"{few[name]['macro_f1_ci_subjects'][0]:.2f} to {few[name]['macro_f1_ci_subjects'][1]:.2f}"
         for name in methods
     ]
-    p = {
-        row["method"]: f"{row['p_holm']:.3f}"
-        for row in found["comparisons"]
-        if (row["dataset"], row["budget"]) == (dataset, FEW)
-    }
+    n_subjects = rows[0]["test_subjects"]
+    p, remark = proof(found, dataset, n_subjects)
     against = [p.get(name, "") for name in methods]
     head = ["labels per class", *budgets, f"95 % over subjects, {FEW}", f"p against first, {FEW}"]
     table = [list(each) for each in zip(methods, *columns, low_high, against, strict=True)]
-    n_subjects = rows[0]["test_subjects"]
-    return f"**{TITLES[dataset]}**, {n_subjects} test subjects\n\n{markdown(head, table)}"
+    return f"**{TITLES[dataset]}**, {n_subjects} test subjects{remark}\n\n{markdown(head, table)}"
+
+
+def proof(found: dict[str, Any], dataset: str, n_subjects: int) -> tuple[dict[str, str], str]:
+    """The p of each other method against the first, at a few labels, and what to know of it."""
+    rows = [
+        row for row in found["comparisons"] if (row["dataset"], row["budget"]) == (dataset, FEW)
+    ]
+    if least_p(n_subjects, len(rows)) <= LEVEL:
+        return {row["method"]: f"{row['p_holm']:.3f}" for row in rows}, ""
+    remark = (
+        f". No difference could be proven with {n_subjects} test subjects: after Holm p is above "
+        f"{LEVEL:g} in {len(rows)} comparisons, however large a difference."
+    )
+    return {row["method"]: DASH for row in rows}, remark
 
 
 def pairing() -> str:
@@ -111,7 +125,8 @@ def segmentation() -> str:
     measures = ("macro_f1_mean", "f1@10", "f1@25", "f1@50", "edit")
     table = [
         [
-            f"{TITLES[row['dataset']]}, {row['method']}",
+            f"{NAMES[row['dataset']]}, {len(row['smoothed']['per_class_f1'])} classes: "
+            f"{row['method']}",
             f"{row['smoothing_seconds']:g} s",
             *(f"{row['smoothed'][name]:.3f}" for name in measures),
             f"{row['unsmoothed']['f1@50']:.3f}",
@@ -142,4 +157,4 @@ def costs() -> str:
 def mean(values: list[float | None]) -> str:
     """Mean of what is known, a dash where nothing is."""
     known = [value for value in values if value is not None and value == value]
-    return f"{sum(known) / len(known):,.0f}" if known else "\N{EN DASH}"
+    return f"{sum(known) / len(known):,.0f}" if known else DASH

@@ -14,7 +14,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.transforms import Bbox
 
 from tsclr import report
-from tsclr.report.curve import ordered_budgets, spread
+from tsclr.report.budgets import ordered_budgets
+from tsclr.report.curve import spread
 from tsclr.report.look import THEME
 from tsclr.report.section import number
 
@@ -256,7 +257,7 @@ def test_budget_curve_draws_the_scores_in_order_of_labels(tmp_path):
     assert at_first.min() == pytest.approx(first - 0.03)
     assert at_first.max() == pytest.approx(first + 0.03)
     header, *rows = page_of(tmp_path, section).tables[0]
-    assert header == ["method", "labels per class", "macro F1, mean", "SD", "draws"]
+    assert header == ["method", "labelled windows per class", "macro F1, mean", "SD", "draws"]
     assert len(rows) == 8
     row = results.iloc[0]
     assert rows[0] == ["SimCLR", "all", f"{row['macro_f1_mean']:.3f}", "0.030", "5"]
@@ -360,6 +361,38 @@ def test_budgets_that_are_words_come_last():
     results = some_results(budgets=("all", "50", "5", "0.5"))
     labels = report.budget_curve(results).figure.axes[0].get_xticklabels()
     assert [label.get_text() for label in labels] == ["0.5", "5", "50", "all"]
+
+
+def test_shares_are_drawn_by_size_and_never_called_labels_per_class(tmp_path):
+    results = some_results(budgets=("all", "10%", "5%"))
+    results["macro_f1_mean"] = [0.9, 0.8, 0.7, 0.6, 0.5, 0.4]
+    section = report.budget_curve(results)
+    (axes,) = section.figure.axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["5%", "10%", "all"]
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), [0.7, 0.8, 0.9])
+    assert axes.get_xlabel() == "share of the labelled windows"
+    assert section.reading.endswith("With 5 % of the labels: SimCLR 0.700, random-init 0.400.")
+    table = report.results_table(results)
+    assert page_of(tmp_path, table).tables[0][0] == ["method", "5%", "10%", "all"]
+    for text in (section.reading, table.reading, section.table.frame.columns[1]):
+        assert "per class" not in text
+
+
+def test_kinds_of_budgets_side_by_side_are_all_named():
+    results = some_results(budgets=("all", "10%", "50", "5"))
+    section = report.budget_curve(results)
+    both = "labelled windows per class or share of the labelled windows"
+    assert section.figure.axes[0].get_xlabel() == both
+    assert f"against the labels that are known ({both}); higher is better" in section.reading
+    table = report.results_table(results)
+    assert list(table.table.frame.columns) == ["method", "5", "50", "10%", "all"]
+    assert f"Columns: {both}." in table.reading
+
+
+def test_all_labels_are_not_counted_by_class():
+    section = report.budget_curve(some_results(budgets=("all",)))
+    assert section.figure.axes[0].get_xlabel() == "labelled windows"
+    assert "With all labels: SimCLR" in section.reading
 
 
 # ---- training ----------------------------------------------------------------------------------

@@ -42,6 +42,19 @@ def test_cost_is_drawn_against_score() -> None:
     assert section.table.frame.columns.tolist() == list(TOLD.values())
 
 
+def test_times_of_one_decade_have_plain_marks() -> None:
+    costs = pd.DataFrame({name: [1.0, 2.0] for name in TOLD})
+    costs = costs.assign(method=["a", "b"], seconds=[0.12, 0.35], macro_f1=[0.5, 0.9])
+    figure = cost_against_score(costs).figure
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    marks = [
+        mark.get_text() for mark in (*axes.get_xmajorticklabels(), *axes.get_xminorticklabels())
+    ]
+    assert "0.3" in marks
+    assert not any("math" in mark for mark in marks)
+
+
 def test_names_keep_their_distance_and_their_order() -> None:
     values = np.array([0.9, 0.1, 0.1, 0.12, 0.5])
     places = spread(values, 0.1)

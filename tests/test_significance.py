@@ -11,7 +11,7 @@ from statsmodels.stats.multitest import multipletests
 
 from tsclr import significance
 from tsclr.scores import macro_f1
-from tsclr.significance import compare, holm, paired
+from tsclr.significance import compare, holm, least_p, paired
 
 N_DRAWS, N_CLASSES = 3, 3
 
@@ -207,6 +207,16 @@ def test_methods_that_are_alike_are_rejected_as_often_as_stated(n_subjects):
         assert low <= np.sum(np.array(ps) < level) <= high
 
 
+def test_the_interval_of_three_subjects_is_too_narrow():
+    """It is their range, and misses 0 where all three differ in one direction: 2 / 2^3."""
+    n_trials = 300
+    generator = np.random.default_rng(0)
+    results = [paired(*simulated(generator, 3, (0.6, 0.6))) for _ in range(n_trials)]
+    held = sum(result.low <= 0 <= result.high for result in results)
+    low, high = binom.ppf([0.001, 0.999], n_trials, 1 - 2 / 2**3)
+    assert low <= held <= high
+
+
 def test_a_clear_gain_is_mostly_found():
     generator = np.random.default_rng(0)
     ps = [paired(*simulated(generator, 10, (0.75, 0.6))).p for _ in range(40)]
@@ -272,6 +282,29 @@ def test_every_pair_is_compared_once_and_p_values_are_adjusted_together(three):
             result.difference, result.low, result.high, result.p
         )  # fmt: skip
     np.testing.assert_allclose(frame["p_holm"], multipletests(frame["p"], method="holm")[1])
+
+
+def alike_on_all(counts: list[list[int]], n_subjects: int) -> np.ndarray:
+    return np.tile(np.array(counts), (1, n_subjects, 1, 1))
+
+
+@pytest.mark.parametrize("n_others", [1, 3])
+@pytest.mark.parametrize("n_subjects", [2, 3, 6, 9, 20])
+def test_the_least_p_is_that_of_methods_that_are_worse_on_everybody(n_subjects, n_others):
+    """Nothing is proven more surely; of 20 subjects no swap that is drawn is none or all."""
+    bad = alike_on_all([[4, 1], [1, 4]], n_subjects)
+    counts = {"good": alike_on_all([[5, 0], [1, 4]], n_subjects)} | dict.fromkeys(
+        map(str, range(n_others)), bad
+    )
+    least = least_p(n_subjects, n_others)
+    assert compare(counts, "good")["p_holm"].to_list() == pytest.approx([least] * n_others)
+
+
+def test_no_least_p_without_a_comparison():
+    with pytest.raises(ValueError, match="1 comparisons over 1 test subjects"):
+        least_p(1)
+    with pytest.raises(ValueError, match="0 comparisons over 6 test subjects"):
+        least_p(6, 0)
 
 
 def test_a_reference_is_compared_with_each_other_method(three):

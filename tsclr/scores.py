@@ -148,7 +148,9 @@ def summarise(
     """Scores of one cell of a table.
 
     The interval over draws is Student's, of the mean; the one over subjects is a percentile
-    bootstrap that draws test subjects with replacement and keeps all draws of labels.
+    bootstrap that draws test subjects with replacement and keeps all draws of labels. Where
+    subjects are few it is too narrow: on simulated counts it held the score of all people in about
+    70 to 75 % with 3 test subjects, 86 % with 6, 88 % with 9 and 90 % with 14.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Scores by budget in, lines with bands and names at their ends out."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.optimize import isotonic_regression
 
+from tsclr.report.budgets import measure, ordered_budgets
 from tsclr.report.look import ACCENT, BASELINE, PALETTE, SOFT, STYLE, WIDTH, short
 
 DASHES = ((0, (4, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (2, 1)))
@@ -26,29 +27,6 @@ class Score:
     mean: float
     sd: float
     draws: int
-
-
-def ordered_budgets(scores: Iterable[Score]) -> list[str]:
-    """Budgets from few labels to many: numbers by size, then words, as "all".
-
-    Parameters
-    ----------
-    scores : iterable of Score
-        Whose budgets to list.
-
-    Examples
-    --------
-    >>> ordered_budgets(Score("SimCLR", "", k, 0.9, 0.0, 1) for k in ("all", "10", "5"))
-    ['5', '10', 'all']
-    """
-
-    def size(budget: str) -> tuple[bool, float]:
-        try:
-            return (False, float(budget))
-        except ValueError:
-            return (True, 0.0)
-
-    return sorted(dict.fromkeys(score.budget for score in scores), key=size)
 
 
 @rc_context(STYLE)
@@ -70,7 +48,7 @@ def budget_figure(scores: Sequence[Score], styles: Mapping[str, dict[str, Any]])
     [0.7, 0.9]
     """
     heads = list(dict.fromkeys(score.head for score in scores))
-    budgets = ordered_budgets(scores)
+    budgets = ordered_budgets(score.budget for score in scores)
     figure = Figure(figsize=(WIDTH, 3.9 * len(heads)))
     panels = figure.subplots(len(heads), squeeze=False)[:, 0]
     for axes, head in zip(panels, heads, strict=True):
@@ -79,7 +57,7 @@ def budget_figure(scores: Sequence[Score], styles: Mapping[str, dict[str, Any]])
         axes.set_title(short(head) if len(heads) > 1 else "")
         axes.set_xticks(range(len(budgets)), [short(budget) for budget in budgets])
         axes.set_xlim(-0.15, len(budgets) - 0.85)
-        axes.set_xlabel("labelled windows per class")
+        axes.set_xlabel(measure(budgets))
         axes.set_ylabel("macro F1 on test subjects")
         axes.set_ylim(*_score_limits(of_head))
         axes.grid(visible=False, axis="x")

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from tsclr.report.curve import Score, budget_figure, is_baseline, method_styles, ordered_budgets
+from tsclr.report.budgets import in_words, measure, ordered_budgets
+from tsclr.report.curve import Score, budget_figure, is_baseline, method_styles
 from tsclr.report.section import Section, Table, require_columns, to_floats
 
 COLUMNS = ("method", "budget", "macro_f1_mean", "macro_f1_sd", "draws")
@@ -14,14 +15,15 @@ BASELINES = ("random-init", "Statistics")
 
 
 def budget_curve(results: pd.DataFrame, baselines: Sequence[str] = BASELINES) -> Section:
-    """Macro F1 against labels per class, one line per method, with a band of ± one SD.
+    """Macro F1 against the labels that are known, one line per method, with a band of ± one SD.
 
     Parameters
     ----------
     results : DataFrame
-        One row per method, head and budget: columns method, budget (labels per class, or "all"),
-        macro_f1_mean, macro_f1_sd (over draws), draws, and optionally head. Several heads become
-        several panels. Rows without a finite score are left out, and the text says how many.
+        One row per method, head and budget: columns method, budget (labels per class, a share as
+        "10%", or "all"), macro_f1_mean, macro_f1_sd (over draws), draws, and optionally head.
+        Several heads become several panels. Rows without a finite score are left out, and the text
+        says how many.
     baselines : sequence of str
         A method whose name starts with one of these is drawn in grey. The first of the others is
         drawn strongest.
@@ -45,9 +47,10 @@ def budget_curve(results: pd.DataFrame, baselines: Sequence[str] = BASELINES) ->
         return Section("Score by label budget", f"There is no score to draw.{note}")
     methods = list(dict.fromkeys(score.method for score in scores))
     reading = (
-        "Macro F1 on test subjects against the number of labelled windows per class; higher is "
-        "better. A line is one method, its band ± one standard deviation over draws of the labels. "
-        "The left end shows what a representation is worth when labels are few. "
+        "Macro F1 on test subjects against the labels that are known "
+        f"({measure(score.budget for score in scores)}); higher is better. A line is one method, "
+        "its band ± one standard deviation over draws of the labels. The left end shows what a "
+        "representation is worth when labels are few. "
     )
     return Section(
         "Score by label budget",
@@ -82,7 +85,7 @@ def results_table(results: pd.DataFrame) -> Section:
     '0.887 ± 0.013'
     """
     scores, note = _scores(results)
-    budgets = ordered_budgets(scores)
+    budgets = ordered_budgets(score.budget for score in scores)
     best = {budget: max(s.mean for s in scores if s.budget == budget) for budget in budgets}
     rows: dict[tuple[str, ...], dict[str, str]] = {}
     strong = set()
@@ -94,8 +97,8 @@ def results_table(results: pd.DataFrame) -> Section:
             strong.add((list(rows).index(key), len(names) + budgets.index(score.budget)))
     frame = pd.DataFrame(list(rows.values()), columns=[*names, *budgets])
     reading = (
-        "Macro F1 on test subjects, mean ± standard deviation over draws of the labels. Columns "
-        "are labelled windows per class. The best mean of each column is bold."
+        "Macro F1 on test subjects, mean ± standard deviation over draws of the labels. Columns: "
+        f"{measure(budgets)}. The best mean of each column is bold."
     )
     return Section(
         "Results", reading + note, table=Table(frame, names=len(names), strong=frozenset(strong))
@@ -143,16 +146,17 @@ def _cell(score: Score) -> str:
 def _long_table(scores: Sequence[Score]) -> Table:
     """One row per point of the curve."""
     frame = pd.DataFrame([vars(score) for score in scores])
-    frame.columns = ["method", "head", "labels per class", "macro F1, mean", "SD", "draws"]
+    labels = measure(score.budget for score in scores)
+    frame.columns = ["method", "head", labels, "macro F1, mean", "SD", "draws"]
     with_head = len(_names(scores)) > 1
     return Table(frame if with_head else frame.drop(columns="head"), names=2 + with_head)
 
 
 def _finding(scores: Sequence[Score], baselines: Sequence[str]) -> str:
     """The best learned method and the best baseline at the smallest budget, in words."""
-    budget = ordered_budgets(scores)[0]
+    budget = ordered_budgets(score.budget for score in scores)[0]
     at = sorted((s for s in scores if s.budget == budget), key=lambda score: -score.mean)
     learned = [score for score in at if not is_baseline(score.method, baselines)]
     grey = [score for score in at if is_baseline(score.method, baselines)]
     best = ", ".join(f"{s.method} {s.mean:.3f}" for s in (*learned[:1], *grey[:1]))
-    return f"With {budget} label{'' if budget == '1' else 's'} per class: {best}."
+    return f"With {in_words(budget)}: {best}."
