@@ -1,5 +1,6 @@
 """A suite from its YAML to its audit: what is scored, what is kept, what is refused."""
 
+import importlib
 import json
 import logging
 import os
@@ -16,6 +17,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, f1_score
 from sklearn.preprocessing import StandardScaler
@@ -53,7 +55,8 @@ from tsclr.monitor import forget_peak_memory, peak_memory
 from tsclr.specs import subclasses
 from tsclr.splits import LeakError
 from tsclr.store import Store
-from tsclr.windows import Windows
+from tsclr.task import Task
+from tsclr.windows import Windows, all_of
 
 SUPCON = str(Path(CONFIG).parent / "supcon_hapt.yaml")
 SUITES = sorted((Path(__file__).parent.parent / "benchmarks" / "suites").glob("*.yaml"))
@@ -165,14 +168,16 @@ def test_finished_cells_are_not_computed_again(
     assert (finished / TABLE).read_bytes() == table
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b'{"content": {}, "sha256": "0"}', b"[1]"])
+@pytest.mark.parametrize(
+    "damage", [b"", b"{", b'{"content": {}, "sha256": "0"}', b"[1]", b"[" * 10**5, "another"]
+)
 def test_a_damaged_cell_is_computed_again_and_it_is_said(
-    damage: bytes, finished: Path, tiny_store: Path, caplog: pytest.LogCaptureFixture
+    damage: bytes | str, finished: Path, tiny_store: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     suite = suite_on(tiny_store)
     table = (finished / TABLE).read_bytes()
-    cell = list(suite.units(finished))[-1].cells[0]
-    cell.path.write_bytes(damage)
+    cell, other = list(suite.units(finished))[-1].cells[:2]
+    cell.path.write_bytes(other.path.read_bytes() if damage == "another" else damage)
     with caplog.at_level(logging.WARNING):
         scored(suite, finished)
     assert f"{cell.path} is damaged: computed anew" in caplog.text
@@ -214,6 +219,67 @@ def test_a_budget_more_leaves_the_other_cells_as_they_are(finished: Path, tiny_s
     assert before < after
 
 
+def test_own_code_is_another_cell_when_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    file = tmp_path / "own_method.py"
+    file.write_text("from tsclr.bench.methods import HandFeatures\nclass Own(HandFeatures): ...\n")
+    method = importlib.import_module("own_method").Own()
+    config = tmp_path / "own.yaml"
+    given = yaml.safe_load(Path(CONFIG).read_text())
+    given["encoder"] = {"class_path": "own_encoder.Own"}
+    config.write_text(yaml.safe_dump(given))
+    (tmp_path / "own_encoder.py").write_text(
+        "from tsclr.encoders import CNN1d\nclass Own(CNN1d): ...\n"
+    )
+    random = RandomInit(str(config))
+    before = method.key(), random.key()
+    assert list(before[0]["source"]) == ["own_method"]
+    for each in (file, tmp_path / "own_encoder.py"):
+        each.write_text(each.read_text() + "# another\n")
+    assert method.key() != before[0]
+    assert random.key() != before[1]
+
+
+@pytest.mark.parametrize("kind", [Pretrained, Supervised])
+def test_a_file_that_a_config_names_counts(
+    kind: Callable[[str], Method], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = yaml.safe_load(Path(CONFIG).read_text())
+    Path("slow.yaml").write_text("learning_rate: 0.1\n")
+    Path("own.yaml").write_text(yaml.safe_dump({**given, "training": "slow.yaml"}))
+    before = kind("own.yaml").key()
+    assert kind("own.yaml").key() == before
+    Path("slow.yaml").write_text("learning_rate: 0.2\n")
+    assert kind("own.yaml").key() != before
+
+
+@pytest.mark.parametrize("said", [{"device": "ankle"}, {"start_time": 7}, {"source_hash": "0a"}])
+def test_what_the_table_of_a_store_says_counts(
+    said: dict, tiny_store: Path, tmp_path: Path
+) -> None:
+    store = Store.open(tiny_store)
+    replace(store, recordings=store.recordings.assign(**said)).write(tmp_path / "store")
+    keys = [
+        next(suite_on(folder).units(tmp_path / "out")).key
+        for folder in (tiny_store, tmp_path / "store")
+    ]
+    assert keys[0] != keys[1]
+
+
+def test_two_methods_of_one_pretraining_take_turns(tiny_store: Path, tmp_path: Path) -> None:
+    methods = {
+        "plain": Pretrained(CONFIG, epochs=1), "whitened": Pretrained(CONFIG, epochs=1, whiten=True)
+    }  # fmt: skip
+    suite = suite_on(tiny_store, methods=methods, budgets=["1"])
+    bench(suite, tmp_path, jobs=2)
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert {row["method"] for row in results["rows"]} == set(methods)
+    assert len(list((tmp_path / "runs").glob("*/checkpoint.safetensors"))) == 2
+
+
 # Planted leaks
 
 
@@ -221,24 +287,65 @@ class Leaky(HandFeatures):
     """Standardises by the moments of everybody."""
 
     def learn(self, stage: Stage) -> Learned:
-        stage.note("statistics", stage.task.windows.store.subjects)
-        return super().learn(stage)
+        encoder = Statistics(len(stage.input_spec.channels), stage.input_spec.sample_rate)
+        everybody = (*stage.split.train, *stage.split.validation, *stage.split.test)
+        moments = StandardScaler().fit(encode(encoder, stage.note("statistics", everybody)))
+        return Learned(lambda windows: moments.transform(encode(encoder, windows)))
 
 
 class Peeking(HandFeatures):
-    """Looks at test subjects to choose."""
+    """Trains until the loss on test subjects is lowest."""
 
     def learn(self, stage: Stage) -> Learned:
-        stage.note("choice", stage.task.split.test)
-        return super().learn(stage)
+        torch.manual_seed(0)
+        train = all_of(stage.note("pretraining", stage.split.train))
+        test = all_of(stage.note("choice", stage.split.test))
+        mean, losses, best = np.zeros_like(train[0]), [], None
+        for _ in range(5):
+            mean = mean + 0.3 * (train.mean(0) - mean)
+            losses.append(float(((test - mean) ** 2).mean()))
+            best = mean if losses[-1] == min(losses) else best
+        return Learned(lambda windows: (all_of(windows) - best).std(2))
 
 
 class Greedy(HandFeatures):
     """Learns from the streams of test subjects and does not say so."""
 
     def learn(self, stage: Stage) -> Learned:
-        stage.note("pretraining", stage.task.split.test)
-        return super().learn(stage)
+        streams = all_of(stage.note("pretraining", stage.split.test))
+        axes = PCA(8).fit(streams.reshape(len(streams), -1))
+        return Learned(lambda windows: axes.transform(all_of(windows).reshape(len(windows), -1)))
+
+
+class Joint(HandFeatures):
+    """Standardises by the moments of all windows that are embedded, test and all."""
+
+    def learn(self, stage: Stage) -> Learned:
+        encoder = Statistics(len(stage.input_spec.channels), stage.input_spec.sample_rate)
+        return Learned(lambda windows: StandardScaler().fit_transform(encode(encoder, windows)))
+
+
+class Curious(HandFeatures):
+    """Keeps what it is shown."""
+
+    def learn(self, stage: Stage) -> Learned:
+        self.stage, self.shown = stage, []
+        return Learned(lambda windows: self.shown.append(windows) or all_of(windows).std(2))
+
+
+def test_features_that_depend_on_the_test_are_refused(tiny_store: Path, tmp_path: Path) -> None:
+    suite = suite_on(tiny_store, methods={"joint": Joint()}, budgets=["1"])
+    with pytest.raises(LeakError, match="others when it is embedded with other windows"):
+        scored(suite, tmp_path)
+
+
+def test_no_method_is_shown_a_label(tiny_store: Path, tmp_path: Path) -> None:
+    method = Curious()
+    scored(suite_on(tiny_store, methods={"curious": method}, budgets=["1"]), tmp_path)
+    shown = [*method.shown, method.stage.note("statistics", method.stage.split.train)]
+    assert all((windows.labels == -1).all() for windows in shown)
+    public = {name for name in dir(method.stage) if not name.startswith("_")}
+    assert not any(isinstance(getattr(method.stage, name), Task) for name in public)
 
 
 def test_the_command_fails_where_a_method_leaks(tiny_store: Path, tmp_path: Path) -> None:
@@ -347,7 +454,8 @@ def test_the_memory_of_a_unit_is_not_that_of_an_earlier_one() -> None:
         ({"methods": {}}, ValueError, "the suite has no methods"),
         ({"budgets": ["100000"]}, ValueError, "a budget of 100000 labels per class is more than"),
         ({"budgets": ["few"]}, ValueError, "budget 'few'"),
-        ({"budgets": ["2", 2]}, ValueError, "budget 2 is named twice"),
+        ({"budgets": ["2", 2]}, ValueError, "budgets 2 and 2 are the same"),
+        ({"budgets": ["100%", "all"]}, ValueError, "budgets 100% and all are the same"),
         ({"heads": ["knn", "knn"]}, ValueError, "head of NT-Xent 'knn' is named twice"),
         ({"seed": -1}, ValueError, "seed is -1"),
         ({"segmentation": -1.0}, ValueError, "segmentation is -1 s"),
@@ -396,6 +504,20 @@ def test_one_subject_is_too_few(tiny_store: Path, tmp_path: Path) -> None:
     alone.write(tmp_path / "alone")
     with pytest.raises(ValueError, match=r"alone, 2 folds .* 1 subject: "):
         list(suite_on(tmp_path / "alone").units(tmp_path))
+
+
+def test_one_class_leaves_nothing_to_tell_apart(tiny_store: Path, tmp_path: Path) -> None:
+    store = Store.open(tiny_store)
+    labels = np.where(store.labels == 0, store.labels, -1).astype(np.int16)
+    replace(store, labels=labels).write(tmp_path / "one")
+    with pytest.raises(ValueError, match="nothing to tell apart with fewer than two classes"):
+        list(suite_on(tmp_path / "one", budgets=["all"]).units(tmp_path))
+
+
+def test_a_long_name_is_cut_in_the_name_of_a_file(tiny_store: Path, tmp_path: Path) -> None:
+    methods = {f"hand features of {'a very long name ' * 20}": HandFeatures()}
+    scored(suite_on(tiny_store, methods=methods, budgets=["1"]), tmp_path)
+    assert len(audit_results(tmp_path)) == 2
 
 
 def without_labels(mute: str, n_subjects: int, folder: Path) -> Path:

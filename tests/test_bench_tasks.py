@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -26,10 +27,10 @@ from tsclr.store import Store
 
 @pytest.fixture(scope="module")
 def other_store(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same people at half the rate, in another order of channels, one class named otherwise."""
+    """Half the rate, another order of channels, one class named otherwise, all from other files."""
     store = Store.open(tiny_store)
     recordings = [
-        replace(each, channels=tuple(each.channels), signal=each.signal, name=f"{each.name}'")
+        replace(each, name=f"{each.name}'", source_hash=f"{each.source_hash}'")
         for each in Benchmark.prepare(Source(str(tiny_store)), tiny_store).recordings(
             store.channels[::-1], {store.classes[0]: "promenading"}
         )
@@ -52,7 +53,8 @@ def test_one_dataset_is_left_out(tiny_store: Path, other_store: Path, tmp_path: 
     for unit in results["units"]:
         assert {name.split("/")[0] for name in unit["split"]["test"]} == {unit["fold"]}
         assert all(not name.startswith(f"{unit['fold']}/") for name in unit["split"]["train"])
-    assert len(results["rows"][0]["by_subject"]) == 8
+    told = {(row["protocol"], len(row["by_subject"])) for row in results["rows"]}
+    assert told == {(f"leave one dataset out: {name}", 4) for name in ("store", "other")}
     assert set(results["rows"][0]["per_class_f1"]) == set(classes)
     assert len(audit_results(tmp_path)) == 4
     (folder,) = tmp_path.glob("data/*")
@@ -83,7 +85,7 @@ def test_a_random_split_flatters_and_is_said_to_leak(tiny_store: Path, tmp_path:
     )
     assert (scores["random windows (leaky)"] > scores["2 folds of subjects"]).all()
     checked = audit_results(tmp_path)
-    leaky = checked["checks"] == "none, the protocol leaks"
+    leaky = checked["holds"] == "nothing, the protocol leaks"
     assert leaky.tolist() == [True] * 3 + [False] * 6
     assert "but for protocols that are said to leak" in (tmp_path / "report.html").read_text()
     told = json.loads((tmp_path / "results.json").read_text())
@@ -107,7 +109,7 @@ def test_random_validation_flatters_the_choice_and_leaves_the_test_clean(
     chosen = rows.pivot_table("validation_macro_f1", ["method", "head"], "random")
     assert (chosen[True] > chosen[False]).all()
     assert all(list(row["by_subject"]) == tested for row in results["rows"])
-    checked = audit_results(tmp_path)["checks"]
+    checked = audit_results(tmp_path)["holds"]
     assert (checked == "subject, overlap, statistics, choice").all()
     runs = [yaml.safe_load(path.read_text()) for path in tmp_path.glob("runs/*/config.yaml")]
     assert [run["data"]["test"] for run in runs] == [tested]  # of both, since both see the same
@@ -139,6 +141,7 @@ def test_a_dataset_cut_in_two_ways(tiny_store: Path, tmp_path: Path) -> None:
     [
         ({"channels": ["acc_q"]}, "no channel 'acc_q': did you mean acc_"),
         ({"channels": []}, "is left no channels"),
+        ({"channels": ["acc_x", "acc_x"]}, "channel 'acc_x' of .* is named twice"),
         ({"window": 2.57}, "2.57 s"),
         ({"window": 2.56, "stride": 0.001}, "stride"),
     ],
@@ -164,6 +167,39 @@ def test_the_same_people_are_no_other_dataset(kind: str, tiny_store: Path, tmp_p
     )
     with pytest.raises(ValueError, match="hold the same recording, so that one would be learned"):
         list(suite.units(tmp_path))
+
+
+def test_the_same_files_at_half_the_rate_are_no_other_dataset(
+    tiny_store: Path, tmp_path: Path
+) -> None:
+    recordings = Benchmark.prepare(Source(str(tiny_store)), tmp_path).recordings(
+        Store.open(tiny_store).channels, {}
+    )
+    Store.build((replace(each, name="renamed") for each in recordings), 25.0).write(
+        tmp_path / "slow"
+    )
+    datasets = [str(tiny_store), str(tmp_path / "slow")]
+    suite = suite_on(tiny_store, datasets=datasets, protocols=[LeaveOneDatasetOut()])
+    told = "store and slow hold the same recording, .* in slow it is 'renamed'; leave one"
+    with pytest.raises(ValueError, match=told):
+        list(suite.units(tmp_path))
+
+
+def test_the_same_samples_without_a_file_are_no_other_dataset(
+    tiny_store: Path, tmp_path: Path
+) -> None:
+    store = Store.open(tiny_store)
+    nowhere = replace(store, recordings=store.recordings.assign(source_hash=""))
+    nowhere.with_channels(store.channels[::-1]).write(tmp_path / "turned")
+    nowhere.write(tmp_path / "plain")
+    pair = [Benchmark.prepare(Source(str(tmp_path / each)), tmp_path) for each in
+            ("turned", "plain")]  # fmt: skip
+    with pytest.raises(ValueError, match="turned and plain hold the same recording"):
+        Benchmark.combine(pair, tmp_path / "both", {})
+    other = replace(pair[1], name="other")
+    other.__dict__["store"] = replace(nowhere, signal=nowhere.signal + np.float32(1e-3))
+    both = Benchmark.combine([pair[0], other], tmp_path / "both", {})
+    assert len(both.store.recordings) == 2 * len(store.recordings)
 
 
 def test_a_copy_of_a_store_has_cells_of_its_own(tiny_store: Path, tmp_path: Path) -> None:
@@ -200,6 +236,11 @@ def test_a_class_that_one_subject_alone_shows(
     results = scored(suite, tmp_path / "out")
     assert all(found["per_class_f1"][store.classes[0]] == 0 for found in results["rows"])
     assert f"nobody trained on shows {store.classes[0]}" in caplog.text
+    assert [list(found["untrained"].values()) for found in results["rows"]] == [
+        [[store.classes[0]]]
+    ] * 6
+    said = f"Nobody trained on shows {store.classes[0]} in "
+    assert said in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_a_protocol_on_some_of_the_datasets(
@@ -220,3 +261,18 @@ def test_a_protocol_on_some_of_the_datasets(
     wrong = suite_on(tiny_store, datasets=both, protocols=[GroupKFold(2, datasets=["stor"])])
     with pytest.raises(ValueError, match="2 folds of subjects: no dataset 'stor', did you mean"):
         list(wrong.units(tmp_path))
+
+
+def test_a_damaged_copy_of_a_dataset_is_made_anew_and_it_is_said(
+    tiny_store: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = Source(str(tiny_store), channels=["acc_x", "acc_y", "acc_z"])
+    before = Benchmark.prepare(source, tmp_path)
+    with (before.folder / "signal.f32").open("r+b") as file:
+        file.write(b"\0" * 4000)
+    after = Benchmark.prepare(source, tmp_path)
+    assert f"the store in {before.folder} is damaged: made anew" in caplog.text
+    assert (after.folder, after.fingerprint) == (before.folder, before.fingerprint)
+    caplog.clear()
+    Benchmark.prepare(source, tmp_path)
+    assert not caplog.text

@@ -590,3 +590,13 @@ def test_logs_read_back_are_the_recordings(tmp_path):
         np.testing.assert_allclose(rotation, recording.signal[rows, 3:], atol=1e-5)
         labels = [ACTIVITIES.index(name) if name else -1 for name in unique["activity"]]
         np.testing.assert_array_equal(labels, recording.labels[rows])
+
+
+def test_another_archive_has_another_stamp(tmp_path: Path) -> None:
+    dataset = datasets.find("hapt")(str(tmp_path))
+    assert dataset.stamp == []
+    (tmp_path / "hapt.zip").write_bytes(b"one")
+    first = dataset.stamp
+    assert datasets.find("hapt")(str(tmp_path / "hapt.zip")).stamp == first
+    (tmp_path / "hapt.zip").write_bytes(b"three")
+    assert dataset.stamp != first

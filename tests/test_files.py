@@ -3,13 +3,22 @@
 import errno
 import os
 import signal
+import threading
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tsclr.files import claimed, naming_full_disk, read_table, replacing, sha256, write_table
+from tsclr.files import (
+    claimed,
+    in_turn,
+    naming_full_disk,
+    read_table,
+    replacing,
+    sha256,
+    write_table,
+)
 
 ROWS = [{"name": "a", "start": 0, "repairs": "{}"}, {"name": "bö", "start": 7, "repairs": "{}"}]
 HEADER = {"format": 1, "channels": ["acc_x"], "sample_rate": 31.25}
@@ -171,3 +180,27 @@ def test_a_forked_child_does_not_hold_a_folder_for_its_parent(tmp_path):
 def test_a_folder_is_held_by_one(tmp_path):
     with claimed(tmp_path), pytest.raises(ValueError, match="another process"), claimed(tmp_path):
         pass
+
+
+def test_blocks_under_one_lock_take_turns(tmp_path: Path) -> None:
+    lock, order = tmp_path / "sub" / "run.lock", []
+
+    def later() -> None:
+        with in_turn(lock):
+            order.append("second")
+
+    with in_turn(lock):
+        thread = threading.Thread(target=later)
+        thread.start()
+        thread.join(0.2)
+        order.append("first")
+    thread.join(10)
+    assert order == ["first", "second"]
+
+
+def test_what_was_half_written_in_a_folder_below_is_removed(tmp_path: Path) -> None:
+    half = tmp_path / "cells" / ".a.json.1.part"
+    half.parent.mkdir()
+    half.write_text("{")
+    with claimed(tmp_path):
+        assert not half.exists()

@@ -1,6 +1,7 @@
 import json
 import logging
 import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -316,6 +317,33 @@ def test_pretraining_that_saw_a_test_subject_is_told(
     write_scores(tmp_path / "scores.json", found)
     with pytest.raises(LeakError, match="overlap: pretraining saw samples"):
         audit_results(tmp_path / "scores.json")
+
+
+def test_a_copy_of_what_came_from_no_file_is_known_by_its_samples(
+    tiny_store: Path, tmp_path: Path
+) -> None:
+    store = Store.open(tiny_store)
+    fileless = replace(store, recordings=store.recordings.assign(source_hash=""))
+    for name in ("store", "copy"):
+        fileless.write(tmp_path / name)
+    run = tiny_pretrain(tmp_path / "store", tmp_path / "run")
+    subject = Checkpoint.load(run).settings["split"]["train"][0]
+    with pytest.raises(LeakError, match=f"pretraining has seen the test subjects {subject}"):
+        probe(run, str(tmp_path / "copy"), test=[subject], **QUICK)
+
+
+def test_people_in_one_file_are_told_apart(tiny_store: Path, tmp_path: Path) -> None:
+    store = Store.open(tiny_store)
+    names = [f"all.csv#{place}" for place in range(len(store.recordings))]
+    one_file = store.recordings.assign(source_hash="ab", name=names)
+    replace(store, recordings=one_file).write(tmp_path / "store")
+    run = tiny_pretrain(tmp_path / "store", tmp_path / "run")
+    used = Checkpoint.load(run).settings["split"]
+    found = probe(run, **QUICK)
+    assert found["test_subjects"] == used["test"]
+    assert all(found["certificate"]["checks"].values())
+    with pytest.raises(LeakError, match="pretraining has seen the test subjects"):
+        probe(run, test=used["train"][:1], **QUICK)
 
 
 def test_store_that_was_moved_is_known_by_its_files(

@@ -26,7 +26,11 @@ def test_a_store_without_names_says_so() -> None:
 
 
 def test_every_dataset_has_a_row() -> None:
-    assert len(about_datasets()) == len(subclasses(Dataset))
+    table = about_datasets().set_index("name")
+    assert len(table) == len(subclasses(Dataset))
+    assert table["subjects"].astype(bool).all()
+    assert table.loc[["hapt", "synthetic"], "subjects"].tolist() == [30, "as wished"]
+    assert "51" in table.loc["wisdm", "subjects"]
 
 
 def test_scores_stand_by_method_and_budget() -> None:

@@ -70,16 +70,34 @@ def claimed(folder: Path) -> Iterator[None]:
     ValueError
         If another process writes to it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ValueError(
-                f"another process is writing to {folder}: wait until it ends"
-            ) from error
-        for half in folder.glob(".*.part"):
-            half.unlink()
+    try:
+        with _locked(folder / ".lock", fcntl.LOCK_EX | fcntl.LOCK_NB):
+            for half in folder.rglob(".*.part"):
+                half.unlink()
+            yield
+    except BlockingIOError as error:
+        raise ValueError(f"another process is writing to {folder}: wait until it ends") from error
+
+
+@contextmanager
+def in_turn(lock: Path) -> Iterator[None]:
+    """Wait until no other process is in a block under the same lock.
+
+    Parameters
+    ----------
+    lock : Path
+        File that stands for the block; it is made and stays, empty.
+    """
+    with _locked(lock, fcntl.LOCK_EX):
+        yield
+
+
+@contextmanager
+def _locked(path: Path, kind: int) -> Iterator[None]:
+    """Hold a lock file, which no forked child holds along."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as handle:
+        fcntl.flock(handle, kind)
         _locks.add(handle)
         try:
             yield

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import ClassVar, Literal, get_args
 
@@ -191,9 +192,10 @@ def place(source: str) -> str:
 
 
 def fingerprints(store: Store, subjects: tuple[str, ...]) -> list[str]:
-    """Hashes of the files that the recordings of `subjects` came from.
+    """What tells the recordings of `subjects` in a store that was copied, moved or made anew.
 
-    They know the recordings again in a store that was copied, moved or made anew.
+    It is the hash of the file that they came from, with the subject where a file holds several. Of
+    those that came from no file it is that of their samples: at another rate they are others.
 
     Parameters
     ----------
@@ -203,5 +205,14 @@ def fingerprints(store: Store, subjects: tuple[str, ...]) -> list[str]:
         Whose recordings.
     """
     table = store.recordings
-    hashes = table.loc[table["subject"].isin(list(subjects)), "source_hash"]
-    return sorted(set(hashes) - {""})
+    people = table.groupby("source_hash")["subject"].nunique()
+    found = set()
+    for row in table.loc[table["subject"].isin(list(subjects))].to_dict("records"):
+        if not row["source_hash"]:
+            samples = store.signal[row["start"] : row["start"] + row["length"]]
+            found.add(sha256(samples.data).hexdigest())
+        elif people[row["source_hash"]] == 1:
+            found.add(row["source_hash"])
+        else:
+            found.add(sha256(f"{row['source_hash']} {row['subject']}".encode()).hexdigest())
+    return sorted(found)

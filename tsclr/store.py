@@ -166,8 +166,9 @@ class Store:
         """
         rows = self.recordings.to_dict("records")
         for name, array in ((SIGNAL, self.signal), (LABELS, self.labels)):
+            little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
             with replacing(path / name) as temporary:
-                array.astype(array.dtype.newbyteorder("<"), copy=False).tofile(temporary)
+                temporary.write_bytes(little.data)
         Draft(rows, self.channels, self.sample_rate, self.classes).write(path / TABLE)
 
     def with_channels(self, names: Sequence[str]) -> "Store":

@@ -49,7 +49,7 @@ def about_datasets() -> pd.DataFrame:
     return pd.DataFrame(
         {
             "name": kind.name,
-            "subjects": kind.facts.get("subjects", "as wished"),
+            "subjects": kind.facts.get("subjects", kind.headcount),
             "classes": len(kind.classes),
             "Hz": f"{kind.sample_rate:g}",
             "what": kind.title,

@@ -1,24 +1,27 @@
 """A dataset by name in, its store on disk, its labelled windows and its protocol out."""
 
 import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 
 from tsclr import datasets
-from tsclr.bench.cache import code, digest
+from tsclr.bench.cache import code, digest, kept, read, source_hashes
 from tsclr.bench.protocols import Protocol
 from tsclr.settings import place
-from tsclr.store import TABLE, Store
+from tsclr.store import Store
 from tsclr.types import Recording
 from tsclr.windows import Windows, samples
 
 SECONDS = 2.56
 """Window of a store, which documents none."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Source:
     Raises
     ------
     ValueError
-        If there is a list of channels with none in it.
+        If there is a list of channels with none in it, or with one twice.
 
     Examples
     --------
@@ -55,6 +58,9 @@ class Source:
     def __post_init__(self) -> None:
         if self.channels == []:
             raise ValueError(f"{self.name} is left no channels: name some, or none to have all")
+        twice = [name for name, n in Counter(self.channels).items() if n > 1]
+        if twice:
+            raise ValueError(f"channel {twice[0]!r} of {self.name} is named twice: leave one out")
 
     @property
     def remark(self) -> str:
@@ -124,9 +130,8 @@ class Benchmark:
         cut = replace(whole, name=name, length=length, stride=stride)
         if source.channels is None:
             return cut
-        folder = data / digest(whole.fingerprint, source.channels)
-        if not (folder / TABLE).exists():
-            whole.store.with_channels(source.channels).write(folder)
+        folder = data / digest(code(), whole.fingerprint, source.channels)
+        write_once(folder, partial(whole.store.with_channels, source.channels))
         return replace(cut, folder=folder)
 
     @classmethod
@@ -137,9 +142,10 @@ class Benchmark:
             store = Store.open(folder)
             length = round(SECONDS * store.sample_rate)
             return cls(folder.name, folder, store.classes, (), length, length // 2)
-        dataset, folder = datasets.find(name)(root), data / f"{place(name)}-{digest(code(), root)}"
-        if not (folder / TABLE).exists():
-            Store.load(name, root).write(folder)
+        dataset = datasets.find(name)(root)
+        version = digest(code(), source_hashes(type(dataset)), dataset.stamp)
+        folder = data / f"{place(name)}-{version}"
+        write_once(folder, partial(Store.load, name, root))
         return cls(
             dataset.name, folder, tuple(dataset.scored_classes), tuple(dataset.test_subjects),
             dataset.window, dataset.stride,
@@ -166,7 +172,7 @@ class Benchmark:
         ------
         ValueError
             If there is no channel, or there are fewer than two classes, that all have, or two of
-            them hold the same samples.
+            them hold the same samples or recordings of the same file.
         """
         shared = [[*dict.fromkeys(same.get(name, name) for name in part.classes)] for part in parts]
         classes = tuple(name for name in shared[0] if all(name in names for names in shared))
@@ -182,9 +188,8 @@ class Benchmark:
             raise ValueError(f"{named} have the classes {list(classes)} in common, two are needed")
         _check_apart(parts, channels)
         rate = min(part.store.sample_rate for part in parts)
-        if not (folder / TABLE).exists():
-            recordings = (each for part in parts for each in part.recordings(channels, same))
-            Store.build(recordings, rate).write(folder)
+        recordings = (each for part in parts for each in part.recordings(channels, same))
+        write_once(folder, lambda: Store.build(recordings, rate))
         length = round(max(part.length / part.store.sample_rate for part in parts) * rate)
         return cls(
             " + ".join(part.name for part in parts), folder, classes, (), length, length // 2
@@ -242,25 +247,68 @@ class Benchmark:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of all samples and labels, whose they are, and how windows are cut."""
-        found = hashlib.sha256(self.store.signal.data)
-        found.update(self.store.labels.data)
-        table = self.store.recordings[["name", "subject", "start", "length"]].to_numpy().tolist()
-        geometry = [self.store.channels, self.store.sample_rate, self.store.classes]
-        geometry += [self.classes, self.length, self.stride]
-        found.update(json.dumps([table, geometry]).encode())
-        return found.hexdigest()
+        """Hash of all samples and labels, whose they are, and how windows are cut."""
+        return digest(contents(self.store), self.classes, self.length, self.stride)
+
+
+def contents(store: Store) -> str:
+    """Hash of all samples and labels of a store, and of what its table says of them.
+
+    Parameters
+    ----------
+    store : Store
+        Any store.
+    """
+    samples = hashlib.sha256(store.signal.data)
+    samples.update(store.labels.data)
+    table = store.recordings.drop(columns=["source", "reader", "repairs"]).to_dict("records")
+    return digest(samples.hexdigest(), table, store.channels, store.sample_rate, store.classes)
+
+
+def write_once(folder: Path, make: Callable[[], Store]) -> None:
+    """Write a store to a folder, unless it is there as it was written; damage is said.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to; the name says all that the store depends on.
+    make : callable
+        Gives the store.
+    """
+    note = folder / "contents.json"
+    try:
+        whole = read(note) == {"contents": contents(Store.open(folder))}
+    except (FileNotFoundError, ValueError):
+        whole = False
+    if note.exists() and not whole:
+        log.warning("the store in %s is damaged: made anew", folder)
+    if not whole:
+        note.unlink(missing_ok=True)
+        make().write(folder)
+        kept(note, lambda: {"contents": contents(Store.open(folder))})
 
 
 def _check_apart(parts: Sequence[Benchmark], channels: Sequence[str]) -> None:
     """Raise ``ValueError`` if a recording is in two of the parts, under whatever name."""
-    owner: dict[bytes, str] = {}
+    owner: dict[str, str] = {}
     for part in parts:
-        signal = part.store.with_channels(channels).signal
-        for start, length in part.store.recordings[["start", "length"]].to_numpy():
-            content = hashlib.sha256(signal[start : start + length].data).digest()
-            if owner.setdefault(content, part.name) != part.name:
+        for name, mark in _marks(part.store, channels):
+            if owner.setdefault(mark, part.name) != part.name:
                 raise ValueError(
-                    f"{owner[content]} and {part.name} hold the same recording, so that one would "
-                    "be learned from and tested: leave one of the two out"
+                    f"{owner[mark]} and {part.name} hold the same recording, so that one would be "
+                    f"learned from and tested: in {part.name} it is {name!r}; leave one of the two "
+                    "out"
                 )
+
+
+def _marks(store: Store, channels: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Name of each recording, and what tells that it is the same in another store.
+
+    That is the hash of its file, whatever the rate, and that of its samples.
+    """
+    columns = [store.channels.index(name) for name in channels]
+    for row in store.recordings.to_dict("records"):
+        if row["source_hash"]:
+            yield row["name"], row["source_hash"]
+        stretch = store.signal[row["start"] : row["start"] + row["length"]]
+        yield row["name"], hashlib.sha256(stretch.take(columns, axis=1).data).hexdigest()

@@ -1,16 +1,18 @@
 """What a result depends on in, the result out, computed once: files named by hashes."""
 
 import hashlib
+import inspect
 import json
 import logging
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable
 from functools import cache
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
 import tsclr
-from tsclr.files import replacing
+from tsclr.files import replacing, sha256
 
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn")
 APART = ("cli.py", "report", "summaries.py", "gallery.py", "demo.py", "comparison.py")
@@ -52,6 +54,52 @@ def code() -> str:
     return digest(found.hexdigest(), versions)
 
 
+def source_hashes(kind: type) -> dict[str, str]:
+    """SHA-256 of the files in which a class and its bases stand, where that is another package.
+
+    Parameters
+    ----------
+    kind : type
+        Of whoever adds to the package.
+
+    Examples
+    --------
+    >>> source_hashes(Path) == {}, list(source_hashes(metadata.Distribution))
+    (True, ['importlib.metadata'])
+    """
+    return _hashes({each.__module__ for each in kind.__mro__})
+
+
+def sources_named(said: Any) -> dict[str, str]:
+    """The same of all classes that a config names.
+
+    Parameters
+    ----------
+    said : Any
+        What JSON can hold; a class stands under ``class_path``, by its full name.
+
+    Examples
+    --------
+    >>> list(sources_named({"encoder": {"class_path": "fractions.Fraction"}}))
+    ['fractions']
+    """
+    if isinstance(said, dict):
+        own = _hashes({str(said["class_path"]).rpartition(".")[0]} if "class_path" in said else ())
+        return own | sources_named(list(said.values()))
+    if isinstance(said, list):
+        return {module: found for each in said for module, found in sources_named(each).items()}
+    return {}
+
+
+def _hashes(modules: Iterable[str]) -> dict[str, str]:
+    """SHA-256 of the files of modules, but for this package, whose `code` counts as a whole."""
+    return {
+        module: sha256(Path(inspect.getfile(import_module(module))))
+        for module in sorted(modules)
+        if module.partition(".")[0] not in ("tsclr", *sys.builtin_module_names, "abc", "typing")
+    }
+
+
 def kept(path: Path, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What a file keeps, or what is computed now and kept there.
 
@@ -66,7 +114,8 @@ def kept(path: Path, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     if found is None:
         found = compute()
         with replacing(path) as temporary:
-            temporary.write_text(json.dumps({"content": found, "sha256": digest(found)}))
+            told = {"content": found, "sha256": digest(path.stem, found)}
+            temporary.write_text(json.dumps(told))
     return found
 
 
@@ -80,11 +129,11 @@ def read(path: Path) -> dict[str, Any] | None:
     """
     try:
         whole = json.loads(path.read_bytes())
-        if whole["sha256"] == digest(whole["content"]):
+        if whole["sha256"] == digest(path.stem, whole["content"]):
             return whole["content"]
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         pass
     log.warning("%s is damaged: computed anew", path)
     return None

@@ -14,39 +14,45 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-import yaml
-from jaxtyping import Float32
+from jaxtyping import Float
 from sklearn.preprocessing import StandardScaler
 
-from tsclr.bench.cache import code, digest
+from tsclr.bench.cache import code, digest, source_hashes, sources_named
 from tsclr.checkpoint import Checkpoint
-from tsclr.config import read_config
+from tsclr.config import config_contents, read_config
 from tsclr.encoders import Encoder, Statistics
 from tsclr.encoders.base import made
 from tsclr.features import encode, fit_whitening
+from tsclr.files import in_turn
 from tsclr.finetune import FineTuned
 from tsclr.heads import FROZEN, HEADS
 from tsclr.pretrain import pick_device, pretrain, sensor_scale
 from tsclr.settings import Data
 from tsclr.specs import spec_of
-from tsclr.splits import LeakError
+from tsclr.splits import LeakError, Split
 from tsclr.task import Task
+from tsclr.types import InputSpec
 from tsclr.views import pipelines
 from tsclr.windows import Windows, all_of
 
 N_MOMENTS = 2048
 """Stream windows on which a fixed transform is fitted and moments of features are taken."""
-Embed = Callable[[Windows], Float32[np.ndarray, "N F"]]
+N_AGAIN = 32
+"""Windows that are embedded a second time, about."""
+ALIKE = 1e-3
+"""Features of one window that differ by less, as a share of their size, differ by rounding."""
+Embed = Callable[[Windows], Float[np.ndarray, "N F"]]
 
 
-@dataclass(frozen=True)
 class Stage:
     """What a method may see, and where it may keep what it learns.
+
+    The windows that it gives have no labels, and whose they are is noted in the ledger.
 
     Parameters
     ----------
     task : Task
-        Labelled windows, and who is who.
+        Labelled windows, which no method gets, and who is who.
     data : Data
         The same for a pretraining, which divides the subjects as the task does.
     fingerprint : str
@@ -55,10 +61,26 @@ class Stage:
         Folder for pretrainings.
     """
 
-    task: Task
-    data: Data
-    fingerprint: str
-    runs: Path
+    def __init__(self, task: Task, data: Data, fingerprint: str, runs: Path) -> None:
+        self._task = task
+        self.data = data
+        self.fingerprint = fingerprint
+        self.runs = runs
+
+    @property
+    def input_spec(self) -> InputSpec:
+        """Of the windows: channels, rate and length."""
+        return self._task.windows.input_spec
+
+    @property
+    def split(self) -> Split:
+        """Who is trained on, chosen on and tested."""
+        return self._task.split
+
+    @property
+    def by_subject(self) -> bool:
+        """Whether the split names subjects, and not parts into which windows were drawn."""
+        return self._task.parts is None
 
     def note(self, role: str, subjects: Sequence[str]) -> Windows:
         """Unlabelled windows of `subjects`, noted in the ledger as used for `role`.
@@ -72,17 +94,17 @@ class Stage:
         subjects : sequence of str
             Whose streams.
         """
-        store = self.task.windows.store
-        if self.task.parts is not None:
+        store = self._task.windows.store
+        if not self.by_subject:
             subjects = [name for name in store.subjects if name not in (self.data.test or [])]
         streams = self.data.windows(store, tuple(subjects))
-        self.task.ledger.note(role, streams)
+        self._task.ledger.note(role, streams)
         return streams
 
     def sample(self) -> Windows:
         """`N_MOMENTS` stream windows of the training subjects, noted as used for statistics."""
-        streams = self.note("statistics", self.task.split.train)
-        drawn = np.random.default_rng(self.task.seed).permutation(len(streams))[:N_MOMENTS]
+        streams = self.note("statistics", self.split.train)
+        drawn = np.random.default_rng(self._task.seed).permutation(len(streams))[:N_MOMENTS]
         return streams.select(np.sort(drawn))
 
     def standardised(self, embed: Embed) -> Embed:
@@ -104,7 +126,7 @@ class Stage:
         encoder : Encoder
             Gives the features.
         """
-        whitening = fit_whitening(encoder, self.note("statistics", self.task.split.train))
+        whitening = fit_whitening(encoder, self.note("statistics", self.split.train))
         return lambda windows: whitening.transform(encode(encoder, windows))
 
 
@@ -128,6 +150,35 @@ class Learned:
     encoder: Encoder | None = None
     classifiers: dict[str, list[Any]] = field(default_factory=dict)
     seconds: float | None = None
+
+    def features(self, windows: Windows) -> Float[np.ndarray, "N F"] | None:
+        """Features of windows, None where the method gives none.
+
+        Some are embedded again among fewer others, so that nothing of the test reaches a feature by
+        way of the windows beside it, such as by a normalisation over all that are embedded.
+
+        Parameters
+        ----------
+        windows : Windows
+            All of a task; their labels are kept back.
+
+        Raises
+        ------
+        LeakError
+            If the features of a window depend on the windows that are embedded with it.
+        """
+        if self.embed is None:
+            return None
+        unlabelled = Windows(windows.store, windows.length, windows.starts)
+        features = self.embed(unlabelled)
+        few = np.arange(0, len(windows), max(2, len(windows) // N_AGAIN))
+        off = np.abs(self.embed(unlabelled.select(few)) - features[few]).mean()
+        if not off <= ALIKE * np.abs(features[few]).mean():
+            raise LeakError(
+                "features of a window are others when it is embedded with other windows, so that "
+                "they hold something of the test: embed each window for itself"
+            )
+        return features
 
 
 class Method(ABC):
@@ -170,7 +221,8 @@ class Method(ABC):
 
     def key(self) -> dict[str, Any]:
         """All that the result depends on beside the data and the head, as JSON can hold it."""
-        return {name: value for name, value in spec_of(self).items() if name != "heads"}
+        said = {name: value for name, value in spec_of(self).items() if name != "heads"}
+        return said | {"source": source_hashes(type(self))}
 
     def versions(self) -> dict[str, str]:
         """Packages beside those of tsclr that the result depends on."""
@@ -273,16 +325,23 @@ class Pretrained(FromConfig):
         return [*super().remarks, *(["reads all labels"] if reads else [])]
 
     def key(self) -> dict[str, Any]:
-        """The config by what it says, not by where it lies."""
-        return super().key() | {"config": contents(self.config)}
+        """The config by what it says, not by where it lies, and where it is trained."""
+        return super().key() | self.pretraining
+
+    @property
+    def pretraining(self) -> dict[str, Any]:
+        """What the run depends on beside the data, as JSON can hold it."""
+        said = contents(self.config)
+        device = str(pick_device(said["training"]["device"]))
+        return {"config": said, "classes": sources_named(said), "device": device}
 
     def learn(self, stage: Stage) -> Learned:
         """Pretrain, or take up the run of an earlier call."""
         checkpoint = Checkpoint.load(self.run(stage))
         encoder = checkpoint.encoder()
         used = checkpoint.split
-        divided = stage.task.parts is None and not self.transductive
-        if divided and used != stage.task.split:
+        divided = stage.by_subject and not self.transductive
+        if divided and used != stage.split:
             raise LeakError(f"pretraining divides the subjects as {used}, the fold in another way")
         stage.note("pretraining", used.train)
         if checkpoint.settings["training"]["patience"]:
@@ -293,19 +352,20 @@ class Pretrained(FromConfig):
         return Learned(stage.whitened(encoder), encoder, seconds=seconds)
 
     def run(self, stage: Stage) -> Path:
-        """The run folder, pretrained to its end."""
+        """The run folder, pretrained to its end, by whichever process is the first to need it."""
         given = self.given
         epochs = self.epochs or given.training.epochs
         training = replace(given.training, seed=self.seed, epochs=epochs)
         data = replace(stage.data, test=[]) if self.transductive else stage.data
-        device = str(pick_device(training.device))
         call = digest(
-            code(), contents(self.config), asdict(training), asdict(data), stage.fingerprint, device
-        )
-        return pretrain(
-            data, given.encoder, given.objective, given.views, given.pairing, training,
-            stage.runs / f"{Path(self.config).stem}-{call}", resume=True,
+            code(), self.pretraining, asdict(training), asdict(data), stage.fingerprint
         )  # fmt: skip
+        run = stage.runs / f"{Path(self.config).stem}-{call}"
+        with in_turn(run.with_suffix(".lock")):
+            return pretrain(
+                data, given.encoder, given.objective, given.views, given.pairing, training, run,
+                resume=True,
+            )  # fmt: skip
 
 
 class RandomInit(FromConfig):
@@ -323,7 +383,8 @@ class RandomInit(FromConfig):
 
     def key(self) -> dict[str, Any]:
         """The encoder alone counts of the config."""
-        return super().key() | {"config": contents(self.config)["encoder"]}
+        said = contents(self.config)["encoder"]
+        return super().key() | {"config": said, "classes": sources_named(said)}
 
     def learn(self, stage: Stage) -> Learned:
         """Draw the weights."""
@@ -352,15 +413,16 @@ class Supervised(FromConfig):
         self.steps = steps
 
     def key(self) -> dict[str, Any]:
-        """Encoder and views count of the config."""
+        """Encoder, views and learning rate count of the config."""
         said = contents(self.config)
-        return super().key() | {"config": [said["encoder"], said.get("views")]}
+        counting = said["encoder"], said["views"], said["training"]["learning_rate"]
+        return super().key() | {"config": counting, "classes": sources_named(said)}
 
     def learn(self, stage: Stage) -> Learned:
         """Nothing is learned without labels but the scale of the input."""
         given = self.given
         encoder = untrained(given.encoder, stage, self.seed)
-        view = pipelines(given.views, stage.task.windows.store.channels)[0]
+        view = pipelines(given.views, stage.input_spec.channels)[0]
         rate = given.training.learning_rate
         candidates = [
             FineTuned(encoder, steps, encoder_rate=rate, from_scratch=True, view=view)
@@ -386,8 +448,8 @@ class HandFeatures(Method):
 
     def learn(self, stage: Stage) -> Learned:
         """Their moments, or their whitening."""
-        store = stage.task.windows.store
-        encoder = Statistics(len(store.channels), store.sample_rate)
+        spec = stage.input_spec
+        encoder = Statistics(len(spec.channels), spec.sample_rate)
         if self.whiten:
             return Learned(stage.whitened(encoder), encoder)
         return Learned(stage.standardised(partial(encode, encoder)), encoder)
@@ -479,21 +541,21 @@ def untrained(encoder: Callable[[int], Encoder], stage: Stage, seed: int) -> Enc
     """
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
-        fresh = made(encoder, len(stage.task.windows.store.channels))
-    streams = stage.note("statistics", stage.task.split.train)
+        fresh = made(encoder, len(stage.input_spec.channels))
+    streams = stage.note("statistics", stage.split.train)
     fresh.input_scale.copy_(sensor_scale(streams, seed))
     return fresh.eval()
 
 
 def contents(config: str) -> dict[str, Any]:
-    """What the YAML of a pretraining says.
+    """What the YAML of a pretraining says, with every default.
 
     Parameters
     ----------
     config : str
         File.
     """
-    return yaml.safe_load(existing(config).read_text())
+    return config_contents(existing(config))
 
 
 def existing(config: str) -> Path:

@@ -39,6 +39,8 @@ class Protocol(ABC):
         Whether it divides subjects, and not windows.
     leaky : bool
         Whether windows of one wearer are trained on and tested.
+    pooled : bool
+        Whether its folds are parts of one test, and not tests of their own.
     """
 
     validation: float = 0.2
@@ -47,6 +49,7 @@ class Protocol(ABC):
     datasets: list[str] | None = None
     by_subject: ClassVar[bool] = True
     leaky: ClassVar[bool] = False
+    pooled: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.max_folds is not None and self.max_folds < 1:
@@ -214,7 +217,8 @@ class GroupKFold(Protocol):
         if self.n_folds > len(subjects):
             raise ValueError(
                 f"{self.n_folds} folds cannot be made of {len(subjects)} "
-                f"subject{'s' * (len(subjects) > 1)}: lower n_folds, or take more subjects"
+                f"subject{'s' * (len(subjects) > 1)}: lower n_folds, to 2 at least, or take more "
+                "subjects"
             )
         order = np.random.default_rng(self.seed).permutation(sorted(subjects))
         groups = np.array_split(order, self.n_folds)
@@ -230,6 +234,7 @@ class LeaveOneDatasetOut(Protocol):
 
     Labels are drawn from the other datasets as well, so nothing of the tested one is seen. The
     datasets are put at one rate, with the channels that all have and the classes that all score.
+    Each has scores of its own.
 
     Parameters
     ----------
@@ -243,6 +248,7 @@ class LeaveOneDatasetOut(Protocol):
     """
 
     same: dict[str, str] | None = None
+    pooled: ClassVar[bool] = False
 
     @property
     def title(self) -> str:

@@ -31,6 +31,8 @@ COLUMNS = (
 )  # fmt: skip
 """Of the table, before the 95 % interval over subjects."""
 DIGITS = 6
+READABLE = 100
+"""Characters of a unit's name in that of its file: file systems allow 255 with the rest."""
 
 
 Found = tuple[Unit, Cell, dict[str, Any]]
@@ -53,7 +55,7 @@ def write(suite: Suite, units: Sequence[Unit], out: Path) -> dict[str, Any]:
     lines: dict[tuple[str, ...], list[Found]] = {}
     for unit, cell, content in found:
         if cell.head not in (SEGMENTATION, EMBEDDING):
-            line = (unit.benchmark.name, unit.protocol.name, unit.label, cell.head, cell.budget)
+            line = (unit.benchmark.name, unit.protocol_name, unit.label, cell.head, cell.budget)
             lines.setdefault(line, []).append((unit, cell, content))
     counts = {line: pooled(cells) for line, cells in lines.items()}
     rows = [row_of(line, cells, counts[line], suite.seed) for line, cells in lines.items()]
@@ -153,6 +155,9 @@ def row_of(
             for name, mine in zip(subjects, there, strict=True)
             if not mine.all()
         },
+        "untrained": {
+            unit.fold: content["untrained"] for unit, _, content in cells if content["untrained"]
+        },
         "validation_macro_f1": None if None in chosen else float(np.mean(chosen)),
         "chosen": {unit.fold: content["chosen"] for unit, _, content in cells},
         "cost": costs.mean().to_dict(),
@@ -171,7 +176,7 @@ def drawn(found: Sequence[Found]) -> list[dict[str, Any]]:
     for unit, cell, content in found:
         if cell.head == EMBEDDING:
             points = {name: content[name] for name in ("points", "labels", "subjects")}
-            task = unit.benchmark.name, unit.protocol.name
+            task = unit.benchmark.name, unit.protocol_name
             line = {"dataset": task[0], "protocol": task[1], "method": unit.label}
             first.setdefault(task, {**line, **points})
     return list(first.values())
@@ -191,7 +196,7 @@ def segmented(unit: Unit, cell: Cell, content: dict[str, Any]) -> dict[str, Any]
     """
     return {
         "dataset": unit.benchmark.name,
-        "protocol": unit.protocol.name,
+        "protocol": unit.protocol_name,
         "fold": unit.fold,
         "method": unit.label,
         "step": cell.budget,
@@ -241,11 +246,11 @@ def certified(cells: Sequence[Found], out: Path) -> dict[str, Any]:
     unit = cells[0][0]
     frame = ledger.merged([ledger.frame_of(content["provenance"]) for _, _, content in cells])
     name = re.sub(r"[^a-z0-9]+", "-", unit.name.lower()).strip("-")
-    path = Path("provenance", f"{name}-{unit.key[:8]}.parquet")
+    path = Path("provenance", f"{name[:READABLE]}-{unit.key[:8]}.parquet")
     ledger.write(frame, out / path)
     return {
         "dataset": unit.benchmark.name,
-        "protocol": unit.protocol.name,
+        "protocol": unit.protocol_name,
         "fold": unit.fold,
         "method": unit.label,
         "transductive": unit.transductive,

@@ -22,7 +22,7 @@ from jaxtyping import Float32
 from sklearn.decomposition import PCA
 
 from tsclr.bench.benchmark import Benchmark, Source
-from tsclr.bench.cache import code, digest, kept
+from tsclr.bench.cache import code, digest, kept, source_hashes
 from tsclr.bench.methods import Learned, Method, Stage, all_of
 from tsclr.bench.protocols import LeaveOneDatasetOut, Official, Protocol
 from tsclr.bench.segmentation import segment
@@ -31,7 +31,7 @@ from tsclr.ledger import Ledger, merged
 from tsclr.monitor import forget_peak_memory, peak_memory
 from tsclr.settings import Data
 from tsclr.specs import nearest, spec_of
-from tsclr.splits import Split, parse_budget, split_subjects
+from tsclr.splits import Budget, Split, parse_budget, split_subjects
 from tsclr.task import Contender, Task
 from tsclr.windows import Windows, samples
 
@@ -96,8 +96,19 @@ class Suite:
             raise ValueError(f"seed is {self.seed}, it must be at least 0")
         if self.segmentation is not None and not self.segmentation > 0:
             raise ValueError(f"segmentation is {self.segmentation:g} s, it must be above 0")
-        once("budget", [parse_budget(str(budget)) for budget in self.budgets])
+        self._check_budgets()
         self._check_heads()
+
+    def _check_budgets(self) -> None:
+        """Raise unless every budget can be read, and no two are the same."""
+        written: dict[Budget, Any] = {}
+        for budget in self.budgets:
+            parsed = parse_budget(str(budget))
+            if parsed in written:
+                raise ValueError(
+                    f"budgets {written[parsed]} and {budget} are the same: leave one out"
+                )
+            written[parsed] = budget
 
     def _check_heads(self) -> None:
         """Raise unless every method is able to have its heads."""
@@ -172,8 +183,8 @@ class Suite:
     def _key(self, benchmark: Benchmark, protocol: Protocol, split: Split, method: Method) -> str:
         """Hash of all that the result of a unit depends on, the code and its packages included."""
         return digest(
-            code(), benchmark.name, benchmark.fingerprint, spec_of(protocol), asdict(split),
-            method.key(), method.versions(), self.draws, self.seed,
+            code(), benchmark.name, benchmark.fingerprint, self.draws, self.seed, asdict(split),
+            spec_of(protocol), source_hashes(type(protocol)), method.key(), method.versions(),
         )  # fmt: skip
 
     def _check(self, task: Task) -> list[str]:
@@ -185,8 +196,20 @@ class Suite:
             raise ValueError(f"no window of the test subjects {task.split.test} has a label")
         labels = task.windows.labels[task.where(task.trained)]
         counts = np.bincount(labels, minlength=len(task.classes))
+        if (counts > 0).sum() < 2:
+            told = [name for name, count in zip(task.classes, counts, strict=True) if count]
+            raise ValueError(
+                f"the training subjects show {told or 'no class'}: there is nothing to tell apart "
+                "with fewer than two classes"
+            )
         numbers = [parse_budget(str(budget)) for budget in self.budgets]
         most = max((number for number in numbers if isinstance(number, int)), default=0)
+        if most and not counts.min():
+            lacking = task.classes[int(counts.argmin())]
+            raise ValueError(
+                f"nobody trained on shows {lacking}, so that no number of labels per class can be "
+                "met: take shares or all as budgets, hold out others, or leave the class out"
+            )
         if counts.min() < most:
             raise ValueError(
                 f"a budget of {most} labels per class is more than the {counts.min()} training "
@@ -221,7 +244,7 @@ def judged(protocol: Protocol, prepared: Sequence[Benchmark], data: Path) -> lis
         return chosen
     known = [(each.name, each.fingerprint) for each in chosen]
     same = protocol.same or {}
-    return [Benchmark.combine(chosen, data / digest(known, same), same)]
+    return [Benchmark.combine(chosen, data / digest(code(), known, same), same)]
 
 
 def once(kind: str, names: Sequence[Any]) -> None:
@@ -302,6 +325,11 @@ class Unit:
     def name(self) -> str:
         """For messages and for the file of its provenance."""
         return f"{self.benchmark.name}, {self.protocol.name}, {self.fold}, {self.method}"
+
+    @property
+    def protocol_name(self) -> str:
+        """The protocol as results name it: with the fold, where that is a test of its own."""
+        return self.protocol.name if self.protocol.pooled else f"{self.protocol.name}: {self.fold}"
 
     @property
     def transductive(self) -> bool:
@@ -397,10 +425,9 @@ class Taught:
         stage = Stage(task, unit.data(), unit.fingerprint, unit.out / "runs")
         learned = unit.suite.methods[unit.method].learn(stage)
         cost = {"seconds": learned.seconds or time.perf_counter() - began}
-        features = None
-        if learned.embed is not None:
-            began = time.perf_counter()
-            features = learned.embed(task.windows)
+        began = time.perf_counter()
+        features = learned.features(task.windows)
+        if features is not None:
             cost["windows_per_second"] = len(features) / (time.perf_counter() - began)
             cost["features"] = features.shape[1]
         if learned.encoder is not None:
@@ -499,8 +526,10 @@ class Taught:
         counts = contender.score(chosen, task, budget)
         cost = {"head_seconds": time.perf_counter() - began}
         cost["memory_mib"] = peak_memory(torch.device("cpu"))
+        labels = task.windows.labels[task.where(task.trained)]
         return {
             "subjects": np.unique(task.side(task.split.test).subjects).tolist(),
+            "untrained": [name for k, name in enumerate(task.classes) if k not in labels],
             "counts": counts.tolist(),
             "chosen": str(chosen),
             "validation_macro_f1": validation,

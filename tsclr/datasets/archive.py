@@ -58,10 +58,23 @@ def opened(root: Path, names: Sequence[str], marker: str) -> Iterator[Folder]:
     ValueError
         If the zip file is damaged, is not what was downloaded, or holds no marker.
     """
-    zips = [root] if root.is_file() else [root / f"{name}.zip" for name in names]
-    found = next((path for path in zips if path.is_file()), None)
+    found = zip_file(root, names)
     with ExitStack() as stack:
         yield _unpacked(root, names, marker) if found is None else _inside(stack, found, marker)
+
+
+def zip_file(root: Path, names: Sequence[str]) -> Path | None:
+    """The archive, where there is one that is not unpacked.
+
+    Parameters
+    ----------
+    root : Path
+        Folder that holds it, or the zip file.
+    names : sequence of str
+        Names of the zip file without ``.zip``.
+    """
+    zips = [root] if root.is_file() else [root / f"{name}.zip" for name in names]
+    return next((path for path in zips if path.is_file()), None)
 
 
 def download(url: str, archive: Path, published_hash: str | None, title: str) -> None:

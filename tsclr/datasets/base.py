@@ -56,6 +56,8 @@ class Dataset(ABC):
     facts : mapping of str to int
         What must be counted after reading everything: ``recordings``, ``subjects``, ``rows``,
         ``labelled`` (rows) and ``bouts`` (runs of one label).
+    headcount : str
+        How many there are, for people to read, where the facts do not say.
     """
 
     name: ClassVar[str]
@@ -74,6 +76,7 @@ class Dataset(ABC):
     stride: ClassVar[int] = 64
     test_subjects: tuple[str, ...]
     facts: ClassVar[dict[str, int]] = {}
+    headcount: ClassVar[str] = ""
 
     def __init__(self, root: str | None = None):
         self.root = root
@@ -82,6 +85,15 @@ class Dataset(ABC):
     def folder(self) -> Path:
         """Where the archive is looked for and downloaded to."""
         return Path(self.root or os.environ.get("TSCLR_DATA") or pooch.os_cache("tsclr"))
+
+    @property
+    def stamp(self) -> list[int]:
+        """Size and time of the archive: whoever puts another one there changes them.
+
+        Empty where the data are unpacked or need no archive.
+        """
+        found = archive.zip_file(self.folder, (self.name, *self.archive_names))
+        return [found.stat().st_size, found.stat().st_mtime_ns] if found else []
 
     def recordings(self) -> Iterator[Recording]:
         """Read everything, in an order that never changes, and check the facts at the end.

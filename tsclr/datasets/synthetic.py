@@ -52,6 +52,7 @@ class Synthetic(Dataset):
 
     name = "synthetic"
     title = "Simulated activities"
+    headcount = "as wished"
     licence = "Apache-2.0"
     citation = "tsclr"
     classes = ACTIVITIES

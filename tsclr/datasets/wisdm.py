@@ -145,6 +145,7 @@ class Wisdm(Dataset):
 
     name = "wisdm"
     title = "WISDM, the watch (UCI 507)"
+    headcount = "51, or some of them"
     url = (
         "https://archive.ics.uci.edu/static/public/507/"
         "wisdm+smartphone+and+smartwatch+activity+and+biometrics+dataset.zip"
