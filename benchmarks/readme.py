@@ -51,6 +51,8 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
         "segmentation": suite_page.segmentation,
         "costs": suite_page.costs,
         "pairing": suite_page.pairing,
+        "kernels": suite_page.kernels,
+        "seeds": suite_page.seeds,
         "clhar": peers_page.clhar,
         "tstcc": peers_page.tstcc,
         "selfhar": peers_page.selfhar,

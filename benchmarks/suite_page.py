@@ -1,4 +1,4 @@
-"""Results of ``small``, ``segmentation`` and ``pairing`` in, tables of README and docs out.
+"""Results of ``small`` and of the suites about it in, tables of README and docs out.
 
 The results of a suite go into the folder of its name by::
 
@@ -110,6 +110,41 @@ def pairing() -> str:
     return markdown(
         ["validation → test", *budgets], [[name, *cells] for name, cells in lines.items()]
     )
+
+
+def kernels() -> str:
+    """MiniRocket with two numbers of kernels."""
+    found = results("kernels")
+    if found is None:
+        return NOTHING
+    budgets = list(dict.fromkeys(row["budget"] for row in found["rows"]))
+    lines: dict[str, list[str]] = {}
+    for row in found["rows"]:
+        lines.setdefault(row["method"], []).append(score(row))
+    return markdown(["HAPT-6", *budgets], [[name, *cells] for name, cells in lines.items()])
+
+
+def seeds() -> str:
+    """Mean score over seeds of an encoder, and the lowest and the highest of them."""
+    found = results("seeds")
+    if found is None:
+        return NOTHING
+    budgets = list(dict.fromkeys(row["budget"] for row in found["rows"]))
+    scores: dict[tuple[str, str], dict[str, list[float]]] = {}
+    for row in found["rows"]:
+        method = row["method"].partition(",")[0]  # the seed follows
+        line = scores.setdefault((TITLES[row["dataset"]], method), {})
+        line.setdefault(row["budget"], []).append(row["macro_f1_mean"])
+    table = [
+        [f"{dataset}, {method}, {len(line[budgets[0]])} seeds", *map(spread, line.values())]
+        for (dataset, method), line in scores.items()
+    ]
+    return markdown(["mean (lowest to highest)", *budgets], table)
+
+
+def spread(values: list[float]) -> str:
+    """Mean of scores, the lowest and the highest."""
+    return f"{sum(values) / len(values):.3f} ({min(values):.2f} to {max(values):.2f})"
 
 
 def both(row: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ import importlib
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -703,3 +704,18 @@ def test_a_process_of_a_suite_keeps_to_one_thread() -> None:
 def test_audit_of_results(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "audit", str(finished)]) == 0
     assert "hand features" in capsys.readouterr().out
+
+
+def test_the_method_of_the_docs_runs(
+    tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+    (code,) = re.findall(r"```python\n# mine\.py\n(.*?)```", page.read_text(), re.DOTALL)
+    (tmp_path / "mine.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    method = importlib.import_module("mine").Spectrum(highest=8.0)
+    (row,) = scored(
+        suite_on(tiny_store, methods={"spectrum": method}, budgets=["all"]), tmp_path / "out"
+    )["rows"]
+    assert row["macro_f1_mean"] > 0.6
+    assert audit_results(tmp_path / "out")["roles"].str.contains("statistics").all()
