@@ -62,12 +62,18 @@ def suite_of(module: str, names: list[str], store: Path, folder: Path) -> list[s
 # Ctrl-C
 
 
+def hearing() -> None:
+    """Let a process hear Ctrl-C also where a shell has put the tests into the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("late", [False, True], ids=["while workers begin", "while they work"])
 def test_ctrl_c_ends_every_process_at_once(late: bool, tiny_store: Path, tmp_path: Path) -> None:
     words = suite_of("own_slow", ["Slow"], tiny_store, tmp_path)
     with subprocess.Popen(
         [CONSOLE_SCRIPT, *words, "--jobs=1"], cwd=tmp_path, start_new_session=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True,
+        preexec_fn=hearing,
     ) as process:  # fmt: skip
         told = process.stderr.readline()
         until = time.monotonic() + (60 if late else 1)

@@ -246,9 +246,10 @@ def _audit(words: list[str]) -> None:
     if given.results:
         checked = audit_results(given.results)
         _say_table(checked)
-        n_leaky = checked["holds"].str.startswith("nothing").sum()
+        n_leaky = int(checked["holds"].str.startswith("nothing").sum())
         but = f", beside {n_leaky} of protocols that are said to leak" if n_leaky else ""
-        _say(f"no leak found in {len(checked) - n_leaky} units{but}")
+        n_clean = len(checked) - n_leaky
+        _say(f"no leak found in {n_clean} unit{'s' * (n_clean != 1)}{but}")
     elif None in arrays:
         parser.error("name results, or all of --windows, --subjects and --split")
     else:
