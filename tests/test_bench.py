@@ -28,12 +28,10 @@ from tsclr.bench.audit import audit_results
 from tsclr.bench.methods import (
     Catch22,
     HandFeatures,
-    Learned,
     Method,
     MiniRocket,
     Pretrained,
     RandomInit,
-    Stage,
     Supervised,
 )
 from tsclr.bench.protocols import (
@@ -45,6 +43,7 @@ from tsclr.bench.protocols import (
 )
 from tsclr.bench.results import TABLE
 from tsclr.bench.runner import bench
+from tsclr.bench.stage import Learned, Stage
 from tsclr.bench.suite import Suite
 from tsclr.cli import main
 from tsclr.datasets import Synthetic
