@@ -339,6 +339,47 @@ def test_features_that_depend_on_the_test_are_refused(tiny_store: Path, tmp_path
         scored(suite, tmp_path)
 
 
+class Wrong(HandFeatures):
+    """Gives what `spoil` makes of good features."""
+
+    def __init__(self, spoil: Callable[[np.ndarray], np.ndarray]) -> None:
+        super().__init__()
+        self.spoil = spoil
+
+    def key(self) -> dict[str, object]:
+        return {}
+
+    def learn(self, stage: Stage) -> Learned:
+        return Learned(lambda windows: self.spoil(all_of(windows).std(2)))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda good: good[1:], r"features have shape \(\d+, 6\), expected \(\d+, F\)"),
+        (lambda good: np.log(good - good), r"features of (\d+) of \1 windows are NaN or infinite"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:divide by zero")
+def test_features_that_are_none_are_refused(
+    spoil: Callable[[np.ndarray], np.ndarray], message: str, tiny_store: Path, tmp_path: Path
+) -> None:
+    suite = suite_on(tiny_store, methods={"wrong": Wrong(spoil)}, budgets=["1"])
+    with pytest.raises(ValueError, match=message):
+        scored(suite, tmp_path)
+
+
+def test_a_method_that_gives_no_encoder_is_told_what_to_say(
+    tiny_store: Path, tmp_path: Path
+) -> None:
+    method = Wrong(lambda good: good)
+    suite = suite_on(tiny_store, methods={"flat": method}, budgets=["1"], segmentation=0.64)
+    with pytest.raises(
+        ValueError, match=r"no encoder for a segmentation: .* encodes = False in its"
+    ):
+        scored(suite, tmp_path)
+
+
 def test_no_method_is_shown_a_label(tiny_store: Path, tmp_path: Path) -> None:
     method = Curious()
     scored(suite_on(tiny_store, methods={"curious": method}, budgets=["1"]), tmp_path)

@@ -66,6 +66,8 @@ def main(words: Sequence[str] | None = None) -> int:
         return USAGE
     if "WORLD_SIZE" in os.environ:  # torch remarks on a setting of DDP that is meant
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)  # for classes of a user's own; spawned processes get it as well
     level = logging.INFO if is_first_process() else logging.WARNING
     logging.basicConfig(level=level, format="%(message)s", handlers=[_Lines()])
     return _guarded(COMMANDS[words[0]], words[1:], debug)
@@ -206,8 +208,6 @@ def bench(words: list[str]) -> None:
     if words[:1] == ["audit"]:
         _audit(words[1:])
         return
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, here)  # for classes of a user's own; spawned processes get it as well
     parser = _parser(bench)
     from tsclr.bench.methods import Method
     from tsclr.bench.protocols import Protocol

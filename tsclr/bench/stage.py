@@ -152,11 +152,24 @@ class Learned:
         ------
         LeakError
             If the features of a window depend on the windows that are embedded with it.
+        ValueError
+            If there is no row of finite features for each window.
         """
         if self.embed is None:
             return None
         unlabelled = Windows(windows.store, windows.length, windows.starts)
         features = self.embed(unlabelled)
+        if features.ndim != 2 or len(features) != len(windows):
+            raise ValueError(
+                f"features have shape {features.shape}, expected ({len(windows)}, F): a row for "
+                "each window"
+            )
+        broken = np.flatnonzero(~np.isfinite(features).all(1))
+        if len(broken):
+            raise ValueError(
+                f"features of {len(broken)} of {len(windows)} windows are NaN or infinite, those "
+                f"of window {broken[0]} first: clip them or fill them"
+            )
         few = np.arange(0, len(windows), max(2, len(windows) // N_AGAIN))
         off = np.abs(self.embed(unlabelled.select(few)) - features[few]).mean()
         if not off <= ALIKE * np.abs(features[few]).mean():

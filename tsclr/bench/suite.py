@@ -469,7 +469,10 @@ class Taught:
         test = np.random.default_rng(task.seed).permutation(task.where(task.split.test))[:N_POINTS]
         features = self.features
         if features is None:
-            raise ValueError(f"{self.unit.method} gives no features to draw")
+            raise ValueError(
+                f"{self.unit.method} gives no features to draw: give embed with what it learned, "
+                "or set encodes = False in its class"
+            )
         task.ledger.note("test", task.windows, test)
         points = np.zeros((len(test), 2))
         if len(test) > 1:
@@ -491,7 +494,10 @@ class Taught:
         """
         unit, suite, encoder = self.unit, self.unit.suite, self.learned.encoder
         if encoder is None:
-            raise ValueError(f"{unit.method} gives no encoder for a segmentation")
+            raise ValueError(
+                f"{unit.method} gives no encoder for a segmentation: give one with what it "
+                "learned, or set encodes = False in its class"
+            )
         benchmark, split, ledger = unit.benchmark, unit.split, Ledger(unit.benchmark.name)
         stride = samples(suite.segmentation or 0, benchmark.store.sample_rate, "segmentation step")
         for role, subjects in (
