@@ -228,15 +228,16 @@ def test_own_code_is_another_cell_when_it_changes(
     method = importlib.import_module("own_method").Own()
     config = tmp_path / "own.yaml"
     given = yaml.safe_load(Path(CONFIG).read_text())
-    given["encoder"] = {"class_path": "own_encoder.Own"}
+    given["encoder"] = {"class_path": "own_package.Own"}
     config.write_text(yaml.safe_dump(given))
-    (tmp_path / "own_encoder.py").write_text(
-        "from tsclr.encoders import CNN1d\nclass Own(CNN1d): ...\n"
-    )
+    (tmp_path / "own_package").mkdir()
+    (tmp_path / "own_package" / "__init__.py").write_text("from own_package.inner import Own\n")
+    encoder = tmp_path / "own_package" / "inner.py"
+    encoder.write_text("from tsclr.encoders import CNN1d\nclass Own(CNN1d): ...\n")
     random = RandomInit(str(config))
     before = method.key(), random.key()
     assert list(before[0]["source"]) == ["own_method"]
-    for each in (file, tmp_path / "own_encoder.py"):
+    for each in (file, encoder):
         each.write_text(each.read_text() + "# another\n")
     assert method.key() != before[0]
     assert random.key() != before[1]
@@ -333,8 +334,19 @@ class Curious(HandFeatures):
         return Learned(lambda windows: self.shown.append(windows) or all_of(windows).std(2))
 
 
-def test_features_that_depend_on_the_test_are_refused(tiny_store: Path, tmp_path: Path) -> None:
-    suite = suite_on(tiny_store, methods={"joint": Joint()}, budgets=["1"])
+class Hidden(Joint):
+    """The same beside a feature that is large."""
+
+    def learn(self, stage: Stage) -> Learned:
+        joint = super().learn(stage).embed
+        return Learned(lambda windows: np.hstack([joint(windows), np.full((len(windows), 1), 1e9)]))
+
+
+@pytest.mark.parametrize("kind", [Joint, Hidden])
+def test_features_that_depend_on_the_test_are_refused(
+    kind: Callable[[], Method], tiny_store: Path, tmp_path: Path
+) -> None:
+    suite = suite_on(tiny_store, methods={"joint": kind()}, budgets=["1"])
     with pytest.raises(LeakError, match="others when it is embedded with other windows"):
         scored(suite, tmp_path)
 
@@ -356,7 +368,8 @@ class Wrong(HandFeatures):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda good: good[1:], r"features have shape \(\d+, 6\), expected \(\d+, F\)"),
+        (lambda good: None, r"features have shape \(\), expected"),
+        (lambda good: good[1:].tolist(), r"features have shape \(\d+, 6\), expected \(\d+, F\)"),
         (lambda good: np.log(good - good), r"features of (\d+) of \1 windows are NaN or infinite"),
     ],
 )

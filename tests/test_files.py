@@ -3,6 +3,8 @@
 import errno
 import os
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -198,9 +200,19 @@ def test_blocks_under_one_lock_take_turns(tmp_path: Path) -> None:
     assert order == ["first", "second"]
 
 
-def test_what_was_half_written_in_a_folder_below_is_removed(tmp_path: Path) -> None:
-    half = tmp_path / "cells" / ".a.json.1.part"
-    half.parent.mkdir()
-    half.write_text("{")
+def test_what_a_killed_process_left_half_written_is_removed(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    cells = tmp_path / "cells"
+    cells.mkdir()
+    ours, theirs = cells / f".a.json.{process.pid}.part", cells / f".a.json.{os.getppid()}.part"
+    foreign = tmp_path / ".download.zip.part"
+    for half in (ours, theirs, foreign):
+        half.write_text("{")
     with claimed(tmp_path):
-        assert not half.exists()
+        assert [half.exists() for half in (ours, theirs, foreign)] == [False, True, True]
+
+
+def test_an_error_of_the_block_is_its_own(tmp_path: Path) -> None:
+    with pytest.raises(BlockingIOError, match="busy"), claimed(tmp_path):
+        raise BlockingIOError(errno.EAGAIN, "busy")

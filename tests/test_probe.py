@@ -346,6 +346,26 @@ def test_people_in_one_file_are_told_apart(tiny_store: Path, tmp_path: Path) -> 
         probe(run, test=used["train"][:1], **QUICK)
 
 
+@pytest.mark.parametrize("order", ["one person first", "several first"])
+def test_a_file_that_is_one_person_elsewhere_was_seen(
+    order: str, tiny_store: Path, tmp_path: Path
+) -> None:
+    store = Store.open(tiny_store)
+    of_four = store.recordings.assign(source_hash="ab")
+    first = of_four["start"] == 0
+    of_one = of_four.assign(source_hash=np.where(first, "ab", store.recordings["source_hash"]))
+    tables = [of_one, of_four] if order == "one person first" else [of_four, of_one]
+    for name, table in zip(("trained", "tested"), tables, strict=True):
+        replace(store, recordings=table).write(tmp_path / name)
+    one = of_four.loc[first, "subject"].iloc[0]
+    data = {"test": ["04"], "validation": ["03"]}
+    run = tiny_pretrain(tmp_path / "trained", tmp_path / "run", data=data)
+    test = "02" if order == "one person first" else one
+    renamed = changed_run(run, tmp_path, place="elsewhere")
+    with pytest.raises(LeakError, match=f"pretraining has seen the test subjects {test}"):
+        probe(renamed, str(tmp_path / "tested"), test=[test], **QUICK)
+
+
 def test_store_that_was_moved_is_known_by_its_files(
     tiny_run: Path, tiny_store: Path, tmp_path: Path
 ) -> None:

@@ -70,13 +70,27 @@ def claimed(folder: Path) -> Iterator[None]:
     ValueError
         If another process writes to it.
     """
+    with _locked(folder / ".lock", fcntl.LOCK_EX | fcntl.LOCK_NB):
+        for half in (
+            each for depth in ("", "*/", "*/*/") for each in folder.glob(f"{depth}.*.part")
+        ):
+            if _is_abandoned(half):
+                half.unlink(missing_ok=True)
+        yield
+
+
+def _is_abandoned(half: Path) -> bool:
+    """Whether `replacing` has made a file in a process that is gone."""
+    number = half.name.removesuffix(".part").rpartition(".")[2]
+    if not number.isdecimal():
+        return False
     try:
-        with _locked(folder / ".lock", fcntl.LOCK_EX | fcntl.LOCK_NB):
-            for half in folder.rglob(".*.part"):
-                half.unlink()
-            yield
-    except BlockingIOError as error:
-        raise ValueError(f"another process is writing to {folder}: wait until it ends") from error
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except (PermissionError, OverflowError):
+        return False
+    return int(number) == os.getpid()
 
 
 @contextmanager
@@ -97,7 +111,12 @@ def _locked(path: Path, kind: int) -> Iterator[None]:
     """Hold a lock file, which no forked child holds along."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as handle:
-        fcntl.flock(handle, kind)
+        try:
+            fcntl.flock(handle, kind)
+        except BlockingIOError as error:
+            raise ValueError(
+                f"another process is writing to {path.parent}: wait until it ends"
+            ) from error
         _locks.add(handle)
         try:
             yield

@@ -25,7 +25,7 @@ from tsclr.files import replacing
 from tsclr.heads import FROZEN, HEADS, SEES_UNLABELLED, TRAINED
 from tsclr.runs import circumstances
 from tsclr.scores import summarise
-from tsclr.settings import Data, fingerprints, place
+from tsclr.settings import Data, fingerprints, place, seen_before
 from tsclr.specs import from_spec, nearest
 from tsclr.splits import LeakError, Split, parse_budget, split_subjects
 from tsclr.store import Store
@@ -187,8 +187,7 @@ def open_labelled(
     shared = {
         subject
         for subject in split.test
-        if (own and subject in seen)
-        or set(fingerprints(store, (subject,))) & set(checkpoint.settings["seen"])
+        if (own and subject in seen) or seen_before(store, subject, checkpoint.settings["seen"])
     }
     if shared:
         raise LeakError(

@@ -1,6 +1,6 @@
 """Names and numbers in, as a config gives them; a store with its split, or checked values out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -194,8 +194,9 @@ def place(source: str) -> str:
 def fingerprints(store: Store, subjects: tuple[str, ...]) -> list[str]:
     """What tells the recordings of `subjects` in a store that was copied, moved or made anew.
 
-    It is the hash of the file that they came from, with the subject where a file holds several. Of
-    those that came from no file it is that of their samples: at another rate they are others.
+    It is the hash of the file that they came from, with that of the subject behind it where a file
+    holds several. Of those that came from no file it is that of their samples: at another rate they
+    are others.
 
     Parameters
     ----------
@@ -208,11 +209,31 @@ def fingerprints(store: Store, subjects: tuple[str, ...]) -> list[str]:
     people = table.groupby("source_hash")["subject"].nunique()
     found = set()
     for row in table.loc[table["subject"].isin(list(subjects))].to_dict("records"):
-        if not row["source_hash"]:
+        file = row["source_hash"]
+        if not file:
             samples = store.signal[row["start"] : row["start"] + row["length"]]
             found.add(sha256(samples.data).hexdigest())
-        elif people[row["source_hash"]] == 1:
-            found.add(row["source_hash"])
+        elif people[file] == 1:
+            found.add(file)
         else:
-            found.add(sha256(f"{row['source_hash']} {row['subject']}".encode()).hexdigest())
+            found.add(f"{file}/{sha256(row['subject'].encode()).hexdigest()}")
     return sorted(found)
+
+
+def seen_before(store: Store, subject: str, seen: Iterable[str]) -> bool:
+    """Whether something of a subject is among what was seen.
+
+    A file that is one person in one store and several in another was seen as a whole.
+
+    Parameters
+    ----------
+    store : Store
+        Where the subject is.
+    subject : str
+        Its name there.
+    seen : iterable of str
+        As `fingerprints` gave them.
+    """
+    own, seen = set(fingerprints(store, (subject,))), set(seen)
+    own_files, seen_files = ({each.partition("/")[0] for each in side} for side in (own, seen))
+    return bool(own & seen or own_files & seen or own & seen_files)

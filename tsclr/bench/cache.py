@@ -17,6 +17,7 @@ from tsclr.files import replacing, sha256
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn")
 APART = ("cli.py", "report", "summaries.py", "gallery.py", "demo.py", "comparison.py")
 """Parts of the package on which no score depends."""
+BUILT_IN = (*sys.builtin_module_names, "abc", "typing")
 
 log = logging.getLogger(__name__)
 
@@ -80,23 +81,26 @@ def sources_named(said: Any) -> dict[str, str]:
 
     Examples
     --------
-    >>> list(sources_named({"encoder": {"class_path": "fractions.Fraction"}}))
-    ['fractions']
+    >>> list(sources_named({"encoder": {"class_path": "collections.Counter"}}))
+    ['collections']
     """
-    if isinstance(said, dict):
-        own = _hashes({str(said["class_path"]).rpartition(".")[0]} if "class_path" in said else ())
-        return own | sources_named(list(said.values()))
     if isinstance(said, list):
         return {module: found for each in said for module, found in sources_named(each).items()}
-    return {}
+    if not isinstance(said, dict):
+        return {}
+    inner = sources_named(list(said.values()))
+    if "class_path" not in said:
+        return inner
+    module, _, name = said["class_path"].rpartition(".")
+    return source_hashes(getattr(import_module(module), name)) | inner
 
 
 def _hashes(modules: Iterable[str]) -> dict[str, str]:
-    """SHA-256 of the files of modules, but for this package, whose `code` counts as a whole."""
+    """SHA-256 of the files of modules, but for those whose code or version counts anyway."""
     return {
         module: sha256(Path(inspect.getfile(import_module(module))))
         for module in sorted(modules)
-        if module.partition(".")[0] not in ("tsclr", *sys.builtin_module_names, "abc", "typing")
+        if module.partition(".")[0] not in ("tsclr", "torch", *BUILT_IN)
     }
 
 

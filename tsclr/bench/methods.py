@@ -211,7 +211,7 @@ class Pretrained(FromConfig):
             code(), self.pretraining, asdict(training), asdict(data), stage.fingerprint
         )  # fmt: skip
         run = stage.runs / f"{Path(self.config).stem}-{call}"
-        with in_turn(run.with_suffix(".lock")):
+        with in_turn(run.with_name(f"{run.name}.lock")):
             return pretrain(
                 data, given.encoder, given.objective, given.views, given.pairing, training, run,
                 resume=True,
