@@ -152,10 +152,13 @@ class Suite:
             for benchmark in judged(protocol, prepared, out / "data")
         ]
         once("task", [f"{benchmark.name}, {protocol.name}" for benchmark, protocol in tasks])
+        keys = {name: [each.key(), each.versions()] for name, each in self.methods.items()}
         for benchmark, protocol in tasks:
-            yield from self._units_of(benchmark, protocol, out)
+            yield from self._units_of(benchmark, protocol, keys, out)
 
-    def _units_of(self, benchmark: Benchmark, protocol: Protocol, out: Path) -> Iterator["Unit"]:
+    def _units_of(
+        self, benchmark: Benchmark, protocol: Protocol, keys: dict[str, list[Any]], out: Path
+    ) -> Iterator["Unit"]:
         """Units of one dataset under one protocol, once it is known that all of them can be."""
         if self.segmentation is not None:
             samples(self.segmentation, benchmark.store.sample_rate, "segmentation step")
@@ -174,18 +177,20 @@ class Suite:
         except ValueError as error:
             raise ValueError(f"{benchmark.name}, {protocol.name}: {error}") from error
         for fold, split in splits.items():
-            for name, method in self.methods.items():
-                key = self._key(benchmark, protocol, split, method)
+            for name in self.methods:
+                key = self._key(benchmark, protocol, split, keys[name])
                 fresh = replace(benchmark)  # what it has opened cannot go to other processes
                 yield Unit(
                     self, fresh, benchmark.fingerprint, protocol, fold, split, name, key, out
                 )
 
-    def _key(self, benchmark: Benchmark, protocol: Protocol, split: Split, method: Method) -> str:
+    def _key(
+        self, benchmark: Benchmark, protocol: Protocol, split: Split, method: list[Any]
+    ) -> str:
         """Hash of all that the result of a unit depends on, the code and its packages included."""
         return digest(
             code(), benchmark.name, benchmark.fingerprint, self.draws, self.seed, asdict(split),
-            spec_of(protocol), source_hashes(type(protocol)), method.key(), method.versions(),
+            spec_of(protocol), source_hashes(type(protocol)), method,
         )  # fmt: skip
 
     def _check(self, task: Task) -> list[str]:
