@@ -71,26 +71,28 @@ def claimed(folder: Path) -> Iterator[None]:
         If another process writes to it.
     """
     with _locked(folder / ".lock", fcntl.LOCK_EX | fcntl.LOCK_NB):
-        for half in (
-            each for depth in ("", "*/", "*/*/") for each in folder.glob(f"{depth}.*.part")
-        ):
-            if _is_abandoned(half):
-                half.unlink(missing_ok=True)
+        for half in list(_left_behind(folder)):
+            half.unlink(missing_ok=True)
         yield
 
 
-def _is_abandoned(half: Path) -> bool:
-    """Whether `replacing` has made a file in a process that is gone."""
-    number = half.name.removesuffix(".part").rpartition(".")[2]
-    if not number.isdecimal():
-        return False
+def _left_behind(folder: Path) -> Iterator[Path]:
+    """What `replacing` has not finished: all in the folder, and below it what nobody writes now."""
+    for half in (each for depth in ("", "*/", "*/*/") for each in folder.glob(f"{depth}.*.part")):
+        number = half.name.removesuffix(".part").rpartition(".")[2]
+        if number.isdecimal() and (half.parent == folder or not _is_another(int(number))):
+            yield half
+
+
+def _is_another(number: int) -> bool:
+    """Whether another process of that number is there."""
     try:
-        os.kill(int(number), 0)
-    except ProcessLookupError:
-        return True
-    except (PermissionError, OverflowError):
+        os.kill(number, 0)
+    except (ProcessLookupError, OverflowError):
         return False
-    return int(number) == os.getpid()
+    except PermissionError:
+        return True
+    return number != os.getpid()
 
 
 @contextmanager
