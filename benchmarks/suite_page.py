@@ -7,6 +7,8 @@ The results of a suite go into the folder of its name by::
 """
 
 import json
+from collections.abc import Callable
+from operator import itemgetter
 from typing import Any
 
 from benchmarks.markdown import NOTHING, markdown, score
@@ -100,28 +102,29 @@ def proof(found: dict[str, Any], dataset: str, n_subjects: int) -> tuple[dict[st
 
 def pairing() -> str:
     """Validation and test score of two pairings on short activities."""
-    found = results("pairing")
-    if found is None:
-        return NOTHING
-    budgets = list(dict.fromkeys(row["budget"] for row in found["rows"]))
-    lines: dict[str, list[str]] = {}
-    for row in found["rows"]:
-        lines.setdefault(name_of(row), []).append(both(row))
-    return markdown(
-        ["validation → test", *budgets], [[name, *cells] for name, cells in lines.items()]
-    )
+    return by_method("pairing", "validation → test", name_of, both)
 
 
 def kernels() -> str:
     """MiniRocket with two numbers of kernels."""
-    found = results("kernels")
+    return by_method("kernels", "HAPT-6", itemgetter("method"), score)
+
+
+def by_method(
+    suite: str,
+    corner: str,
+    name: Callable[[dict[str, Any]], str],
+    cell: Callable[[dict[str, Any]], str],
+) -> str:
+    """A line for each name, a column for each budget, of a suite with one dataset."""
+    found = results(suite)
     if found is None:
         return NOTHING
     budgets = list(dict.fromkeys(row["budget"] for row in found["rows"]))
     lines: dict[str, list[str]] = {}
     for row in found["rows"]:
-        lines.setdefault(row["method"], []).append(score(row))
-    return markdown(["HAPT-6", *budgets], [[name, *cells] for name, cells in lines.items()])
+        lines.setdefault(name(row), []).append(cell(row))
+    return markdown([corner, *budgets], [[line, *cells] for line, cells in lines.items()])
 
 
 def seeds() -> str:

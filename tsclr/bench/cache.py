@@ -5,7 +5,7 @@ import inspect
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module, metadata
 from pathlib import Path
@@ -56,7 +56,10 @@ def code() -> str:
 
 
 def source_hashes(kind: type) -> dict[str, str]:
-    """SHA-256 of the files in which a class and its bases stand, where that is another package.
+    """SHA-256 of the files in which a class and its bases stand, by their module.
+
+    Those of this package, whose `code` counts as a whole, and of torch, whose version does, are
+    left out.
 
     Parameters
     ----------
@@ -68,7 +71,12 @@ def source_hashes(kind: type) -> dict[str, str]:
     >>> source_hashes(object), list(source_hashes(metadata.Distribution))
     ({}, ['importlib.metadata'])
     """
-    return _hashes({each.__module__ for each in kind.__mro__})
+    modules = sorted({each.__module__ for each in kind.__mro__})
+    return {
+        module: sha256(Path(inspect.getfile(import_module(module))))
+        for module in modules
+        if module.partition(".")[0] not in ("tsclr", "torch", *BUILT_IN)
+    }
 
 
 def sources_named(said: Any) -> dict[str, str]:
@@ -93,15 +101,6 @@ def sources_named(said: Any) -> dict[str, str]:
         return inner
     module, _, name = said["class_path"].rpartition(".")
     return source_hashes(getattr(import_module(module), name)) | inner
-
-
-def _hashes(modules: Iterable[str]) -> dict[str, str]:
-    """SHA-256 of the files of modules, but for those whose code or version counts anyway."""
-    return {
-        module: sha256(Path(inspect.getfile(import_module(module))))
-        for module in sorted(modules)
-        if module.partition(".")[0] not in ("tsclr", "torch", *BUILT_IN)
-    }
 
 
 def kept(path: Path, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def attempt(task: Callable[[], None]) -> Outcome:
     Parameters
     ----------
     task : callable
-        What a unit has to do.
+        What a unit has to do; with a method of a user's own it may raise anything.
 
     Examples
     --------

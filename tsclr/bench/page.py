@@ -1,7 +1,7 @@
 """The results of a suite in, report.html out."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,8 +58,9 @@ def write_page(results: dict[str, Any], out: Path) -> Path:
     report.write_report(
         out,
         "Benchmark",
-        f"{counted(set(rows['method']), 'method')} on {counted(set(rows['dataset']), 'dataset')}, "
-        f"tested on people that nothing was trained or chosen on{exception}.",
+        f"{counted(len(set(rows['method'])), 'method')} on "
+        f"{counted(len(set(rows['dataset'])), 'dataset')}, tested on people that nothing was "
+        f"trained or chosen on{exception}.",
         sections,
         told(results["circumstances"]),
         {
@@ -71,22 +72,22 @@ def write_page(results: dict[str, Any], out: Path) -> Path:
     return out
 
 
-def counted(things: Collection[Any], what: str) -> str:
+def counted(n: int, what: str) -> str:
     """How many there are of a kind, in words.
 
     Parameters
     ----------
-    things : collection
-        All of them.
+    n : int
+        So many.
     what : str
         What one is.
 
     Examples
     --------
-    >>> counted(["a", "b"], "method"), counted(["a"], "method")
+    >>> counted(2, "method"), counted(1, "method")
     ('2 methods', '1 method')
     """
-    return f"{len(things)} {what}{'s' * (len(things) != 1)}"
+    return f"{n} {what}{'s' * (n != 1)}"
 
 
 def detailed(rows: pd.DataFrame) -> str:
@@ -197,7 +198,7 @@ def whom(
      4 test subjects. 1 of them does not show every class (08: run). Nobody trained on shows fall
      in group 1, so that it scores 0 there.
     """
-    told = f" {n_subjects} test subject{'s' * (n_subjects != 1)}."
+    told = f" {counted(n_subjects, 'test subject')}."
     if lacking:
         some = "; ".join(f"{who}: {', '.join(lacking[who])}" for who in list(lacking)[:3])
         more = "; …" * (len(lacking) > 3)
