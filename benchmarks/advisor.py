@@ -1,10 +1,11 @@
 """``python -m benchmarks.advisor [FOLDER]``: how the label-free ranking of views fares with labels.
 
 On HAPT and MotionSense every candidate of the shipped config, and a few views that ought to harm
-one of them, are ranked by `tsclr.advise`. The same short runs are then scored with labels: macro F1
-of the linear probe at 5 and 10 labels a class on validation subjects, every training subject having
-its turn. Test subjects are not looked at. What is told is the rank correlation over candidates. The
-score that candidates are ranked by was chosen on HAPT; MotionSense is the check.
+one of them, are ranked by `tsclr.explore.advise`. The same short runs are then scored with
+labels: macro F1 of the linear probe at 5 and 10 labels a class on validation subjects, every
+training subject having its turn. Test subjects are not looked at. What is told is the rank
+correlation over candidates. The score that candidates are ranked by was chosen on HAPT; MotionSense
+is the check.
 
 FOLDER keeps the runs, so that the command goes on where it stopped.
 """
@@ -25,18 +26,19 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks.results_folder import keep
 from tsclr import augment, datasets
-from tsclr.advise import NONE, SCORE, Advice, advise, candidates, run_folder
 from tsclr.augment import Augmentation
-from tsclr.checkpoint import Checkpoint
+from tsclr.data.settings import Data
+from tsclr.data.windows import Windows
+from tsclr.embed.checkpoint import Checkpoint
+from tsclr.embed.encode import N_PAIRS, encode
 from tsclr.encoders import CNN1d
-from tsclr.features import N_PAIRS, encode
-from tsclr.heads import linear
+from tsclr.evaluate.heads import linear
+from tsclr.evaluate.task import Contender, Task
+from tsclr.explore.advise import NONE, SCORE, Advice, advise, candidates, run_folder
 from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour
-from tsclr.settings import Data, Training
 from tsclr.specs import from_spec
-from tsclr.task import Contender, Task
-from tsclr.windows import Windows
+from tsclr.train.settings import Training
 
 SOURCES = ("hapt", "motionsense")
 BUDGETS = (5, 10)

@@ -12,15 +12,16 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from tsclr.data.settings import Data
+from tsclr.train.settings import Training
 
 from benchmarks.results_folder import keep
 from tsclr.augment import Jitter, Rotate
+from tsclr.data.store import LABELS, SIGNAL, TABLE, Draft
 from tsclr.encoders import CNN1d
 from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour
-from tsclr.pretrain import pretrain
-from tsclr.settings import Data, Training
-from tsclr.store import LABELS, SIGNAL, TABLE, Draft
+from tsclr.train.pretrain import pretrain
 from tsclr.types import Recording
 
 CHANNELS = ("acc_x", "acc_y", "acc_z", "gyr_x", "gyr_y", "gyr_z")

@@ -23,13 +23,13 @@ import torch
 from rich.progress import track
 
 from benchmarks.results_folder import keep
-from tsclr.checkpoint import FILE
-from tsclr.config import read_config
+from tsclr.config.pretraining import read_config
+from tsclr.embed.checkpoint import FILE
+from tsclr.evaluate.probe import METHODS, PRETRAINED, probe, write_scores
 from tsclr.objectives import Objective
-from tsclr.pretrain import pretrain
-from tsclr.probe import METHODS, PRETRAINED, probe, write_scores
-from tsclr.runs import METRICS
 from tsclr.specs import subclasses
+from tsclr.train.pretrain import pretrain
+from tsclr.train.runs import METRICS
 
 SOURCES = ("hapt", "motionsense")
 BUDGETS = ("1", "5", "10", "50", "all")

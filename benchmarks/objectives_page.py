@@ -8,8 +8,8 @@ from benchmarks.markdown import NOTHING, markdown, score
 from benchmarks.objectives import BUDGETS, CLASSES, SOURCES
 from benchmarks.results_folder import kept
 from benchmarks.views_page import marked, sentence
+from tsclr.evaluate.probe import RANDOM, STATISTICS
 from tsclr.objectives import Objective
-from tsclr.probe import RANDOM, STATISTICS
 
 TITLES = {"hapt": "HAPT-6 (official split)", "motionsense": "MotionSense"}
 BASELINES = {RANDOM: "*untrained encoder*", STATISTICS: "*Statistics*"}

@@ -19,11 +19,11 @@ import torch
 from benchmarks.objectives import OBJECTIVES, shipped
 from benchmarks.peak import peak_mebibytes
 from benchmarks.results_folder import keep
-from tsclr.learner import Learner, Stepper
-from tsclr.pretrain import draw, start
-from tsclr.steps import Steps, read
-from tsclr.store import Store
-from tsclr.views import Views, pipelines, with_partners
+from tsclr.data.store import Store
+from tsclr.train.pretrain import draw, start
+from tsclr.train.sampler import Steps, read
+from tsclr.train.step import Learner, Stepper
+from tsclr.train.views import Views, pipelines, with_partners
 
 BATCH, N_FIRST, N_TIMED, RATE = 256, 2, 7, 1e-3
 CPU = torch.device("cpu")

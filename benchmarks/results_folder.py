@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tsclr.runs import circumstances
+from tsclr.train.runs import circumstances
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -15,20 +15,20 @@ from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
+from tsclr.train.settings import Training
 
 from benchmarks.results_folder import keep
+from tsclr.data.store import Store
+from tsclr.data.windows import Windows
 from tsclr.demo import VIEWS
 from tsclr.encoders import CNN1d, Encoder, ResNet1d, Transformer
 from tsclr.encoders.convolutional import convolve
-from tsclr.learner import HALF, Learner, Stepper, check_precision
 from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour
-from tsclr.pretrain import draw, pick_device, start
-from tsclr.settings import Training
-from tsclr.steps import Steps, gather_for, read
-from tsclr.store import Store
-from tsclr.views import Views, pipelines
-from tsclr.windows import Windows
+from tsclr.train.pretrain import draw, pick_device, start
+from tsclr.train.sampler import Steps, gather_for, read
+from tsclr.train.step import HALF, Learner, Stepper, check_precision
+from tsclr.train.views import Views, pipelines
 
 ENCODERS: dict[str, Callable[[int], Encoder]] = {
     "CNN1d": CNN1d,

@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.markdown import NOTHING, markdown, score
 from benchmarks.results_folder import RESULTS
 from tsclr.bench.results import named
-from tsclr.significance import LEVEL, least_p
+from tsclr.evaluate.significance import LEVEL, least_p
 
 NAMES = {"hapt": "HAPT", "motionsense": "MotionSense", "wisdm": "WISDM watch", "sp_sw": "sp-sw"}
 TITLES = NAMES | {"hapt": "HAPT-6"}

@@ -18,7 +18,7 @@ import torch
 from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation
 
-from tests.views import CLASSES, COMPOSED
+from tests.support.views import CLASSES, COMPOSED
 from tsclr import augment
 from tsclr.augment import Augmentation, Chain, Crop, Jitter, MagnitudeWarp, Rotate, Scale, TimeWarp
 

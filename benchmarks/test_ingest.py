@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 
-from tsclr.ingest import ingest
+from tsclr.data.ingest import ingest
 from tsclr.readers import Tabular
 
 N_ROWS = 1_000_000

@@ -13,20 +13,20 @@ import os
 import numpy as np
 import pytest
 import torch
+from tsclr.train.settings import Training
 
 from benchmarks import naive
+from tsclr.data.store import Store
+from tsclr.data.windows import Windows
 from tsclr.demo import VIEWS
 from tsclr.encoders import CNN1d
-from tsclr.learner import Learner, Stepper
 from tsclr.objectives import NTXent
 from tsclr.objectives.parts import projector
 from tsclr.pairs import Neighbour
-from tsclr.pretrain import draw, start
-from tsclr.settings import Training
-from tsclr.steps import Steps, read
-from tsclr.store import Store
-from tsclr.views import Views, pipelines
-from tsclr.windows import Windows
+from tsclr.train.pretrain import draw, start
+from tsclr.train.sampler import Steps, read
+from tsclr.train.step import Learner, Stepper
+from tsclr.train.views import Views, pipelines
 
 N_PAIRS, N_STEPS, RATE = 256, 1000, 1e-3
 CPU = torch.device("cpu")

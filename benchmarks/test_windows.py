@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from tsclr.store import LABELS, SIGNAL, TABLE, Draft, Store
+from tsclr.data.store import LABELS, SIGNAL, TABLE, Draft, Store
+from tsclr.data.windows import Windows
 from tsclr.types import Recording
-from tsclr.windows import Windows
 
 N_WINDOWS, N_ROWS, LENGTH = 256, 1_000_000, 128
 CHANNELS = ("acc_x", "acc_y", "acc_z", "gyr_x", "gyr_y", "gyr_z")

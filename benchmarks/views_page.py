@@ -15,12 +15,12 @@ from jaxtyping import Float
 
 from tsclr import augment, specs
 from tsclr.augment import Augmentation, Crop, Jitter, Rotate, Scale
+from tsclr.data.store import Store
+from tsclr.data.windows import Windows
 from tsclr.datasets import Synthetic
-from tsclr.gallery import draw_examples
+from tsclr.explore.gallery import draw_examples
 from tsclr.report.gallery import Example, gallery_figure
 from tsclr.report.look import THEME, to_svg
-from tsclr.store import Store
-from tsclr.windows import Windows
 
 PAGE = Path(__file__).parent.parent / "docs" / "views.md"
 PICTURES = PAGE.parent / "views"

@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 from jaxtyping import install_import_hook
 
-from tests import typecheck
+from tests.support import typecheck
 
 install_import_hook("tsclr", f"{typecheck.__name__}.check")
 
@@ -42,8 +42,8 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_store(logs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The store made of these logs."""
+    from tsclr.data.ingest import ingest
     from tsclr.demo import LOGS, RATE
-    from tsclr.ingest import ingest
     from tsclr.readers import Tabular
 
     folder = tmp_path_factory.mktemp("tiny") / "store"
@@ -54,7 +54,7 @@ def tiny_store(logs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_run(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short pretraining on that store; the last subject is left out."""
-    from tests.training import tiny_pretrain
+    from tests.support.training import tiny_pretrain
 
     return tiny_pretrain(tiny_store, tmp_path_factory.mktemp("tiny") / "run")
 
@@ -62,7 +62,7 @@ def tiny_run(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture(scope="session")
 def hapt_store(data_root):
     """All of HAPT in memory, read once."""
-    from tsclr.store import Store
+    from tsclr.data.store import Store
 
     return Store.load("hapt", data_root)
 
@@ -70,6 +70,6 @@ def hapt_store(data_root):
 @pytest.fixture(scope="session")
 def motionsense_store(data_root):
     """All of MotionSense in memory, read once."""
-    from tsclr.store import Store
+    from tsclr.data.store import Store
 
     return Store.load("motionsense", data_root)

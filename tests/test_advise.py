@@ -8,8 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from tsclr.data.settings import Data
+from tsclr.train.settings import Training
 
-from tsclr.advise import (
+from tsclr.augment import Crop, Jitter, Rotate
+from tsclr.data.store import Store
+from tsclr.data.windows import Windows
+from tsclr.embed.checkpoint import Checkpoint
+from tsclr.embed.diagnostics import alignment, effective_rank, uniformity
+from tsclr.encoders import CNN1d
+from tsclr.explore.advise import (
     NONE,
     SCORE,
     Advice,
@@ -18,16 +26,9 @@ from tsclr.advise import (
     ranked,
     run_folder,
 )
-from tsclr.augment import Crop, Jitter, Rotate
-from tsclr.checkpoint import Checkpoint
-from tsclr.diagnostics import alignment, effective_rank, uniformity
-from tsclr.encoders import CNN1d
-from tsclr.learner import Stepper
 from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour
-from tsclr.settings import Data, Training
-from tsclr.store import Store
-from tsclr.windows import Windows
+from tsclr.train.step import Stepper
 
 JUDGEMENTS = ["effective_rank", "alignment", "uniformity", "neighbour_agreement"]
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.interpolate import CubicSpline
 
-from tests.views import CLASSES, COMPOSED, batch, default, seeded, tensors, window_of
+from tests.support.views import CLASSES, COMPOSED, batch, default, seeded, tensors, window_of
 from tsclr import specs
 from tsclr.augment import Augmentation, FromTsaug, Jitter
 from tsclr.augment.base import in_range

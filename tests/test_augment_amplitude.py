@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 from scipy.interpolate import CubicSpline
 
-from tests.views import batch, seeded
+from tests.support.views import batch, seeded
 from tsclr.augment import Drift, Jitter, MagnitudeWarp, Offset, Scale
 from tsclr.augment.amplitude import normal_quantiles, white_noise
 from tsclr.augment.draws import spline_basis

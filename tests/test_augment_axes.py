@@ -2,7 +2,7 @@ import numpy as np
 import torch
 from scipy import stats
 
-from tests.views import batch, seeded
+from tests.support.views import batch, seeded
 from tsclr.augment import ChannelShuffle, Negate
 
 

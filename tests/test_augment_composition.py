@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from tests.views import CLASSES, COMPOSED, MANY, batch, seeded, window_of
+from tests.support.views import CLASSES, COMPOSED, MANY, batch, seeded, window_of
 from tsclr.augment import Augmentation, Chain, Jitter, Mirror, OneOf, RandomOrder, Scale, SomeOf
 from tsclr.augment.base import Gated
 from tsclr.augment.composition import Ordered

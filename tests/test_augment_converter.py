@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from tests.views import batch, seeded
+from tests.support.views import batch, seeded
 from tsclr.augment import Quantize, Saturate
 from tsclr.augment.channels import find_kinds
 from tsclr.augment.converter import Grid

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from tests.views import batch, seeded
+from tests.support.views import batch, seeded
 from tsclr.augment import ChannelDropout, SampleDropout, SensorDropout, TimeMask
 
 

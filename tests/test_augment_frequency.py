@@ -7,7 +7,7 @@ from scipy import stats
 from scipy.ndimage import convolve1d
 from scipy.signal.windows import hann
 
-from tests.views import batch, seeded
+from tests.support.views import batch, seeded
 from tsclr.augment import AmplitudeNoise, BandStop, FrequencyMask, PhaseNoise, Smooth
 
 LENGTHS = pytest.mark.parametrize("T", [2, 3, 4, 31, 32, 128])

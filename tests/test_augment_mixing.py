@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from tests.views import CLASSES, batch, seeded
+from tests.support.views import CLASSES, batch, seeded
 from tsclr.augment import Chain, CutMix, Jitter, Mixup, RandomOrder, soft_targets
 from tsclr.augment.base import Gated
 from tsclr.augment.mixing import Cut, Mix

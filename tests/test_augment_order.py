@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy import stats
 
-from tests.views import batch, seeded
+from tests.support.views import batch, seeded
 from tsclr.augment import Permute, Reverse, TimeShift
 from tsclr.augment.order import Cuts
 

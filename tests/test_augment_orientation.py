@@ -6,7 +6,7 @@ import torch
 from scipy import stats
 from scipy.spatial.transform import Rotation
 
-from tests.views import CLASSES, batch, default, seeded
+from tests.support.views import CLASSES, batch, default, seeded
 from tsclr.augment import Mirror, MountFlip, Rotate, Yaw
 from tsclr.augment.orientation import mount_flips, rotation_matrix
 

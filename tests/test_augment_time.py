@@ -4,7 +4,7 @@ import torch
 from scipy import stats
 from scipy.interpolate import CubicSpline
 
-from tests.views import CLASSES, batch, seeded
+from tests.support.views import CLASSES, batch, seeded
 from tsclr.augment import Crop, Resample, TimeWarp
 from tsclr.augment.time import Sampling, interpolate, time_map
 

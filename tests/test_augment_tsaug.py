@@ -14,7 +14,7 @@ import yaml
 from scipy.interpolate import CubicSpline, PchipInterpolator
 from scipy.signal import get_window
 
-from tests.views import batch, seeded
+from tests.support.views import batch, seeded
 from tsclr import specs
 from tsclr.augment import (
     Augmentation,
@@ -37,8 +37,8 @@ from tsclr.augment.base import Gated
 from tsclr.augment.converter import Grid
 from tsclr.augment.frequency import Smooth
 from tsclr.augment.time import Span, interpolate
-from tsclr.checkpoint import Checkpoint
 from tsclr.cli import main
+from tsclr.embed.checkpoint import Checkpoint
 
 with warnings.catch_warnings():  # tsaug uses a name that SciPy has deprecated
     warnings.simplefilter("ignore", DeprecationWarning)

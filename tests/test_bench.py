@@ -23,8 +23,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, f1_score
 from sklearn.preprocessing import StandardScaler
 
-from tests.suites import CONFIG, METHODS, scored, suite_on
-from tsclr.bench.audit import audit_results
+from tests.support.suites import CONFIG, METHODS, scored, suite_on
+from tsclr.audit.ledger import read as read_ledger
+from tsclr.audit.results import audit_results
 from tsclr.bench.methods import (
     Catch22,
     HandFeatures,
@@ -46,17 +47,16 @@ from tsclr.bench.runner import bench
 from tsclr.bench.stage import Learned, Stage
 from tsclr.bench.suite import Suite
 from tsclr.cli import main
+from tsclr.data.splits import LeakError
+from tsclr.data.store import Store
+from tsclr.data.windows import Windows, all_of
 from tsclr.datasets import Synthetic
+from tsclr.embed.encode import encode
 from tsclr.encoders import Statistics
-from tsclr.features import encode
-from tsclr.heads import HEADS
-from tsclr.ledger import read as read_ledger
-from tsclr.monitor import forget_peak_memory, peak_memory
+from tsclr.evaluate.heads import HEADS
+from tsclr.evaluate.task import Task
 from tsclr.specs import subclasses
-from tsclr.splits import LeakError
-from tsclr.store import Store
-from tsclr.task import Task
-from tsclr.windows import Windows, all_of
+from tsclr.train.monitor import forget_peak_memory, peak_memory
 
 SUPCON = str(Path(CONFIG).parent / "supcon_hapt.yaml")
 SUITES = sorted((Path(__file__).parent.parent / "benchmarks" / "suites").glob("*.yaml"))

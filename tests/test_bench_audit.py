@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.recordings import recording
-from tsclr.bench.audit import audit_results
-from tsclr.certificate import CHECKS, certificate, check_certificate, leaks
-from tsclr.ledger import Ledger, digest, frame_of, hashed, merged, write
-from tsclr.splits import LeakError
-from tsclr.store import Store
-from tsclr.windows import Windows
+from tests.support.recordings import recording
+from tsclr.audit.certificate import CHECKS, certificate, check_certificate, leaks
+from tsclr.audit.ledger import Ledger, digest, frame_of, hashed, merged, write
+from tsclr.audit.results import audit_results
+from tsclr.data.splits import LeakError
+from tsclr.data.store import Store
+from tsclr.data.windows import Windows
 
 STORE = Store.build([recording(100, f"s{number}", source_hash=f"f{number}") for number in range(4)])
 WINDOWS = Windows.sliding(STORE, length=20, stride=10)

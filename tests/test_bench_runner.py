@@ -14,11 +14,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.suites import suite_on
+from tests.support.suites import suite_on
 from tsclr.bench.outcomes import Outcome, attempt, outcome, refuse, remarks
 from tsclr.bench.runner import bench, workers
 from tsclr.cli import main
-from tsclr.splits import LeakError
+from tsclr.data.splits import LeakError
 
 CONSOLE_SCRIPT = Path(sys.executable).with_name("tsclr")
 OWN = """

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.preprocessing import StandardScaler
 
-from tests.recordings import recording
+from tests.support.recordings import recording
 from tsclr.bench.segmentation import dense, nearest_step, segment, smooth
 from tsclr.bench.segments import (
     OVERLAPS,
@@ -21,10 +21,10 @@ from tsclr.bench.segments import (
     segment_matches,
     segments,
 )
+from tsclr.data.splits import Split, split_subjects
+from tsclr.data.store import Store
 from tsclr.datasets import Hapt, Synthetic
 from tsclr.encoders import Statistics
-from tsclr.splits import Split, split_subjects
-from tsclr.store import Store
 from tsclr.types import UNLABELLED
 
 SPLIT = Split(train=("01", "02"), validation=("03",), test=("04", "05"))

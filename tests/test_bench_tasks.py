@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.suites import CONFIG, scored, suite_on
-from tsclr.bench.audit import audit_results
+from tests.support.suites import CONFIG, scored, suite_on
+from tsclr.audit.results import audit_results
 from tsclr.bench.benchmark import Benchmark, Source
 from tsclr.bench.methods import HandFeatures, Pretrained
 from tsclr.bench.protocols import (
@@ -21,8 +21,8 @@ from tsclr.bench.protocols import (
     RandomValidation,
     RandomWindows,
 )
-from tsclr.splits import LeakError
-from tsclr.store import Store
+from tsclr.data.splits import LeakError
+from tsclr.data.store import Store
 
 
 @pytest.fixture(scope="module")

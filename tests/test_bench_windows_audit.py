@@ -4,10 +4,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from tsclr.bench.copies import SURE_BITS
-from tsclr.bench.windows_audit import audit_windows, load_windows, visible_overlap
+from tsclr.audit.copies import SURE_BITS
+from tsclr.audit.windows import audit_windows, load_windows, visible_overlap
 from tsclr.cli import main
-from tsclr.windows import Windows
+from tsclr.data.windows import Windows
 
 # What somebody else divided
 
@@ -158,8 +158,8 @@ def test_validation_that_overlaps_the_test_is_named():
 
 
 def test_more_windows_than_are_kept_in_memory_are_drawn_alike(monkeypatch):
-    monkeypatch.setattr("tsclr.bench.copies.MAX_RUNS", 200)
-    monkeypatch.setattr("tsclr.bench.copies.CHUNK", 20_000)
+    monkeypatch.setattr("tsclr.audit.copies.MAX_RUNS", 200)
+    monkeypatch.setattr("tsclr.audit.copies.CHUNK", 20_000)
     windows = cut(noise(length=64 * 201))
     split = np.where(np.arange(200) % 2, "test", "train")
     finding = found(windows, np.zeros(200, int), split)["overlap"]
@@ -176,7 +176,7 @@ def test_count_is_a_bound_where_pairs_were_left_out(monkeypatch):
     split = np.where(np.isin(np.arange(len(windows)), [2, 7]), "test", "train")
     arrays = windows, np.arange(len(windows)), split
     assert found(*arrays)["overlap"].detail.startswith("2 of 2 test windows")
-    monkeypatch.setattr("tsclr.bench.copies.N_PAIRS", 1)
+    monkeypatch.setattr("tsclr.audit.copies.N_PAIRS", 1)
     assert found(*arrays)["overlap"].detail.startswith("at least 1 of 2 test windows")
 
 

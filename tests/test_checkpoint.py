@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tsclr.checkpoint import FILE, Checkpoint
+from tsclr.embed.checkpoint import FILE, Checkpoint
 from tsclr.encoders import CNN1d, Transformer
 from tsclr.types import InputSpec
 
@@ -59,7 +59,7 @@ def test_every_flipped_bit_is_noticed(path: Path) -> None:
 
 
 def test_another_version_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tsclr.checkpoint.FORMAT", 2)
+    monkeypatch.setattr("tsclr.embed.checkpoint.FORMAT", 2)
     with pytest.raises(ValueError, match="another checkpoint format than 2"):
         Checkpoint.load(path)
 
@@ -94,7 +94,7 @@ def test_full_disk_leaves_the_old_checkpoint(path: Path, monkeypatch: pytest.Mon
         raise OSError(errno.ENOSPC, "No space left on device")
 
     before = path.read_bytes()
-    monkeypatch.setattr("tsclr.checkpoint.save", full)
+    monkeypatch.setattr("tsclr.embed.checkpoint.save", full)
     with pytest.raises(OSError, match="no space left while writing"):
         Checkpoint.of(CNN1d(3, width=8), SPEC, epoch=5).save(path)
     assert path.read_bytes() == before

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from tsclr.checkpoint import Checkpoint
 from tsclr.cli import COMMANDS, main
+from tsclr.embed.checkpoint import Checkpoint
 
 LOG_OPTIONS = [
     "--columns", "{acc_x: ax, acc_y: ay, acc_z: az, gyr_x: gx, gyr_y: gy, gyr_z: gz}",

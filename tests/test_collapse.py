@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 import torch
 
-from tests.objectives import C, batch, loss_of, weights_of, windows
-from tsclr.diagnostics import effective_rank
+from tests.support.objectives import C, batch, loss_of, weights_of, windows
+from tsclr.embed.diagnostics import effective_rank
 from tsclr.encoders import CNN1d
 from tsclr.objectives import BYOL, BarlowTwins, SimSiam, SwAV, VICReg
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.training import tiny_pretrain
-from tsclr.checkpoint import FILE, Checkpoint
+from tests.support.training import tiny_pretrain
 from tsclr.cli import main
-from tsclr.comparison import compare, find_runs
+from tsclr.embed.checkpoint import FILE, Checkpoint
+from tsclr.explore.runs import compare, find_runs
 from tsclr.report.runs import run_curves
 
 

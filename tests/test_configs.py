@@ -4,9 +4,9 @@ import pytest
 import torch
 import yaml
 
-from tsclr.checkpoint import Checkpoint
 from tsclr.cli import main
-from tsclr.runs import METRICS
+from tsclr.embed.checkpoint import Checkpoint
+from tsclr.train.runs import METRICS
 
 CONFIGS = sorted(Path("configs").glob("*.yaml"))
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tsclr.data.store import Store
+from tsclr.data.windows import Windows
 from tsclr.datasets import SpSw
-from tsclr.store import Store
 from tsclr.types import UNLABELLED, Recording
-from tsclr.windows import Windows
 
 EPOCH = 1_657_533_977_000  # ms
 RATES = {"sp": 102.4, "sw": 104.3}

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tsclr.data.store import Store
+from tsclr.data.windows import Windows
 from tsclr.datasets import Wisdm
-from tsclr.store import Store
 from tsclr.types import Recording
-from tsclr.windows import Windows
 
 FIRST = 79_817_308_163_733  # ns since the watch was started
 STEP = 49_923_000  # ns, 20.03 Hz

@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 
 from tsclr.cli import main
+from tsclr.data.store import Store
 from tsclr.demo import demo
-from tsclr.store import Store
 
 
 def test_demo_walks_the_whole_path_and_goes_on_where_it_stopped(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy.special import ive
 
-from tsclr.diagnostics import (
+from tsclr.embed.diagnostics import (
     alignment,
     dead_features,
     effective_rank,

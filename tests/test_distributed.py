@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import distributed, nn
 
-from tests.interruption import fail_first, finish, start
-from tests.objectives import KINDS
-from tests.two_processes import in_two_processes, run
+from tests.support.interruption import fail_first, finish, start
+from tests.support.objectives import KINDS
+from tests.support.two_processes import in_two_processes, run
 from tsclr.distributed import GlooBatchNorm1d, done_by_first, with_synchronised_norms
 
 
@@ -18,7 +18,7 @@ from tsclr.distributed import GlooBatchNorm1d, done_by_first, with_synchronised_
 def shared(tmp_path_factory: pytest.TempPathFactory) -> list:
     """What each of two processes got."""
     folder = tmp_path_factory.mktemp("processes")
-    in_two_processes("tests.two_processes", str(folder))
+    in_two_processes("tests.support.two_processes", str(folder))
     return [torch.load(folder / f"{number}.pt", weights_only=True) for number in (0, 1)]
 
 
@@ -35,7 +35,7 @@ def test_every_objective_does_the_same_in_two_processes(shared: list) -> None:
 
 def test_an_error_in_a_process_is_told() -> None:
     with pytest.raises(subprocess.CalledProcessError) as caught:
-        in_two_processes("tests.two_processes", str(Path("/nowhere")), "NTXent", timeout=60)
+        in_two_processes("tests.support.two_processes", str(Path("/nowhere")), "NTXent", timeout=60)
     assert "nowhere" in caught.value.stderr
 
 

@@ -9,11 +9,11 @@ import yaml
 
 from benchmarks import objectives_page
 from benchmarks.readme import ROOT
-from tests.objectives import KINDS
-from tsclr.batch import Batch
-from tsclr.checkpoint import Checkpoint
+from tests.support.objectives import KINDS
+from tsclr.embed.checkpoint import Checkpoint
 from tsclr.encoders import CNN1d
 from tsclr.objectives import Objective
+from tsclr.objectives.batch import Batch
 from tsclr.specs import from_spec, spec_of, subclasses
 
 PAGE = ROOT / "docs" / "objectives.md"

@@ -8,11 +8,11 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from tsclr.checkpoint import Checkpoint
-from tsclr.embed import Embedder, write_vectors
-from tsclr.readout import PairWhitening
-from tsclr.store import Store
-from tsclr.windows import Windows
+from tsclr.data.store import Store
+from tsclr.data.windows import Windows
+from tsclr.embed.checkpoint import Checkpoint
+from tsclr.embed.embedder import Embedder, write_vectors
+from tsclr.embed.whitening import PairWhitening
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import torch
 
 from tests.test_encoders import windows
 from tsclr import specs
-from tsclr.checkpoint import FILE, Checkpoint
-from tsclr.embed import Embedder
+from tsclr.embed.checkpoint import FILE, Checkpoint
+from tsclr.embed.embedder import Embedder
 from tsclr.encoders import CNN1d, Concat, Encoder, Spectrum, Statistics, Transformer
 from tsclr.encoders.base import made
 from tsclr.encoders.concat import amplitudes

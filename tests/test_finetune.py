@@ -5,7 +5,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from tsclr.encoders import CNN1d, Concat, Encoder, ResNet1d, Transformer
-from tsclr.finetune import FineTuned, last_block
+from tsclr.evaluate.finetune import FineTuned, last_block
 
 
 @pytest.fixture

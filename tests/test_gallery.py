@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from tsclr.data.settings import Data
 
 from benchmarks import views_page
+from tests.support.views import CLASSES, batch, default, seeded
 from tests.test_report import Page
-from tests.views import CLASSES, batch, default, seeded
 from tsclr.augment import (
     Augmentation,
     Chain,
@@ -35,15 +36,14 @@ from tsclr.augment import (
 from tsclr.augment.base import Gated
 from tsclr.augment.draws import integers, uniform
 from tsclr.cli import main
-from tsclr.gallery import always, choose, draw_examples, gallery, labels_of
-from tsclr.ingest import ingest
+from tsclr.data.ingest import ingest
+from tsclr.data.store import Store
+from tsclr.data.windows import Windows
+from tsclr.explore.describe import call_of, steps_of, tell
+from tsclr.explore.gallery import always, choose, draw_examples, gallery, labels_of
 from tsclr.readers import Tabular
 from tsclr.report.gallery import DEPTH, Example, spectrum, view_gallery
-from tsclr.settings import Data
-from tsclr.store import Store
 from tsclr.types import UNLABELLED
-from tsclr.windows import Windows
-from tsclr.wording import call_of, steps_of, tell
 
 CHANNELS = ("acc_x", "acc_y", "acc_z", "gyr_x", "gyr_y", "gyr_z")
 EVERY = None

@@ -5,7 +5,7 @@ from sklearn.datasets import make_moons
 from sklearn.neighbors import KNeighborsClassifier
 
 from tsclr.encoders import CNN1d
-from tsclr.heads import (
+from tsclr.evaluate.heads import (
     FROZEN,
     SEES_UNLABELLED,
     TOLERANCE,

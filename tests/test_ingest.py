@@ -20,11 +20,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from tests.recordings import CHANNELS, recording
+from tests.support.recordings import CHANNELS, recording
+from tsclr.data.ingest import UNFINISHED, ingest
+from tsclr.data.store import LABELS, SIGNAL, TABLE, Store
 from tsclr.files import sha256
-from tsclr.ingest import UNFINISHED, ingest
 from tsclr.readers import Reader
-from tsclr.store import LABELS, SIGNAL, TABLE, Store
 
 N_OLD, N_FILES = 2, 4
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.interruption import begin, finish, kill_often
-from tsclr.checkpoint import Checkpoint
+from tests.support.interruption import begin, finish, kill_often
+from tsclr.embed.checkpoint import Checkpoint
 
 OFTEN = pytest.param(20, 120, marks=pytest.mark.slow, id="20 kills")
 FEW = pytest.param(3, 9, id="3 kills")

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from tsclr.judge import FAR, N_JUDGED, NEAR, Judged
-from tsclr.store import Store
+from tsclr.data.store import Store
+from tsclr.data.windows import Windows
+from tsclr.explore.judge import FAR, N_JUDGED, NEAR, Judged
 from tsclr.types import Recording
-from tsclr.windows import Windows
 
 
 def _still(*lengths: int, subject: str = "1") -> Store:

@@ -6,13 +6,13 @@ from copy import deepcopy
 
 import pytest
 import torch
+from tsclr.train.settings import Training
 
-from tests.objectives import batch, learner
+from tests.support.objectives import batch, learner
 from tsclr.encoders import CNN1d, Encoder
-from tsclr.learner import BF16_HARDWARE, Learner, Stepper, _without_memory, check_precision
 from tsclr.objectives import NTXent, Objective
-from tsclr.optimisers import optimizer_for
-from tsclr.settings import Training
+from tsclr.train.optimisers import optimizer_for
+from tsclr.train.step import BF16_HARDWARE, Learner, Stepper, _without_memory, check_precision
 
 CPU = torch.device("cpu")
 HAS_BF16 = any(map(torch.cpu.get_capabilities().get, BF16_HARDWARE))
@@ -126,7 +126,7 @@ def test_the_norm_of_the_whole_gradient_is_clipped() -> None:
 
 COMPILED = """
 import torch
-from tests.objectives import batch
+from tests.support.objectives import batch
 from tests.test_learner import gradients, small, stepper
 one, other = (stepper(small(), compile=compiled) for compiled in (True, False))
 torch.testing.assert_close(one.take(batch(), 0.0), other.take(batch(), 0.0), rtol=1e-6, atol=1e-8)

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.recordings import recording
+from tests.support.recordings import recording
+from tsclr.audit.ledger import COLUMNS, ROLES, Ledger, digest, frame_of, merged, read, write
+from tsclr.data.store import Store
+from tsclr.data.windows import Windows
 from tsclr.files import write_table
-from tsclr.ledger import COLUMNS, ROLES, Ledger, digest, frame_of, merged, read, write
-from tsclr.store import Store
-from tsclr.windows import Windows
 
 STORE = Store.build([recording(50, "s1", source_hash="f1"), recording(70, "s2", source_hash="f2")])
 ROW = {

@@ -8,12 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tsclr.train.settings import Training
 
-from tests.training import tiny_pretrain
+from tests.support.training import tiny_pretrain
 from tsclr.cli import _Lines
-from tsclr.diagnostics import shortcut
+from tsclr.data.store import Store
+from tsclr.data.windows import Windows
+from tsclr.embed.diagnostics import shortcut
 from tsclr.encoders import CNN1d
-from tsclr.monitor import (
+from tsclr.pairs import Neighbour
+from tsclr.train.monitor import (
     Bar,
     CollapseError,
     check_collapse,
@@ -22,12 +26,8 @@ from tsclr.monitor import (
     tensorboard,
     watch,
 )
-from tsclr.pairs import Neighbour
-from tsclr.runs import METRICS
-from tsclr.settings import Training
-from tsclr.store import Store
-from tsclr.views import Views, pipelines
-from tsclr.windows import Windows
+from tsclr.train.runs import METRICS
+from tsclr.train.views import Views, pipelines
 
 CPU = torch.device("cpu")
 

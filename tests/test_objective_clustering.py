@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from tests.objectives import assert_same_with_gradient, batch, learner
+from tests.support.objectives import assert_same_with_gradient, batch, learner
 from tsclr.objectives import SwAV, sinkhorn, swav
 from tsclr.objectives.base import represent
 

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from tests.objectives import batch, learner
-from tests.recordings import recording
-from tsclr.batch import Batch
+from tests.support.objectives import batch, learner
+from tests.support.recordings import recording
+from tsclr.data.store import Store
+from tsclr.data.windows import Windows
 from tsclr.encoders import CNN1d
 from tsclr.objectives import ContextPrediction, relative_position
 from tsclr.objectives.base import represent
+from tsclr.objectives.batch import Batch
 from tsclr.pairs import Neighbour
-from tsclr.store import Store
-from tsclr.windows import Windows
 
 
 def ruler(lag, n_positions, least):

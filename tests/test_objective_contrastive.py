@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from tests.objectives import assert_same_with_gradient, batch, learner
+from tests.support.objectives import assert_same_with_gradient, batch, learner
 from tsclr.objectives import DCL, NTXent, SupCon, dcl, nt_xent, sup_con
 from tsclr.objectives.base import represent
 from tsclr.objectives.infonce import log_sum_exp, unit

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from tests.objectives import batch, learner, train
+from tests.support.objectives import batch, learner, train
 from tsclr.objectives import BYOL, SimSiam, byol, simsiam
 from tsclr.objectives.base import represent
 

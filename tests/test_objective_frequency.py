@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 
-from tests.objectives import assert_same_with_gradient, batch, learner
-from tsclr.batch import Batch
+from tests.support.objectives import assert_same_with_gradient, batch, learner
 from tsclr.encoders import CNN1d, Concat, Spectrum
 from tsclr.objectives import TFC, contrastive_distance, nt_xent, time_frequency_consistency
 from tsclr.objectives.base import represent
+from tsclr.objectives.batch import Batch
 
 
 def distance(first, second, temperature):

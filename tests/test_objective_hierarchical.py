@@ -7,8 +7,7 @@ from itertools import product
 import pytest
 import torch
 
-from tests.objectives import C, assert_same_with_gradient, batch, learner, loss_of
-from tsclr.batch import Batch
+from tests.support.objectives import C, assert_same_with_gradient, batch, learner, loss_of
 from tsclr.encoders import CNN1d, Encoder, ResNet1d, Spectrum, Statistics, Transformer
 from tsclr.objectives import (
     TS2Vec,
@@ -18,6 +17,7 @@ from tsclr.objectives import (
     instance_contrast,
     temporal_contrast,
 )
+from tsclr.objectives.batch import Batch
 from tsclr.objectives.crops import Crops, cropped, draw_crops, masked, samples_per_step
 
 PATCH = 4

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import torch
 
-from tests.objectives import C, assert_same_with_gradient, batch, learner
+from tests.support.objectives import C, assert_same_with_gradient, batch, learner
 from tsclr.encoders import CNN1d, Concat
 from tsclr.objectives import LocalGlobal, local_global_nce
 from tsclr.objectives.base import represent_both

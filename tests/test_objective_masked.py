@@ -6,11 +6,11 @@ from collections import Counter
 import pytest
 import torch
 
-from tests.objectives import assert_same_with_gradient, learner, windows
-from tsclr.batch import Batch
+from tests.support.objectives import assert_same_with_gradient, learner, windows
 from tsclr.encoders import CNN1d, ResNet1d, Statistics, Transformer
 from tsclr.objectives import MaskedReconstruction, hide, reconstruction_error, span_mask
 from tsclr.objectives import masked as module
+from tsclr.objectives.batch import Batch
 
 
 def seeded(seed=0):

@@ -7,7 +7,14 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from tests.objectives import N_WINDOWS, B, assert_same_with_gradient, batch, learner, loss_of
+from tests.support.objectives import (
+    N_WINDOWS,
+    B,
+    assert_same_with_gradient,
+    batch,
+    learner,
+    loss_of,
+)
 from tsclr.objectives import InstanceDiscrimination, instance_nce, log_partition
 from tsclr.objectives.base import represent
 

@@ -6,7 +6,7 @@ from collections import deque
 import pytest
 import torch
 
-from tests.objectives import assert_same_with_gradient, batch, learner, loss_of
+from tests.support.objectives import assert_same_with_gradient, batch, learner, loss_of
 from tsclr.objectives import MoCo, momentum_contrast
 from tsclr.objectives.base import represent
 from tsclr.objectives.infonce import unit

@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from tests.objectives import (
+from tests.support.objectives import (
     assert_same_with_gradient,
     batch,
     in_single_precision,

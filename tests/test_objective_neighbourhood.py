@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from tests.objectives import batch, learner
+from tests.support.objectives import batch, learner
 from tsclr.objectives import TNC, neighbourhood_coding
 from tsclr.objectives.base import represent
 

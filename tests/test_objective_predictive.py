@@ -6,10 +6,10 @@ import math
 import pytest
 import torch
 
-from tests.objectives import assert_same_with_gradient, batch, learner
-from tsclr.batch import Batch
+from tests.support.objectives import assert_same_with_gradient, batch, learner
 from tsclr.objectives import CPC, predictive_coding
 from tsclr.objectives.base import represent_steps
+from tsclr.objectives.batch import Batch
 from tsclr.objectives.infonce import step_nce
 
 

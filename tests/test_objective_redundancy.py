@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from tests.objectives import batch, learner
+from tests.support.objectives import batch, learner
 from tsclr.objectives import BarlowTwins, VICReg, barlow_twins, vicreg
 from tsclr.objectives.base import represent
 

@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from tests.objectives import C, batch, learner, weights_of, windows
+from tests.support.objectives import C, batch, learner, weights_of, windows
 from tsclr.augment import (
     Augmentation,
     Chain,
@@ -20,10 +20,10 @@ from tsclr.augment import (
     Rotate,
     TimeWarp,
 )
-from tsclr.batch import Batch
 from tsclr.encoders import CNN1d
 from tsclr.objectives import Objective, TransformPrediction, apply_some
 from tsclr.objectives import transforms as module
+from tsclr.objectives.batch import Batch
 from tsclr.specs import from_spec, spec_of
 
 

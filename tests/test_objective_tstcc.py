@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
-from tests.objectives import assert_same_with_gradient, batch, learner
-from tsclr.batch import Batch
+from tests.support.objectives import assert_same_with_gradient, batch, learner
 from tsclr.objectives import TSTCC, cross_view_prediction, nt_xent
 from tsclr.objectives.base import represent_steps
+from tsclr.objectives.batch import Batch
 from tsclr.objectives.tstcc import TokenContext
 
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 import yaml
 
-from tests.objectives import N_WINDOWS, C, batch
+from tests.support.objectives import N_WINDOWS, C, batch
 from tsclr.augment import Augmentation, Reverse
-from tsclr.checkpoint import Checkpoint
 from tsclr.cli import main
+from tsclr.embed.checkpoint import Checkpoint
 from tsclr.encoders import CNN1d
 from tsclr.objectives import MaskedReconstruction, NTXent, Objective, TransformPrediction, Weighted
 from tsclr.specs import from_spec, spec_of

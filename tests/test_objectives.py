@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 
-from tests.objectives import (
+from tests.support.objectives import (
     KINDS,
     N_WINDOWS,
     batch,
@@ -19,7 +19,7 @@ from tests.objectives import (
     weights_of,
     windows,
 )
-from tsclr.batch import Batch
+from tsclr.objectives.batch import Batch
 from tsclr.specs import spec_of
 
 every_objective = pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))

@@ -14,17 +14,17 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from tsclr.data.settings import Data
 
-from tests.objectives import KINDS, C, parsed
-from tsclr.checkpoint import Checkpoint
+from tests.support.objectives import KINDS, C, parsed
+from tsclr.data.splits import draw_budget
+from tsclr.data.store import Store
+from tsclr.data.windows import Windows
+from tsclr.embed.checkpoint import Checkpoint
+from tsclr.embed.encode import encode
 from tsclr.encoders import Encoder
-from tsclr.features import encode
-from tsclr.pretrain import pretrain, sensor_scale
-from tsclr.scores import confusions, macro_f1
-from tsclr.settings import Data
-from tsclr.splits import draw_budget
-from tsclr.store import Store
-from tsclr.windows import Windows
+from tsclr.evaluate.scores import confusions, macro_f1
+from tsclr.train.pretrain import pretrain, sensor_scale
 
 EPOCHS, LABELS, DRAWS, SEED = 10, 5, 20, 0
 GAIN = 0.02

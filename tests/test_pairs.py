@@ -8,7 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.recordings import recording
+from tests.support.recordings import recording
+from tsclr.data.store import Store
+from tsclr.data.windows import Windows
 from tsclr.pairs import (
     Neighbour,
     OtherDevice,
@@ -18,8 +20,6 @@ from tsclr.pairs import (
     SameWindow,
 )
 from tsclr.specs import from_spec, spec_of, subclasses
-from tsclr.store import Store
-from tsclr.windows import Windows
 
 PAIRINGS = subclasses(Pairing)
 

@@ -10,11 +10,11 @@ from scipy.stats import norm
 from statsmodels.tsa.adfvalues import mackinnonp
 from statsmodels.tsa.stattools import adfuller
 
-from tests.recordings import recording
+from tests.support.recordings import recording
+from tsclr.data.store import Store
+from tsclr.data.windows import Windows
 from tsclr.pairs import StationaryNeighbour, stationary
 from tsclr.pairs.stationary import dickey_fuller, unit_root_p
-from tsclr.store import Store
-from tsclr.windows import Windows
 
 
 def reference(x, lags):

@@ -5,9 +5,9 @@ import yaml
 
 from tsclr.bench.methods import HandFeatures, Method, Pretrained
 from tsclr.cli import main
-from tsclr.config import config_contents, read_config
+from tsclr.config.parser import load
+from tsclr.config.pretraining import config_contents, read_config
 from tsclr.encoders import Encoder
-from tsclr.parser import load
 from tsclr.specs import subclasses
 
 SUITES = sorted(Path("benchmarks/suites").glob("*.yaml"))

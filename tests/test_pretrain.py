@@ -7,24 +7,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tsclr.data.settings import Data
+from tsclr.train.settings import Training
 
-from tests.recordings import recording
-from tests.training import tiny_pretrain
+from tests.support.recordings import recording
+from tests.support.training import tiny_pretrain
 from tsclr.augment import Jitter
-from tsclr.checkpoint import FILE, Checkpoint
 from tsclr.cli import main
-from tsclr.embed import Embedder
+from tsclr.data.store import Store
+from tsclr.data.windows import Windows
+from tsclr.embed.checkpoint import FILE, Checkpoint
+from tsclr.embed.embedder import Embedder
+from tsclr.embed.encode import fit_whitening, neighbours
+from tsclr.embed.whitening import PairWhitening
 from tsclr.encoders import CNN1d, Statistics
-from tsclr.features import fit_whitening, neighbours
 from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour
-from tsclr.pretrain import pick_device, pretrain, sensor_scale
-from tsclr.readout import PairWhitening
-from tsclr.runs import METRICS, State, circumstances
-from tsclr.settings import Data, Training
-from tsclr.store import Store
+from tsclr.train.pretrain import pick_device, pretrain, sensor_scale
+from tsclr.train.runs import METRICS, State, circumstances
 from tsclr.types import Recording
-from tsclr.windows import Windows
 
 
 def test_a_run_folder_tells_everything(tiny_run: Path, tiny_store: Path) -> None:
@@ -124,7 +125,7 @@ def test_a_run_is_not_overwritten(tiny_run: Path, tiny_store: Path) -> None:
 def test_resume_with_another_encoder_is_refused(
     tiny_run: Path, tiny_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tests.training.CNN1d", partial(CNN1d, dropout=0.5))
+    monkeypatch.setattr("tests.support.training.CNN1d", partial(CNN1d, dropout=0.5))
     with pytest.raises(ValueError, match="another encoder"):
         tiny_pretrain(tiny_store, tiny_run, resume=True)
 
@@ -320,7 +321,7 @@ def test_no_space_left_keeps_the_run(
     def full(*_: object) -> None:
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr("tsclr.checkpoint.save", full)
+    monkeypatch.setattr("tsclr.embed.checkpoint.save", full)
     with pytest.raises(OSError, match="no space left"):
         tiny_pretrain(tiny_store, tmp_path / "run")
     monkeypatch.undo()

@@ -11,19 +11,21 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.preprocessing import StandardScaler
+from tsclr.train.settings import Training
 
-from tests.training import tiny_pretrain
-from tsclr import ledger
-from tsclr.bench.audit import audit_results
-from tsclr.certificate import CHECKS
-from tsclr.checkpoint import Checkpoint
+from tests.support.training import tiny_pretrain
+from tsclr.audit import ledger
+from tsclr.audit.certificate import CHECKS
+from tsclr.audit.results import audit_results
 from tsclr.cli import main
-from tsclr.embed import Embedder
+from tsclr.data.splits import LeakError, Split
+from tsclr.data.store import Store
+from tsclr.data.windows import Windows
+from tsclr.embed.checkpoint import Checkpoint
+from tsclr.embed.embedder import Embedder
 from tsclr.encoders import CNN1d
-from tsclr.heads import FROZEN, knn
-from tsclr.objectives import NTXent
-from tsclr.pretrain import start
-from tsclr.probe import (
+from tsclr.evaluate.heads import FROZEN, knn
+from tsclr.evaluate.probe import (
     PRETRAINED,
     RANDOM,
     STATISTICS,
@@ -32,11 +34,9 @@ from tsclr.probe import (
     probe,
     write_scores,
 )
-from tsclr.settings import Training
-from tsclr.splits import LeakError, Split
-from tsclr.store import Store
-from tsclr.task import Contender, Task
-from tsclr.windows import Windows
+from tsclr.evaluate.task import Contender, Task
+from tsclr.objectives import NTXent
+from tsclr.train.pretrain import start
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,13 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import binom
 from scipy.stats import f as f_distribution
 
-from tsclr.ranks import average_ranks, critical_difference, friedman, groups, why_untestable
+from tsclr.evaluate.ranks import (
+    average_ranks,
+    critical_difference,
+    friedman,
+    groups,
+    why_untestable,
+)
 
 
 def some_scores(n_methods: int = 4, n_blocks: int = 6) -> pd.DataFrame:

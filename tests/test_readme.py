@@ -9,9 +9,9 @@ import torch
 
 from benchmarks.readme import PAGES, ROOT, filled
 from tsclr.cli import main
+from tsclr.data.store import Store
+from tsclr.data.windows import Windows
 from tsclr.datasets import Synthetic
-from tsclr.store import Store
-from tsclr.windows import Windows
 
 README = ROOT / "README.md"
 TEXT = README.read_text()

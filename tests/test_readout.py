@@ -7,7 +7,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 
-from tsclr.readout import PairWhitening
+from tsclr.embed.whitening import PairWhitening
 
 d = 5
 

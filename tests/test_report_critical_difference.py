@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.lines import Line2D
 
-from tsclr.ranks import average_ranks, groups
-from tsclr.ranks import critical_difference as nemenyi
+from tsclr.evaluate.ranks import average_ranks, groups
+from tsclr.evaluate.ranks import critical_difference as nemenyi
 from tsclr.report.critical_difference import critical_difference
 from tsclr.report.look import ACCENT, SOFT, to_svg
 from tsclr.report.page import write_report

@@ -3,8 +3,8 @@ import pytest
 from scipy.stats import t
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
-from tsclr import scores
-from tsclr.scores import (
+from tsclr.evaluate import scores
+from tsclr.evaluate.scores import (
     balanced_accuracy,
     bootstrap_weights,
     class_f1,

@@ -9,9 +9,9 @@ from scipy.stats import binom
 from sklearn.metrics import f1_score
 from statsmodels.stats.multitest import multipletests
 
-from tsclr import significance
-from tsclr.scores import macro_f1
-from tsclr.significance import compare, holm, least_p, paired
+from tsclr.evaluate import significance
+from tsclr.evaluate.scores import macro_f1
+from tsclr.evaluate.significance import compare, holm, least_p, paired
 
 N_DRAWS, N_CLASSES = 3, 3
 

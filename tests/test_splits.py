@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.recordings import recording
-from tsclr.splits import LeakError, Split, audit, draw_budget, parse_budget, split_subjects
-from tsclr.store import Store
-from tsclr.windows import Windows
+from tests.support.recordings import recording
+from tsclr.data.splits import LeakError, Split, audit, draw_budget, parse_budget, split_subjects
+from tsclr.data.store import Store
+from tsclr.data.windows import Windows
 
 SUBJECTS = [str(number) for number in range(1, 11)]
 

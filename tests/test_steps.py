@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from tsclr.data.store import Store
+from tsclr.data.windows import Windows
 from tsclr.pairs import Neighbour, SameWindow
-from tsclr.steps import Resident, Steps, gather_for, read, seed_of
-from tsclr.store import Store
-from tsclr.windows import Windows
+from tsclr.train.sampler import Resident, Steps, gather_for, read, seed_of
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_workers_share_the_store_whatever_the_default_is(windows: Windows) -> No
 def test_a_store_on_the_device_gives_the_same_windows(
     windows: Windows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tsclr.steps.COPIED", 1000)
+    monkeypatch.setattr("tsclr.train.sampler.COPIED", 1000)
     some, resident = steps(windows), Resident(windows, torch.device("cpu"))
     found = list(read(some, range(2), resident, workers=2))
     for (_, x), (_, expected) in zip(

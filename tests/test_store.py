@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from tests.recordings import CHANNELS, recording
+from tests.support.recordings import CHANNELS, recording
 from tsclr import signals
+from tsclr.data.store import LABELS, SIGNAL, TABLE, Draft, Store
 from tsclr.files import read_table, write_table
-from tsclr.store import LABELS, SIGNAL, TABLE, Draft, Store
 from tsclr.types import UNITS, UNLABELLED
 
 CLASSES = ("sit", "walk")

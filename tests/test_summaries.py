@@ -1,10 +1,10 @@
 from dataclasses import replace
 
-from tests.recordings import recording
+from tests.support.recordings import recording
+from tsclr.data.store import Store
 from tsclr.datasets import Dataset
+from tsclr.report.tables import about_datasets, about_store, by_budget
 from tsclr.specs import subclasses
-from tsclr.store import Store
-from tsclr.summaries import about_datasets, about_store, by_budget
 
 
 def test_repairs_are_added_up_and_doubt_about_units_stands_apart() -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tsclr.checkpoint import Checkpoint
 from tsclr.cli import main
-from tsclr.runs import METRICS
+from tsclr.embed.checkpoint import Checkpoint
+from tsclr.train.runs import METRICS
 
 CONFIG = Path(__file__).parent.parent / "configs" / "ntxent_store.yaml"
 OPTIONS = ["--training.epochs=2", "--training.batch_size=32", "--training.windows_per_epoch=128"]

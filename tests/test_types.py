@@ -5,7 +5,7 @@ import pytest
 from beartype.roar import BeartypeException
 from jaxtyping import TypeCheckError
 
-from tests.recordings import CHANNELS, recording
+from tests.support.recordings import CHANNELS, recording
 from tsclr.types import UNITS, InputSpec, Recording, sensor_of
 
 SPEC = InputSpec(CHANNELS, 50.0, 128)

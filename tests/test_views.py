@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from tests.recordings import recording
+from tests.support.recordings import recording
 from tsclr.augment import Chain, Jitter, Mixup, Scale
+from tsclr.data.store import Store
+from tsclr.data.windows import Windows
 from tsclr.pairs import Neighbour, OtherDevice, OtherSensor, SameWindow
-from tsclr.store import Store
-from tsclr.views import Views, pipelines, with_partners
-from tsclr.windows import Windows
+from tsclr.train.views import Views, pipelines, with_partners
 
 CHANNELS = ("acc_x", "acc_y", "acc_z", "gyr_x", "gyr_y", "gyr_z")
 CPU = torch.device("cpu")

@@ -6,12 +6,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.recordings import recording
-from tsclr import windows as module
+from tests.support.recordings import recording
+from tsclr.data import windows as module
+from tsclr.data.store import LABELS, SIGNAL, TABLE, Draft, Store
+from tsclr.data.windows import Windows, samples
 from tsclr.datasets import Hapt
-from tsclr.store import LABELS, SIGNAL, TABLE, Draft, Store
 from tsclr.types import UNLABELLED, InputSpec
-from tsclr.windows import Windows, samples
 
 CLASSES = ("sit", "walk", "run")
 

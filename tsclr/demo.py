@@ -13,21 +13,22 @@ from sklearn.decomposition import PCA
 
 from tsclr import report
 from tsclr.augment import Augmentation, Chain, Crop, Jitter, Rotate, Scale, TimeWarp
-from tsclr.checkpoint import FILE
+from tsclr.data.ingest import ingest
+from tsclr.data.settings import Data
+from tsclr.data.store import Store
+from tsclr.data.windows import Windows
 from tsclr.datasets import Synthetic
-from tsclr.embed import Embedder, write_vectors
+from tsclr.embed.checkpoint import FILE
+from tsclr.embed.embedder import Embedder, write_vectors
 from tsclr.encoders import CNN1d
+from tsclr.evaluate.probe import PRETRAINED, RANDOM, probe, write_scores
 from tsclr.files import replacing
-from tsclr.ingest import ingest
 from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour
-from tsclr.pretrain import pretrain
-from tsclr.probe import PRETRAINED, RANDOM, probe, write_scores
 from tsclr.readers import Tabular
-from tsclr.runs import CONFIG, METRICS, told_circumstances
-from tsclr.settings import Data, Training
-from tsclr.store import Store
-from tsclr.windows import Windows
+from tsclr.train.pretrain import pretrain
+from tsclr.train.runs import CONFIG, METRICS, told_circumstances
+from tsclr.train.settings import Training
 
 LOGS = {
     "columns": {"acc_x": "ax", "acc_y": "ay", "acc_z": "az"}

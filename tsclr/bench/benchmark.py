@@ -13,10 +13,10 @@ import numpy as np
 from tsclr import datasets
 from tsclr.bench.cache import code, digest, kept, read, source_hashes
 from tsclr.bench.protocols import Protocol
-from tsclr.settings import place
-from tsclr.store import Store
+from tsclr.data.identity import place
+from tsclr.data.store import Store
+from tsclr.data.windows import Windows, samples
 from tsclr.types import Recording
-from tsclr.windows import Windows, samples
 
 SECONDS = 2.56
 """Window of a store, which documents none."""

@@ -15,7 +15,7 @@ import tsclr
 from tsclr.files import replacing, sha256
 
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn")
-APART = ("cli.py", "report", "summaries.py", "gallery.py", "demo.py", "comparison.py")
+APART = ("cli", "report", "explore", "demo.py")
 """Parts of the package on which no score depends."""
 BUILT_IN = (*sys.builtin_module_names, "abc", "typing")
 

@@ -1,6 +1,6 @@
 """What may be seen of a fold in, a way to embed windows or an encoder to train out: the contenders.
 
-A method learns without labels; the heads of `tsclr.heads` learn from labels. Features are
+A method learns without labels; the heads of `tsclr.evaluate.heads` learn from labels. Features are
 standardised by their moments over streams of the training subjects before a head reads them.
 """
 
@@ -16,19 +16,19 @@ import torch
 
 from tsclr.bench.cache import code, digest, source_hashes, sources_named
 from tsclr.bench.stage import Learned, Stage
-from tsclr.checkpoint import Checkpoint
-from tsclr.config import config_contents, read_config
+from tsclr.config.pretraining import config_contents, read_config
+from tsclr.data.splits import LeakError
+from tsclr.data.windows import all_of
+from tsclr.embed.checkpoint import Checkpoint
+from tsclr.embed.encode import encode
 from tsclr.encoders import Encoder, Statistics
 from tsclr.encoders.base import made
-from tsclr.features import encode
+from tsclr.evaluate.finetune import FineTuned
+from tsclr.evaluate.heads import FROZEN, HEADS
 from tsclr.files import in_turn
-from tsclr.finetune import FineTuned
-from tsclr.heads import FROZEN, HEADS
-from tsclr.pretrain import pick_device, pretrain, sensor_scale
 from tsclr.specs import spec_of
-from tsclr.splits import LeakError
-from tsclr.views import pipelines
-from tsclr.windows import all_of
+from tsclr.train.pretrain import pick_device, pretrain, sensor_scale
+from tsclr.train.views import pipelines
 
 
 class Method(ABC):

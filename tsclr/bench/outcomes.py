@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from tsclr.splits import LeakError
+from tsclr.data.splits import LeakError
 
 PLAIN = (ValueError, OSError, ArithmeticError)
 """Errors whose message is enough; any other is told with the name of its type."""
@@ -26,7 +26,7 @@ class Failure:
     trace : str
         Where it arose, on many.
     leaked : bool
-        Whether it is a `tsclr.splits.LeakError`.
+        Whether it is a `tsclr.data.splits.LeakError`.
     """
 
     message: str

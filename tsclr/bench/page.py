@@ -11,10 +11,10 @@ import pandas as pd
 
 from tsclr import report
 from tsclr.bench.results import named
+from tsclr.evaluate.significance import LEVEL, least_p
 from tsclr.report.budgets import in_words, ordered_budgets
 from tsclr.report.section import listed
-from tsclr.runs import told
-from tsclr.significance import LEVEL, least_p
+from tsclr.train.runs import told
 
 FEW = "5"
 """Budget at which methods are compared in detail; the smallest one where it is not there."""

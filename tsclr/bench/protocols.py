@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from tsclr.splits import Split, split_subjects
+from tsclr.data.splits import Split, split_subjects
 
 N_PARTS = 20
 """Parts into which windows are drawn where subjects do not count."""

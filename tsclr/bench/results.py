@@ -11,15 +11,15 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
-from tsclr import ledger
+from tsclr.audit import ledger
+from tsclr.audit.certificate import certificate
 from tsclr.bench.cache import read
 from tsclr.bench.suite import EMBEDDING, SEGMENTATION, Cell, Suite, Unit
-from tsclr.certificate import certificate
+from tsclr.evaluate.scores import macro_f1, summarise
+from tsclr.evaluate.significance import compare
 from tsclr.files import replacing
-from tsclr.runs import circumstances
-from tsclr.scores import macro_f1, summarise
-from tsclr.significance import compare
 from tsclr.specs import spec_of
+from tsclr.train.runs import circumstances
 
 RESULTS, TABLE = "results.json", "table.csv"
 LINE = ("dataset", "protocol", "method", "head", "budget")

@@ -29,8 +29,8 @@ from tsclr.bench.outcomes import Outcome, attempt, outcome, refuse, remarks
 from tsclr.bench.page import write_page
 from tsclr.bench.results import write
 from tsclr.bench.suite import Suite, Unit
+from tsclr.data.splits import LeakError
 from tsclr.files import claimed
-from tsclr.splits import LeakError
 
 log = logging.getLogger(__name__)
 

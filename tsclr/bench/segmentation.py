@@ -29,15 +29,15 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from tsclr.bench.segments import OVERLAPS, edit_score, known, matches_f1, segment_matches
+from tsclr.data.splits import Budget, Split, draw_budget
+from tsclr.data.store import Store
+from tsclr.data.windows import Windows
+from tsclr.embed.encode import encode
 from tsclr.encoders import Encoder
-from tsclr.features import encode
-from tsclr.heads import linear
-from tsclr.scores import confusions, macro_f1, summarise
+from tsclr.evaluate.heads import linear
+from tsclr.evaluate.scores import confusions, macro_f1, summarise
 from tsclr.specs import nearest
-from tsclr.splits import Budget, Split, draw_budget
-from tsclr.store import Store
 from tsclr.types import UNLABELLED
-from tsclr.windows import Windows
 
 SMOOTHING = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0)
 """Candidates of the moving average in s, from none to longer than a transition."""
@@ -171,9 +171,10 @@ def segment(
     """Label every sample of the test subjects, and score the labels by sample and by segment.
 
     Features are standardised by their moments over the streams of the training subjects. Of
-    `tsclr.heads.linear` and `smoothing`, the pair with the best macro F1 over the labelled samples
-    of the validation subjects is taken, and its regression fitted anew on the training and the
-    validation subjects. Test subjects are scored once, with that smoothing and without.
+    `tsclr.evaluate.heads.linear` and `smoothing`, the pair with the best macro F1 over the
+    labelled samples of the validation subjects is taken, and its
+    regression fitted anew on the training and the validation subjects. Test subjects are scored
+    once, with that smoothing and without.
 
     Parameters
     ----------
@@ -198,10 +199,10 @@ def segment(
     Returns
     -------
     dict
-        ``smoothed`` and ``unsmoothed``, each as `tsclr.scores.summarise` gives it, with ``f1@10``,
-        ``f1@25`` and ``f1@50`` of the counts added up over recordings, ``edit``, the mean over
-        recordings, and the same four by subject in ``subjects``; what was chosen: ``seconds``,
-        ``chosen`` and ``validation_macro_f1``; and ``too_short``, the number of recordings of test
+        ``smoothed`` and ``unsmoothed``, each as `tsclr.evaluate.scores.summarise` gives it, with
+        ``f1@10``, ``f1@25`` and ``f1@50`` of the counts added up over recordings, ``edit``, the
+        mean over recordings, and the same four by subject in ``subjects``; what was chosen:
+        ``seconds``, ``chosen`` and ``validation_macro_f1``; and ``too_short``, the number of recordings of test
         subjects that have no window in them, and so are not labelled.
 
     Raises

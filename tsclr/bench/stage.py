@@ -13,13 +13,13 @@ import numpy as np
 from jaxtyping import Float
 from sklearn.preprocessing import StandardScaler
 
+from tsclr.data.settings import Data
+from tsclr.data.splits import LeakError, Split
+from tsclr.data.windows import Windows
+from tsclr.embed.encode import encode, fit_whitening
 from tsclr.encoders import Encoder
-from tsclr.features import encode, fit_whitening
-from tsclr.settings import Data
-from tsclr.splits import LeakError, Split
-from tsclr.task import Task
+from tsclr.evaluate.task import Task
 from tsclr.types import InputSpec
-from tsclr.windows import Windows
 
 N_MOMENTS = 2048
 """Stream windows on which a fixed transform is fitted and moments of features are taken."""
@@ -78,7 +78,7 @@ class Stage:
         Parameters
         ----------
         role : str
-            As `tsclr.ledger.ROLES` has it.
+            As `tsclr.audit.ledger.ROLES` has it.
         subjects : sequence of str
             Whose streams.
         """

@@ -21,20 +21,20 @@ import torch
 from jaxtyping import Float32
 from sklearn.decomposition import PCA
 
+from tsclr.audit.ledger import Ledger, merged
 from tsclr.bench.benchmark import Benchmark, Source
 from tsclr.bench.cache import code, digest, kept, source_hashes
 from tsclr.bench.methods import Method
 from tsclr.bench.protocols import LeaveOneDatasetOut, Official, Protocol
 from tsclr.bench.segmentation import segment
 from tsclr.bench.stage import Learned, Stage
-from tsclr.heads import FROZEN, SEES_UNLABELLED, TRAINED
-from tsclr.ledger import Ledger, merged
-from tsclr.monitor import forget_peak_memory, peak_memory
-from tsclr.settings import Data
+from tsclr.data.settings import Data
+from tsclr.data.splits import Budget, Split, parse_budget, split_subjects
+from tsclr.data.windows import Windows, all_of, samples
+from tsclr.evaluate.heads import FROZEN, SEES_UNLABELLED, TRAINED
+from tsclr.evaluate.task import Contender, Task
 from tsclr.specs import nearest, spec_of
-from tsclr.splits import Budget, Split, parse_budget, split_subjects
-from tsclr.task import Contender, Task
-from tsclr.windows import Windows, all_of, samples
+from tsclr.train.monitor import forget_peak_memory, peak_memory
 
 log = logging.getLogger(__name__)
 

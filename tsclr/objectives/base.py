@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
-from tsclr.batch import Batch
 from tsclr.encoders.base import Encoder
+from tsclr.objectives.batch import Batch
 
 T = TypeVar("T")
 Built = TypeVar("Built", bound="Objective")

@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch.nn.functional import cross_entropy
 
-from tsclr.batch import Batch
 from tsclr.distributed import masked_mean
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, needed, represent
+from tsclr.objectives.batch import Batch
 from tsclr.objectives.checks import check_positive, check_sizes
 from tsclr.objectives.parts import precise, projector
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float, Int
 
-from tsclr.batch import Batch
 from tsclr.distributed import gather, own_rows
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, needed, represent
+from tsclr.objectives.batch import Batch
 from tsclr.objectives.checks import check_positive, check_sizes
 from tsclr.objectives.infonce import compared, log_sum_exp, nt_xent
 from tsclr.objectives.parts import embed, mean_of_others, projector

@@ -3,9 +3,9 @@
 import torch
 from jaxtyping import Float, Int
 
-from tsclr.batch import Batch
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent_both
+from tsclr.objectives.batch import Batch
 from tsclr.objectives.checks import check_fractions, check_positive, check_sizes
 from tsclr.objectives.infonce import compared, log_sum_exp, nt_xent, unit
 from tsclr.objectives.parts import embed, embed_steps, projector

@@ -4,9 +4,9 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
-from tsclr.batch import Batch
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent
+from tsclr.objectives.batch import Batch
 from tsclr.objectives.checks import check_fractions, check_several, check_sizes
 from tsclr.objectives.infonce import unit
 from tsclr.objectives.parts import (

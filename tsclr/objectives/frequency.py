@@ -3,9 +3,9 @@
 import torch
 from jaxtyping import Float
 
-from tsclr.batch import Batch
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent
+from tsclr.objectives.batch import Batch
 from tsclr.objectives.checks import check_fractions, check_not_negative, check_positive, check_sizes
 from tsclr.objectives.infonce import compared, log_sum_exp
 from tsclr.objectives.parts import embed, projector

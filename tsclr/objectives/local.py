@@ -5,10 +5,10 @@ from itertools import permutations
 import torch
 from jaxtyping import Float
 
-from tsclr.batch import Batch
 from tsclr.distributed import gather, rank
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent_both
+from tsclr.objectives.batch import Batch
 from tsclr.objectives.checks import check_not_negative, check_positive, check_several, check_sizes
 from tsclr.objectives.parts import embed, embed_steps, precise, projector
 

@@ -5,10 +5,10 @@ from jaxtyping import Bool, Float
 from torch import nn
 from torch.nn.functional import interpolate
 
-from tsclr.batch import Batch
 from tsclr.distributed import masked_mean, own_rows, world_size
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective
+from tsclr.objectives.batch import Batch
 from tsclr.objectives.checks import check_sizes
 
 __all__ = ["MaskedReconstruction", "hide", "reconstruction_error", "span_mask"]

@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
-from tsclr.batch import Batch
 from tsclr.distributed import gather
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent
+from tsclr.objectives.batch import Batch
 from tsclr.objectives.checks import check_positive, check_several, check_sizes
 from tsclr.objectives.infonce import log_sum_exp, unit
 from tsclr.objectives.parts import embed, projector

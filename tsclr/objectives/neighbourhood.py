@@ -5,10 +5,10 @@ from jaxtyping import Bool, Float
 from torch import nn
 from torch.nn.functional import softplus
 
-from tsclr.batch import Batch
 from tsclr.distributed import gather, masked_mean, own_rows, world_size
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, needed, represent
+from tsclr.objectives.batch import Batch
 from tsclr.objectives.checks import check_fractions, check_not_negative, check_sizes
 from tsclr.objectives.parts import precise
 

@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
-from tsclr.batch import Batch
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent_steps
+from tsclr.objectives.batch import Batch
 from tsclr.objectives.checks import check_horizon, check_sizes
 from tsclr.objectives.infonce import step_nce
 

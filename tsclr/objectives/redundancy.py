@@ -7,10 +7,10 @@ from jaxtyping import Float
 from torch import nn
 from torch.nn.functional import mse_loss, relu
 
-from tsclr.batch import Batch
 from tsclr.distributed import gather
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent
+from tsclr.objectives.batch import Batch
 from tsclr.objectives.checks import check_not_negative, check_several, check_sizes
 from tsclr.objectives.parts import embed, hidden_layer, precise, projector
 

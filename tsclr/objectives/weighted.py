@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
-from tsclr.batch import Batch
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective
+from tsclr.objectives.batch import Batch
 from tsclr.objectives.checks import check_sizes
 from tsclr.objectives.parts import numbered
 

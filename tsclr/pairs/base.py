@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 
-from tsclr.windows import Windows
+from tsclr.data.windows import Windows
 
 
 class Pairing(ABC):

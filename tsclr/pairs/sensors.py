@@ -7,9 +7,9 @@ import pandas as pd
 import torch
 from jaxtyping import Bool, Int
 
+from tsclr.data.windows import Windows
 from tsclr.pairs.base import Pairing, nearest, uniform
 from tsclr.types import sensor_of
-from tsclr.windows import Windows
 
 
 class OtherSensor(Pairing):
@@ -79,7 +79,7 @@ class OtherDevice(Pairing):
 
     Examples
     --------
-    >>> from tsclr.store import Store
+    >>> from tsclr.data.store import Store
     >>> from tsclr.types import Recording
     >>> wrist, pocket = (
     ...     Recording(

@@ -16,8 +16,8 @@ import torch
 from jaxtyping import Float, Int
 from scipy.special import ndtr, ndtri
 
+from tsclr.data.windows import Windows
 from tsclr.pairs.base import Pairing, nearest, stretch, uniform
-from tsclr.windows import Windows
 
 N_TESTED = 2**19
 """Samples, over all channels, that are tested at once: the working set is some 20 MiB."""
@@ -153,7 +153,7 @@ class StationaryNeighbour(Pairing):
     --------
     Someone lies still, then drifts: neighbourhoods are wide at first and narrow later.
 
-    >>> from tsclr.store import Store
+    >>> from tsclr.data.store import Store
     >>> from tsclr.types import Recording
     >>> noise = np.random.default_rng(0).normal(size=(4000, 1)).astype(np.float32)
     >>> noise[2000:] = noise[2000:].cumsum(0)

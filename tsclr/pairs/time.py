@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Int
 
+from tsclr.data.windows import Windows
 from tsclr.pairs.base import Pairing, stretch, uniform
-from tsclr.windows import Windows
 
 
 class SameWindow(Pairing):
@@ -13,7 +13,7 @@ class SameWindow(Pairing):
 
     Examples
     --------
-    >>> from tsclr.store import Store
+    >>> from tsclr.data.store import Store
     >>> from tsclr.types import Recording
     >>> signal = np.zeros((100, 1), np.float32)
     >>> still = Recording(
@@ -58,7 +58,7 @@ class Neighbour(Pairing):
 
     Examples
     --------
-    >>> from tsclr.store import Store
+    >>> from tsclr.data.store import Store
     >>> from tsclr.types import Recording
     >>> signal = np.zeros((1000, 1), np.float32)
     >>> still = Recording(
@@ -147,7 +147,7 @@ class SameRecording(Pairing):
 
     Examples
     --------
-    >>> from tsclr.store import Store
+    >>> from tsclr.data.store import Store
     >>> from tsclr.types import Recording
     >>> signal = np.zeros((100, 1), np.float32)
     >>> walk, run = (

@@ -1,0 +1,1 @@
+"""Recordings in, a store, its windows, and who may see them out."""

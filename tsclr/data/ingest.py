@@ -1,0 +1,161 @@
+"""Log files in, a store on disk out; interrupted at any moment, it loses nothing.
+
+Samples are only ever appended. The table that names them grows under another name and takes its
+place in one step at the end, so the store shows its old state until the new one is whole. What an
+interrupted run had finished is kept by the next.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from tsclr.data.store import LABELS, SIGNAL, TABLE, Draft, Store
+from tsclr.files import claimed, naming_full_disk, sha256
+from tsclr.readers import Reader
+from tsclr.specs import spec_of
+from tsclr.types import Recording
+
+UNFINISHED = "recordings.unfinished.parquet"
+
+
+def ingest(
+    reader: Reader,
+    files: Iterable[Path],
+    out: Path,
+    sample_rate: float | None = None,
+) -> Store:
+    r"""Read `files` into the store in folder `out`; run again after an interruption, it goes on.
+
+    Parameters
+    ----------
+    reader : Reader
+        What turns a file into recordings.
+    files : iterable of Path
+        Logs. One that the store already holds, by path and content, is not read again.
+    out : Path
+        Folder of the store, made where it does not exist.
+    sample_rate : float, optional
+        Hz of the store; that of the first log by default.
+
+    Returns
+    -------
+    Store
+        The store, open.
+
+    Raises
+    ------
+    ValueError
+        If a log is unusable or holds nothing, does not fit the store, or has changed since it was
+        ingested; if other settings read it then, or another `ingest` is writing.
+    OSError
+        If the disk is full; the store stays as it was, and a rerun goes on.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from tsclr.readers import Tabular
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     log = Path(folder, "walk.csv")
+    ...     _ = log.write_text("acc_x,acc_y,acc_z\n" + "0,0,1\n" * 100)
+    ...     store = ingest(Tabular(log_rate=50.0), [log], Path(folder, "store"))
+    >>> store.signal.shape, store.sample_rate
+    ((100, 3), 50.0)
+    """
+    settings = json.dumps(spec_of(reader))
+    with claimed(out):
+        draft = _resume(out, sample_rate)
+        done = {row["source"]: row for row in draft.rows}
+        contents = {row["source_hash"]: row["source"] for row in draft.rows}
+        with (
+            naming_full_disk(out),
+            _appending(out / SIGNAL, draft.n_samples * 4 * len(draft.channels)) as signal_file,
+            _appending(out / LABELS, draft.n_samples * 2) as label_file,
+        ):
+            for file in files:
+                if not _is_done(file, settings, done.get(str(file)), contents):
+                    recordings = reader.read(file)
+                    if not _append(recordings, draft, signal_file, label_file, settings):
+                        raise ValueError(f"{file} holds no recording: leave it out")
+                    done[str(file)] = draft.rows[-1]
+                    contents[draft.rows[-1]["source_hash"]] = str(file)
+                    draft.write(out / UNFINISHED)
+        draft.header()
+        draft.write(out / TABLE)
+        (out / UNFINISHED).unlink(missing_ok=True)
+    return Store.open(out)
+
+
+def _resume(out: Path, sample_rate: float | None) -> Draft:
+    """The table as the last run left it, checked against what is asked for now."""
+    table = next((out / name for name in (UNFINISHED, TABLE) if (out / name).exists()), None)
+    if table is None:
+        return Draft(sample_rate=sample_rate)
+    draft = Draft.read(table)
+    if sample_rate is not None and sample_rate != draft.sample_rate:
+        raise ValueError(
+            f"the store in {out} has {draft.sample_rate:g} Hz, {sample_rate:g} Hz was asked for: "
+            "leave the rate out, or choose another folder"
+        )
+    return draft
+
+
+def _is_done(
+    file: Path, settings: str, row: dict[str, Any] | None, contents: dict[str, str]
+) -> bool:
+    """Whether the store holds this very file, read in this very way; `row` is its last one."""
+    content = sha256(file)
+    if row is None:
+        if content in contents:
+            raise ValueError(
+                f"{file} holds the same as {contents[content]}, which the store has: leave it out"
+            )
+        return False
+    if row["source_hash"] != content:
+        raise ValueError(
+            f"{file} has changed since it was ingested: choose another folder for the store"
+        )
+    if row["reader"] != settings:
+        raise ValueError(
+            f"{file} was ingested with {row['reader']}, asked for is {settings}: take the same "
+            "settings, or choose another folder for the store"
+        )
+    return True
+
+
+def _append(
+    recordings: Iterable[Recording],
+    draft: Draft,
+    signal_file: BinaryIO,
+    label_file: BinaryIO,
+    settings: str,
+) -> int:
+    """Add recordings to the draft and, safely on disk, to the flat arrays; say how many."""
+    n_before = len(draft.rows)
+    for recording in recordings:
+        signal, labels = draft.add(recording, settings)
+        signal_file.write(np.ascontiguousarray(signal, "<f4").data)
+        label_file.write(np.ascontiguousarray(labels, "<i2").data)
+    for handle in (signal_file, label_file):
+        handle.flush()
+        os.fsync(handle.fileno())
+    return len(draft.rows) - n_before
+
+
+@contextmanager
+def _appending(path: Path, size: int) -> Iterator[BinaryIO]:
+    """Open a file to append after its first `size` bytes; what an interrupted run added goes."""
+    path.touch()
+    if path.stat().st_size < size:
+        raise ValueError(
+            f"{path} has {path.stat().st_size} bytes, its table names {size}: the store is "
+            "damaged; ingest the logs again into a new folder"
+        )
+    with path.open("r+b") as handle:
+        handle.truncate(size)
+        handle.seek(size)
+        yield handle

@@ -1,0 +1,245 @@
+"""Windows in, who trains and who is tested out: by subject, with few labels, and without leaks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int
+
+from tsclr.data.windows import Windows
+from tsclr.specs import nearest
+
+Budget = int | float | None
+"""Labels per class (int), a share of the labels of each class (float), or None for all."""
+
+
+class LeakError(ValueError):
+    """Train and test share a subject, or overlap in time."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Who is where; no subject is in two places.
+
+    Parameters
+    ----------
+    train, validation, test : tuple of str
+        Subjects.
+
+    Raises
+    ------
+    LeakError
+        If a subject is in two of them.
+
+    Examples
+    --------
+    >>> Split(train=("1", "2"), validation=("3",), test=("3",))
+    Traceback (most recent call last):
+    tsclr.data.splits.LeakError: subjects 3 are in validation and in test
+    """
+
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
+            shared = set(getattr(self, one)) & set(getattr(self, other))
+            if shared:
+                raise LeakError(f"subjects {', '.join(sorted(shared))} are in {one} and in {other}")
+
+
+def split_subjects(
+    subjects: Sequence[str],
+    test: Sequence[str] | float = 0.0,
+    validation: Sequence[str] | float = 0.2,
+    seed: int = 0,
+) -> Split:
+    """Divide subjects into training, validation and test.
+
+    Parameters
+    ----------
+    subjects : sequence of str
+        All subjects.
+    test : sequence of str or float
+        The test subjects, or the share of subjects to draw for it.
+    validation : sequence of str or float
+        The subjects on which every choice is made, or their share of those that remain, which is
+        one at least.
+    seed : int
+        Seed of the draw.
+
+    Raises
+    ------
+    ValueError
+        If there are too few subjects, or a test or validation subject is unknown.
+
+    Examples
+    --------
+    >>> split_subjects(["a", "b", "c", "d"], test=["d"], validation=0.3)
+    Split(train=('a', 'b'), validation=('c',), test=('d',))
+    """
+    for name, share in (("validation", validation), ("test", test)):
+        if isinstance(share, int | float) and not 0 <= share < 1:
+            raise ValueError(f"{name} share {share:g} must be in [0, 1)")
+    order = np.random.default_rng(seed).permutation(sorted(set(subjects))).tolist()
+    if isinstance(test, int | float):
+        tested = [str(name) for name in order[: int(np.ceil(test * len(order)))]]
+    else:
+        tested = list(test)
+    _check_known("test", tested, order)
+    rest = [str(name) for name in order if name not in tested]
+    if isinstance(validation, int | float):
+        chosen = set(rest[: max(1, round(validation * len(rest)))])
+    else:
+        _check_known("validation", validation, order)
+        chosen = set(validation)
+    if not set(rest) - chosen:
+        raise ValueError(
+            f"{len(rest)} subject{'s' * (len(rest) != 1)} to train on beside {len(tested)} for "
+            "the test: at least two are needed, one of them for validation"
+        )
+    return Split(
+        train=tuple(name for name in sorted(rest, key=_natural) if name not in chosen),
+        validation=tuple(sorted(chosen, key=_natural)),
+        test=tuple(sorted(tested, key=_natural)),
+    )
+
+
+def _check_known(side: str, names: Sequence[str], subjects: Sequence[str]) -> None:
+    """Raise ``ValueError`` unless all names are those of subjects."""
+    for name in names:
+        if name not in subjects:
+            raise ValueError(f"no {side} subject {name!r}: {nearest(name, subjects)}")
+
+
+def parse_budget(text: str) -> Budget:
+    """Read a label budget: ``5`` (labels a class), ``10%`` (of the labels), or ``all`` (``100%``).
+
+    Parameters
+    ----------
+    text : str
+        What the user wrote.
+
+    Raises
+    ------
+    ValueError
+        If it is none of these, or not positive, or a share of more than 100 %.
+
+    Examples
+    --------
+    >>> parse_budget("5"), parse_budget("10%"), parse_budget("all")
+    (5, 0.1, None)
+    """
+    word = text.strip().lower()
+    try:
+        if word in ("all", "100%"):
+            return None
+        number = float(word[:-1]) / 100 if word.endswith("%") else int(word)
+    except ValueError:
+        number = -1
+    if not number > 0 or (isinstance(number, float) and number >= 1):
+        raise ValueError(
+            f"budget {text!r}: write a number of labels per class (5), a share (10%) or all"
+        )
+    return number
+
+
+def draw_budget(
+    labels: Int[np.ndarray, " N"], budget: Budget, classes: Sequence[str], seed: int
+) -> Int[np.ndarray, " M"]:
+    """Draw the few windows that may keep their labels, evenly over classes.
+
+    Parameters
+    ----------
+    labels : (N,) int
+        Class of each window.
+    budget : int, float or None
+        Labels per class, the share of each class, or all.
+    classes : sequence of str
+        Class names.
+    seed : int
+        Seed of the draw.
+
+    Returns
+    -------
+    (M,) int
+        Ascending index of the windows drawn.
+
+    Raises
+    ------
+    ValueError
+        If a class has fewer windows than the budget, or the budget is not positive.
+
+    Examples
+    --------
+    >>> draw_budget(np.array([0, 0, 1, 1]), 1, ["walk", "sit"], seed=0).shape
+    (2,)
+    """
+    if budget is not None and not budget > 0:
+        raise ValueError(f"budget {budget} must be positive")
+    generator = np.random.default_rng(seed)
+    drawn = []
+    for label, name in enumerate(classes):
+        members = np.flatnonzero(labels == label)
+        count = _count(budget, len(members))
+        if count > len(members):
+            raise ValueError(
+                f"a budget of {count} labels per class is more than the {len(members)} training "
+                f"windows of class {name!r}"
+            )
+        drawn.append(generator.permutation(members)[:count])
+    return np.sort(np.concatenate(drawn))
+
+
+def audit(train: Windows, test: Windows) -> None:
+    """Raise unless nothing of the test side reached the training side.
+
+    Parameters
+    ----------
+    train, test : Windows
+        Over the same store, or over two.
+
+    Raises
+    ------
+    LeakError
+        If they share a subject, or a window of one overlaps a window of the other in time.
+
+    Examples
+    --------
+    >>> from tsclr.data.store import Store
+    >>> from tsclr.types import Recording
+    >>> signal = np.zeros((100, 1), np.float32)
+    >>> alone = Recording(
+    ...     signal=signal, sample_rate=50.0, channels=("acc_x",), subject="s1", name="walk"
+    ... )
+    >>> windows = Windows.sliding(Store.build([alone]), length=20, stride=10)
+    >>> audit(windows.select(np.arange(0, 9, 2)), windows.select(np.arange(1, 9, 2)))
+    Traceback (most recent call last):
+    tsclr.data.splits.LeakError: train and test share the subjects s1
+    """
+    shared = set(np.unique(train.subjects)) & set(np.unique(test.subjects))
+    if shared:
+        raise LeakError(f"train and test share the subjects {', '.join(sorted(shared))}")
+    if train.store is test.store and len(train) and len(test):
+        order = np.sort(test.starts)
+        place = np.searchsorted(order, train.starts)
+        after = order[np.minimum(place, len(order) - 1)] - train.starts
+        before = train.starts - order[np.maximum(place - 1, 0)]
+        overlap = ((after >= 0) & (after < train.length)) | ((before > 0) & (before < test.length))
+        if overlap.any():
+            raise LeakError(f"{overlap.sum()} training windows overlap test windows in time")
+
+
+def _count(budget: Budget, n_members: int) -> int:
+    """Labels that a class of `n_members` windows gets."""
+    if budget is None:
+        return n_members
+    if isinstance(budget, int):
+        return budget
+    return min(n_members, max(1, round(budget * n_members)))
+
+
+def _natural(name: str) -> tuple[int, str]:
+    """Sort key that puts 2 before 10."""
+    return (int(name), "") if name.isdecimal() else (1 << 62, name)

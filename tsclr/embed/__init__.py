@@ -1,0 +1,1 @@
+"""A trained encoder in use: its checkpoint, its features, and vectors for your windows."""

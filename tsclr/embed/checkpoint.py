@@ -1,0 +1,209 @@
+"""Tensors and plain settings in, one safetensors file out, and back; nothing is ever unpickled.
+
+The settings travel as JSON in the header of the file, so tensors and settings cannot part, and a
+SHA-256 over both tells a damaged file from a whole one.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import nn
+
+from tsclr.data.splits import Split
+from tsclr.encoders import Encoder
+from tsclr.files import replacing
+from tsclr.specs import from_spec, spec_of
+from tsclr.types import InputSpec
+
+Module = TypeVar("Module", bound=nn.Module)
+
+FORMAT = 1
+FILE = "checkpoint.safetensors"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a run keeps: tensors by dotted name, and settings that JSON can hold.
+
+    Parameters
+    ----------
+    tensors : dict of str to Tensor
+        ``encoder.…``, ``objective.…``, ``optimizer.…``, ``readout.…``.
+    settings : dict
+        Among others ``encoder`` (its spec) and ``input`` (its `InputSpec`).
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from tsclr.encoders import CNN1d
+    >>> spec = InputSpec(("acc_x", "acc_y", "acc_z"), 50.0, 128)
+    >>> path = Path(tempfile.mkdtemp()) / FILE
+    >>> Checkpoint.of(CNN1d(3), spec).save(path)
+    >>> Checkpoint.load(path).input_spec == spec
+    True
+    """
+
+    tensors: dict[str, torch.Tensor]
+    settings: dict[str, Any]
+
+    @classmethod
+    def of(cls, encoder: Encoder, input_spec: InputSpec, **settings: Any) -> "Checkpoint":
+        """Checkpoint of an encoder and whatever else it should carry.
+
+        Parameters
+        ----------
+        encoder : Encoder
+            Its weights and its spec are kept.
+        input_spec : InputSpec
+            What it accepts.
+        **settings
+            Anything that JSON can hold.
+        """
+        accepted = {"units": input_spec.units, "scale": encoder.input_scale.tolist()}
+        described = {"encoder": spec_of(encoder), "input": asdict(input_spec) | accepted}
+        return cls({}, settings | described).adding("encoder", encoder.state_dict())
+
+    def adding(self, prefix: str, tensors: dict[str, torch.Tensor]) -> "Checkpoint":
+        """Checkpoint with more tensors under ``prefix.``.
+
+        Parameters
+        ----------
+        prefix : str
+            First part of their names.
+        tensors : dict of str to Tensor
+            As ``state_dict`` gives them.
+        """
+        added = {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
+        return type(self)(self.tensors | added, self.settings)
+
+    def part(self, prefix: str) -> dict[str, torch.Tensor]:
+        """The tensors under ``prefix.``, without it.
+
+        Parameters
+        ----------
+        prefix : str
+            First part of their names.
+        """
+        start = f"{prefix}."
+        return {
+            name.removeprefix(start): tensor
+            for name, tensor in self.tensors.items()
+            if name.startswith(start)
+        }
+
+    @property
+    def split(self) -> Split:
+        """Who the run has trained on, watched and left out."""
+        return Split(**{side: tuple(names) for side, names in self.settings["split"].items()})
+
+    def save(self, path: Path) -> None:
+        """Write in one step: the old file stays until the new one is whole.
+
+        Parameters
+        ----------
+        path : Path
+            File to replace.
+        """
+        settings = json.dumps({"format": FORMAT, **self.settings})
+        tensors = {
+            name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors.items()
+        }
+        header = {"tsclr": settings, "sha256": _digest(settings, tensors)}
+        with replacing(path) as temporary:  # save_file of safetensors makes files of its own
+            temporary.write_bytes(save(tensors, header))
+
+    @classmethod
+    def load(cls, path: Path) -> "Checkpoint":
+        """Read and verify.
+
+        Parameters
+        ----------
+        path : Path
+            A checkpoint, or the run folder that holds it.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is none.
+        ValueError
+            If it is truncated, altered, or of another version.
+        """
+        if path.is_dir():
+            path /= FILE
+        if not path.exists():
+            raise FileNotFoundError(f"no checkpoint {path}: write one with `tsclr pretrain`")
+        try:
+            with safe_open(path, "pt") as file:
+                header = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            raise ValueError(f"{path} is truncated or damaged ({error}): {_ADVICE}") from error
+        settings = header.get("tsclr", "{}")
+        if header.get("sha256") != _digest(settings, tensors):
+            raise ValueError(f"{path} does not match its checksum, it was altered: {_ADVICE}")
+        found = json.loads(settings)
+        if not isinstance(found, dict) or found.pop("format", None) != FORMAT:
+            raise ValueError(
+                f"{path} has another checkpoint format than {FORMAT}, the one of this tsclr: "
+                "use the version of tsclr that wrote it, or pretrain again"
+            )
+        return cls(tensors, found)
+
+    @property
+    def input_spec(self) -> InputSpec:
+        """What the encoder accepts."""
+        return InputSpec.from_dict(self.settings["input"])
+
+    def encoder(self) -> Encoder:
+        """The encoder with its weights, in evaluation mode, on the CPU."""
+        try:
+            encoder = from_spec(Encoder, self.settings["encoder"])
+        except (KeyError, TypeError) as error:
+            raise ValueError(
+                f"this tsclr cannot rebuild the encoder of the checkpoint ({error}): "
+                "use the version of tsclr that wrote it, or pretrain again"
+            ) from error
+        return self.restore("encoder", encoder).eval()
+
+    def restore(self, prefix: str, module: Module) -> Module:
+        """Put the weights under ``prefix.`` into `module`.
+
+        Parameters
+        ----------
+        prefix : str
+            First part of their names.
+        module : nn.Module
+            Of the same architecture.
+
+        Raises
+        ------
+        ValueError
+            If names or shapes do not fit.
+        """
+        try:
+            module.load_state_dict(self.part(prefix))
+        except RuntimeError as error:
+            raise ValueError(
+                f"the checkpoint does not fit this {type(module).__name__} ({error}): "
+                "use the version of tsclr that wrote it, or pretrain again"
+            ) from error
+        return module
+
+
+_ADVICE = "copy it again from where it came, or pretrain again"
+
+
+def _digest(settings: str, tensors: dict[str, torch.Tensor]) -> str:
+    """SHA-256 over the settings and, by name, every tensor."""
+    digest = hashlib.sha256(settings.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

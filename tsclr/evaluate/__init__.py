@@ -1,0 +1,1 @@
+"""Features and a few labels in, scores with their spread out."""

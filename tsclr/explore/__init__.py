@@ -1,0 +1,1 @@
+"""Tools to look at views and runs, and to choose views without labels."""

@@ -1,0 +1,250 @@
+"""Data and a pipeline of views in, a page that shows every view beside its window out."""
+
+import copy
+import inspect
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+
+from tsclr import report
+from tsclr.augment import Augmentation
+from tsclr.data.identity import place
+from tsclr.data.settings import Data
+from tsclr.data.windows import Windows
+from tsclr.explore.describe import call_of, steps_of, tell
+from tsclr.report.gallery import Example, view_gallery
+from tsclr.train.runs import told_circumstances
+from tsclr.train.views import pipelines
+from tsclr.types import UNLABELLED
+
+N_CANDIDATES = 512
+"""Windows among which examples are chosen."""
+POOL = 8
+"""Candidates for each example where there are no labels."""
+N_BATCH = 8
+"""Windows in a batch at least, because some views mix them."""
+
+
+def gallery(
+    data: Data,
+    views: list[Augmentation] | dict[str, list[Augmentation]],
+    out: Path,
+    n_windows: int = 3,
+    seed: int = 0,
+) -> Path:
+    """Draw every view on its own, and each pipeline as training sees it.
+
+    Parameters
+    ----------
+    data : Data
+        Windows and subjects; examples come from the training subjects.
+    views : list of Augmentation, or dict of such lists
+        One pipeline, or several by name.
+    out : Path
+        The page, an HTML file.
+    n_windows : int
+        Examples, as `choose` takes them.
+    seed : int
+        Of the choice and of the views.
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    ValueError
+        If `out` is no HTML file, `n_windows` is below 1, or a view cannot take the windows.
+    """
+    if out.suffix not in (".html", ".htm"):
+        raise ValueError(f"out is {out}, expected a page such as gallery.html: name it with --out")
+    if n_windows < 1:
+        raise ValueError(f"windows is {n_windows}, allowed is 1 or more")
+    store, split = data.open()
+    windows = data.windows(store, split.train)
+    examples, companions = choose(windows, n_windows, seed)
+    names = _names(windows, examples)
+    x = windows.__getitems__(np.append(examples, companions))
+    sections = []
+    for title, view, reading in _pages(views, store.channels):
+        shown = draw_examples(view, x, names, seed)
+        sections.append(view_gallery(title, reading, shown, store.channels, store.sample_rate))
+    report.write_report(
+        out,
+        "Views",
+        f"Windows of {data.window:g} s and what the views of a pretraining make of them.",
+        sections,
+        _facts(data, split.train, seed),
+    )
+    return out
+
+
+def on_dataset(data: Data, dataset: str | None, root: str | None) -> Data:
+    """The same windows of another dataset, with its own test subjects.
+
+    Parameters
+    ----------
+    data : Data
+        As a config gives it.
+    dataset : str or None
+        Name of a dataset or folder of a store; ``None`` is that of `data`.
+    root : str or None
+        Folder with the archive; ``None`` is that of `data`.
+
+    Examples
+    --------
+    >>> on_dataset(Data("store", test=["7"]), "hapt", None)
+    Data(source='hapt', root=None, window=2.56, stride=1.28, test=None, validation=0.2, ...)
+    """
+    if dataset is not None and place(dataset) != place(data.source):
+        data = replace(data, source=dataset, test=None)
+    return data if root is None else replace(data, root=root)
+
+
+def choose(
+    windows: Windows, n: int, seed: int
+) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " m"]]:
+    """Examples that differ, and other windows to fill their batch with.
+
+    Where there are labels, the examples are of different classes as far as there are enough. They
+    go from lively to quiet: evenly among the candidates by their mean standard deviation.
+
+    Parameters
+    ----------
+    windows : Windows
+        Among whom to choose.
+    n : int
+        Examples; fewer where there are fewer windows.
+    seed : int
+        Of the choice.
+
+    Returns
+    -------
+    examples, companions : (n,) int, (m,) int
+        Numbers of windows.
+    """
+    drawn = np.random.default_rng(seed).permutation(len(windows))[:N_CANDIDATES]
+    classes = labels_of(windows, drawn)
+    spread = windows.__getitems__(drawn).std(dim=2).mean(dim=1).numpy()
+    table = pd.DataFrame({"window": drawn, "label": classes, "spread": spread})
+    pool = table[table["label"] != UNLABELLED]
+    if pool.empty:
+        pool = table.head(POOL * n)
+    else:  # first one window of each class, then a second one of each, and so on
+        rank = pool.groupby("label").cumcount().to_numpy()
+        pool = pool.iloc[np.argsort(rank, kind="stable")[: max(n, (rank == 0).sum())]]
+    pool = pool.sort_values(by="spread", ascending=False, kind="stable")["window"].to_numpy()
+    places = np.linspace(0, len(pool) - 1, min(n, len(pool))).round().astype(int)
+    examples = pool[places]
+    others = drawn[~np.isin(drawn, examples)]
+    return examples, others[: max(0, N_BATCH - len(examples))]
+
+
+def labels_of(windows: Windows, indices: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+    """Class of windows over whole streams, `UNLABELLED` where a window does not have exactly one.
+
+    Parameters
+    ----------
+    windows : Windows
+        As `Windows.sliding` gives them.
+    indices : (n,) int
+        Which.
+    """
+    samples = windows.starts[indices, None] + np.arange(windows.length)
+    labels = windows.store.labels[samples]
+    return np.where((labels == labels[:, :1]).all(axis=1), labels[:, 0], UNLABELLED).astype(int)
+
+
+def draw_examples(
+    view: Augmentation, x: Float[torch.Tensor, "B C T"], names: list[str], seed: int
+) -> list[Example]:
+    """Windows and views of the first of a batch, with what was drawn in words.
+
+    Parameters
+    ----------
+    view : Augmentation
+        Knows its channels.
+    x : (B, C, T) tensor
+        Windows; those without a name are there to be mixed in.
+    names : list of str
+        What the first windows are.
+    seed : int
+        Of the draw.
+    """
+    gated = view.draw_gated(x, torch.Generator().manual_seed(seed))
+    made = view.transform_gated(x, gated)
+    examples = []
+    for number, name in enumerate(names):
+        lines = tell(view, gated, number)
+        notes = [f"{name}: {lines[0]}"] if len(lines) == 1 else [name, *lines]
+        examples.append(Example(notes, x[number].numpy(), made[number].numpy()))
+    return examples
+
+
+def always(view: Augmentation) -> Augmentation:
+    """Copy a view so that it, and every view inside, changes every window.
+
+    Parameters
+    ----------
+    view : Augmentation
+        It stays as it is.
+    """
+    copied = copy.deepcopy(view)
+    for module in copied.modules():
+        if isinstance(module, Augmentation):
+            module.p = 1.0
+    return copied
+
+
+def _pages(
+    views: list[Augmentation] | dict[str, list[Augmentation]], channels: tuple[str, ...]
+) -> list[tuple[str, Augmentation, str]]:
+    """Title, view and text of every section: the views of a pipeline, then the pipeline."""
+    names = [f"{name}: " for name in views] if isinstance(views, dict) else [""]
+    pages: list[tuple[str, Augmentation, str]] = []
+    for prefix, pipeline in zip(names, pipelines(views, channels), strict=False):
+        pages += [
+            (prefix + type(view).__name__, always(view), _about(view)) for view in _inside(pipeline)
+        ]
+        reading = (
+            "As training sees it: one view after the other, each with its own probability. "
+            + " → ".join(call_of(step) for step in steps_of(pipeline))
+        )
+        pages.append((f"{prefix}whole pipeline" if prefix else "Whole pipeline", pipeline, reading))
+    return pages
+
+
+def _inside(view: Augmentation) -> list[Augmentation]:
+    """Every view inside, a composition before what it is made of."""
+    found: list[Augmentation] = []
+    for step in steps_of(view):
+        found += [step, *_inside(step)]
+    return found
+
+
+def _about(view: Augmentation) -> str:
+    """First paragraph of its documentation, its settings, and how often training applies it."""
+    what = " ".join((inspect.getdoc(type(view)) or "").partition("\n\n")[0].split())
+    often = "" if view.p == 1 else f" In training it changes {view.p:.0%} of the windows."
+    return f"{what.replace('`', '')} {call_of(view)}. Here it changes every window.{often}".strip()
+
+
+def _names(windows: Windows, indices: Int[np.ndarray, " n"]) -> list[str]:
+    """Class and subject of windows."""
+    table = windows.store.recordings.iloc[windows.rows(indices)]
+    names = []
+    for label, subject in zip(labels_of(windows, indices), table["subject"], strict=True):
+        known = [] if label == UNLABELLED else [windows.store.classes[label]]
+        names.append(", ".join([*known, f"subject {subject}"]))
+    return names
+
+
+def _facts(data: Data, subjects: tuple[str, ...], seed: int) -> dict[str, str]:
+    """What was drawn from what, and with which versions."""
+    told = {"data": data.source, "training subjects": ", ".join(subjects), "seed": str(seed)}
+    return told | told_circumstances()

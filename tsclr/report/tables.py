@@ -1,0 +1,122 @@
+"""Stores, datasets and scores in, text and tables for people out."""
+
+import json
+from collections import Counter
+from typing import Any
+
+import pandas as pd
+
+from tsclr.data.store import Store
+from tsclr.datasets import Dataset
+from tsclr.specs import subclasses
+
+
+def about_store(store: Store) -> str:
+    """What is in a store, and what had to be repaired.
+
+    Parameters
+    ----------
+    store : Store
+        Any store.
+    """
+    repairs = Counter()
+    for row in store.recordings["repairs"]:
+        repairs.update(json.loads(row))
+    odd = repairs.pop("unusual_gravity", 0)
+    mended = ", ".join(f"{count:,} {name}" for name, count in repairs.items()) or "none"
+    doubt = (
+        f"\nlook at the units and columns of acc: in {odd} of the logs it does not show gravity"
+        if odd
+        else ""
+    )
+    hours = len(store.signal) / store.sample_rate / 3600
+    return (
+        f"{len(set(store.subjects) - {''}) or 'no'} subjects, {len(store.recordings)} stretches, "
+        f"{len(store.signal):,} samples of {', '.join(store.channels)} "
+        f"at {store.sample_rate:g} Hz ({hours:.2f} h)\n"
+        f"classes: {', '.join(store.classes) or 'none'}\nrepairs: {mended}{doubt}"
+    )
+
+
+def about_datasets() -> pd.DataFrame:
+    """A row for each dataset that can be read by name.
+
+    Examples
+    --------
+    >>> "hapt" in about_datasets()["name"].tolist()
+    True
+    """
+    return pd.DataFrame(
+        {
+            "name": kind.name,
+            "subjects": kind.facts.get("subjects", kind.headcount),
+            "classes": len(kind.classes),
+            "Hz": f"{kind.sample_rate:g}",
+            "what": kind.title,
+            "licence": kind.licence,
+        }
+        for kind in subclasses(Dataset).values()
+    )
+
+
+def by_budget(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Macro F1 by label budget, a row for each method and head.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Results of `tsclr.evaluate.probe.probe`.
+
+    Returns
+    -------
+    DataFrame
+        Mean, and SD over draws where there are several, as text.
+    """
+    table: dict[tuple[str, str], dict[str, str]] = {}
+    for row in rows:
+        spread = f" ± {row['macro_f1_sd']:.3f}" if row["draws"] > 1 else ""
+        cells = table.setdefault((row["method"], row["head"]), {})
+        cells[row["budget"]] = f"{row['macro_f1_mean']:.3f}{spread}"
+    return pd.DataFrame(
+        {"method": method, "head": head} | cells for (method, head), cells in table.items()
+    )
+
+
+def about_views(ranking: pd.DataFrame) -> pd.DataFrame:
+    """A ranking of views with its numbers as text, and the rank before them.
+
+    Parameters
+    ----------
+    ranking : DataFrame
+        As `tsclr.explore.advise.advise` gives it: ``views`` and scores, best first.
+
+    Examples
+    --------
+    >>> about_views(pd.DataFrame({"views": ["Crop"], "effective_rank": [12.3], "seconds": [4.0]}))
+      rank views effective rank seconds
+    0    1  Crop         12.300   4.000
+    """
+    shown = ranking.rename(columns=lambda name: name.replace("_", " "))
+    for name in shown.columns.drop("views"):
+        shown[name] = [f"{value:.3f}" for value in shown[name]]
+    shown.insert(0, "rank", [str(place) for place in range(1, len(shown) + 1)])
+    return shown
+
+
+def about_runs(table: pd.DataFrame) -> pd.DataFrame:
+    """Runs with their numbers as text.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `tsclr.explore.runs.compare` gives it.
+
+    Examples
+    --------
+    >>> about_runs(pd.DataFrame({"run": ["a"], "epochs": [20], "loss": [1.25], "rank": [None]}))
+      run epochs  loss rank
+    0   a     20 1.250    –
+    """
+    from tsclr.report.section import number  # with matplotlib, which other commands do without
+
+    return table.rename(columns=lambda name: name.replace("_", " ")).map(number)

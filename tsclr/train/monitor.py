@@ -1,0 +1,309 @@
+"""An encoder and windows of validation subjects in, what to know of an epoch out.
+
+Nothing here reads a label: whether features agree on positives, spread, use their directions, and
+give away the subject or the device.
+"""
+
+import importlib.util
+import resource
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from tsclr.embed.diagnostics import (
+    alignment,
+    dead_features,
+    effective_rank,
+    shortcut,
+    uniformity,
+)
+from tsclr.encoders import Encoder
+from tsclr.train.sampler import seed_of
+from tsclr.train.settings import Training
+from tsclr.train.views import Views
+
+N_WATCHED = 1024
+"""Validation pairs on which an epoch is judged."""
+
+
+class CollapseError(ArithmeticError):
+    """The encoder tells windows apart no longer: all of them have nearly the same features."""
+
+
+def watch(encoder: Encoder, views: Views, seed: int) -> dict[str, float]:
+    """Diagnostics of the representations of validation subjects, on the same pairs every epoch.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        In whatever mode; it is left in it.
+    views : Views
+        Over windows of validation subjects.
+    seed : int
+        Seed of the pairs and of their views.
+
+    Returns
+    -------
+    dict
+        `subject_shortcut` and `device_shortcut` are left out where there is one of them alone.
+    """
+    windows, was_training = views.windows, encoder.training
+    gpus = [views.device] if views.device.type == "cuda" else []
+    with torch.random.fork_rng(gpus), torch.inference_mode():
+        torch.manual_seed(seed_of(seed, 4))
+        index = np.sort(torch.randperm(len(windows))[:N_WATCHED].numpy())
+        members = torch.from_numpy(np.stack([index, views.pairing.partner(index, windows)]))
+        two = Views(views.pipelines[:2], views.pairing, windows, views.device)
+        seen = two(members, windows.__getitems__(members.flatten())).views
+        encoder.eval()
+        first, second = (encoder(view).float() for view in seen)
+        encoder.train(was_training)
+    centre = first.mean(0)
+    told = {
+        "alignment": float(alignment(first - centre, second - centre)),
+        "uniformity": float(uniformity(first - centre)),
+        "effective_rank": float(effective_rank(first - centre)),
+        "dead_features": int(dead_features(first)),
+        "num_features": encoder.num_features,
+    }
+    return told | _shortcuts(first, views, index)
+
+
+def _shortcuts(
+    h: Float[torch.Tensor, "N D"], views: Views, index: Int[np.ndarray, " N"]
+) -> dict[str, float]:
+    """What can be read from features besides the activity."""
+    table = views.windows.store.recordings.iloc[views.windows.rows(index)]
+    found = {
+        f"{name}_shortcut": shortcut(h, table[name].to_numpy(dtype=str))
+        for name in ("subject", "device")
+    }
+    return {name: float(value) for name, value in found.items() if value is not None}
+
+
+def has_collapsed(metrics: list[dict[str, Any]], training: Training) -> bool:
+    """Whether the last epoch ended with all features dead, or below the least effective rank.
+
+    Parameters
+    ----------
+    metrics : list of dict
+        Of the epochs so far.
+    training : Training
+        Holds the least effective rank.
+
+    Examples
+    --------
+    >>> row = {"effective_rank": 1.2, "dead_features": 3, "num_features": 16}
+    >>> has_collapsed([row], Training()), has_collapsed([row], Training(min_rank=1.0))
+    (True, False)
+    """
+    if not metrics:
+        return False
+    last = metrics[-1]
+    all_dead = last["dead_features"] == last["num_features"]
+    return all_dead or last["effective_rank"] < training.min_rank
+
+
+def check_collapse(metrics: list[dict[str, Any]], training: Training) -> None:
+    """Stop a run that learns nothing any more.
+
+    Parameters
+    ----------
+    metrics : list of dict
+        Of the epochs so far.
+    training : Training
+        Holds the least effective rank.
+
+    Raises
+    ------
+    CollapseError
+        If it `has_collapsed`.
+    """
+    if not has_collapsed(metrics, training):
+        return
+    last = metrics[-1]
+    raise CollapseError(
+        f"the encoder collapsed in epoch {last['epoch']}: effective rank "
+        f"{last['effective_rank']:.2f}, {last['dead_features']} of {last['num_features']} features "
+        "dead (the same for every window); lower training.learning_rate, weaken the views, or take "
+        "an objective with negatives such as NTXent. training.min_rank (now "
+        f"{training.min_rank:g}) sets what counts as collapse"
+    )
+
+
+def is_over(metrics: list[dict[str, Any]], training: Training) -> bool:
+    """Whether all epochs are done, or the effective rank has risen no more for long enough.
+
+    Parameters
+    ----------
+    metrics : list of dict
+        Of the epochs so far.
+    training : Training
+        Holds `epochs` and `patience`.
+
+    Examples
+    --------
+    >>> rows = [{"effective_rank": rank} for rank in (3.0, 9.0, 8.0, 7.0)]
+    >>> is_over(rows, Training(patience=2)), is_over(rows, Training(patience=3))
+    (True, False)
+    """
+    ranks = [row["effective_rank"] for row in metrics]
+    if training.patience is None or not ranks:
+        return len(ranks) >= training.epochs
+    since_best = len(ranks) - 1 - int(np.argmax(ranks))
+    return since_best >= training.patience or len(ranks) >= training.epochs
+
+
+def forget_peak_memory() -> None:
+    """Let `peak_memory` of the CPU begin anew, where the system can: Linux."""
+    peaks = Path("/proc/self/clear_refs")
+    if peaks.exists():
+        peaks.write_text("5")
+
+
+def peak_memory(device: torch.device) -> float:
+    """Most memory so far, MiB: of the GPU, or of the process on the CPU.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where training runs.
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+def summary(metrics: dict[str, Any], epochs: int) -> str:
+    """One line that says how an epoch went.
+
+    Parameters
+    ----------
+    metrics : dict
+        Of the epoch.
+    epochs : int
+        Of the whole run.
+    """
+    return (
+        f"epoch {metrics['epoch']}/{epochs}  loss {metrics['loss']:.3f}  "
+        f"alignment {metrics['alignment']:.2f}  uniformity {metrics['uniformity']:.2f}  "
+        f"rank {metrics['effective_rank']:.0f}  {metrics['windows_per_second']:,.0f} windows/s"
+    )
+
+
+class Bar:
+    """Progress of a run with loss, speed and time left, where standard error is a terminal.
+
+    Parameters
+    ----------
+    n_steps : int
+        Of the whole run.
+    done : int
+        Steps done before.
+    shown : bool
+        Whether this process shows it.
+    """
+
+    def __init__(self, n_steps: int, done: int, shown: bool) -> None:
+        console = Console(stderr=True)
+        self.progress = Progress(
+            TextColumn("pretraining"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("loss {task.fields[loss]:.3f}  {task.fields[speed]:,.0f} windows/s"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not (shown and console.is_terminal),
+        )
+        self.task: TaskID = self.progress.add_task(
+            "", total=n_steps, completed=done, loss=float("nan"), speed=0.0
+        )
+
+    def __enter__(self) -> "Bar":
+        self.progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.progress.stop()
+
+    def show(self, done: int, loss: float, speed: float) -> None:
+        """Say how far the run is.
+
+        Parameters
+        ----------
+        done : int
+            Steps done.
+        loss : float
+            Of the last step.
+        speed : float
+            Windows per second.
+        """
+        self.progress.update(self.task, completed=done, loss=loss, speed=speed)
+
+
+@contextmanager
+def tensorboard(out: Path, wanted: bool) -> Iterator[Callable[[list[dict[str, Any]]], None]]:
+    """Show the epochs of a run in TensorBoard as they end, in place of what was shown before.
+
+    Parameters
+    ----------
+    out : Path
+        Run folder; ``tensorboard --logdir`` takes it or the folder above it.
+    wanted : bool
+        Whether to do so at all.
+
+    Yields
+    ------
+    callable
+        Takes the metrics so far, a row for each epoch.
+    """
+    if not wanted:
+        yield lambda _: None
+        return
+    from torch.utils.tensorboard import SummaryWriter
+
+    shutil.rmtree(out / "tensorboard", ignore_errors=True)
+    with SummaryWriter(str(out / "tensorboard")) as writer:
+        n_shown = 0
+
+        def show(metrics: list[dict[str, Any]]) -> None:
+            nonlocal n_shown
+            for row in metrics[n_shown:]:
+                for name, value in row.items():
+                    writer.add_scalar(name, value, row["epoch"])
+            n_shown = len(metrics)
+            writer.flush()
+
+        yield show
+
+
+def check_tensorboard() -> None:
+    """Raise ``ValueError`` where TensorBoard is not installed."""
+    if importlib.util.find_spec("tensorboard") is None:
+        raise ValueError(
+            "training.tensorboard needs a package that is not installed: "
+            "pip install 'tsclr[tensorboard]'"
+        )

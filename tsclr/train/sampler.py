@@ -1,0 +1,219 @@
+"""A step's number in, the windows of its batch out: stateless, so that anything can be repeated.
+
+What a step sees depends on the seed and its number alone. So a resumed run, any number of
+processes and any number of reading workers see the same batches, and there is no state of a
+sampler to keep.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch.utils.data import DataLoader, Dataset
+
+from tsclr.data.windows import Windows
+from tsclr.pairs import Pairing
+
+COPIED = 2**20
+"""Samples that pass through the memory of the host at a time, on their way to a device."""
+Gather = Callable[[Int[np.ndarray, " N"]], Float[torch.Tensor, "N C T"]]
+"""Windows by number."""
+
+
+def seed_of(seed: int, *where: int) -> int:
+    """Seed of one place of a run; places that differ in any number are independent.
+
+    Parameters
+    ----------
+    seed : int
+        Of the run.
+    *where : int
+        Such as a purpose, a step, a process.
+
+    Examples
+    --------
+    >>> seed_of(0, 1, 2) == seed_of(0, 1, 2), seed_of(0, 1, 2) == seed_of(0, 2, 1)
+    (True, False)
+    """
+    return int(np.random.SeedSequence([seed, *where]).generate_state(1, np.uint64)[0])
+
+
+@dataclass(frozen=True)
+class Steps(Dataset):
+    """All steps of a run, by number; each epoch takes the windows in an order of its own.
+
+    Parameters
+    ----------
+    windows : Windows
+        Training windows.
+    pairing : Pairing
+        Which window is the positive of which.
+    n_views : int
+        Views of a batch; the first is of the windows, each further one of a positive of each.
+    batch_size : int
+        Windows of a step, of all processes together; fewer where there are fewer windows.
+    per_epoch : int or None
+        Windows drawn per epoch; all by default. An incomplete last batch is left out.
+    seed : int
+        Of the run.
+    rank, world_size : int
+        Number of this process, and how many there are.
+
+    Raises
+    ------
+    ValueError
+        If the batch cannot be shared evenly between the processes.
+    """
+
+    windows: Windows
+    pairing: Pairing
+    n_views: int
+    batch_size: int
+    per_epoch: int | None
+    seed: int
+    rank: int = 0
+    world_size: int = 1
+
+    def __post_init__(self) -> None:
+        if self.size % self.world_size:
+            raise ValueError(
+                f"a batch has {self.size} windows, it must be a multiple of the "
+                f"{self.world_size} processes: change training.batch_size"
+            )
+
+    @property
+    def size(self) -> int:
+        """Windows of a step, of all processes together."""
+        return min(self.batch_size, self._wanted)
+
+    @property
+    def in_epoch(self) -> int:
+        """Steps of an epoch."""
+        return self._wanted // self.size
+
+    @property
+    def _wanted(self) -> int:
+        """Windows drawn per epoch."""
+        return min(self.per_epoch or len(self.windows), len(self.windows))
+
+    def members(self, step: int) -> Int[np.ndarray, "V B"]:
+        """Windows that the views of a step show, of all processes.
+
+        Parameters
+        ----------
+        step : int
+            Counted over all epochs.
+        """
+        epoch, number = divmod(step, self.in_epoch)
+        order = _order(len(self.windows), seed_of(self.seed, 0, epoch))
+        index = order[number * self.size :][: self.size]
+        generator = torch.Generator().manual_seed(seed_of(self.seed, 1, step))
+        partners = [
+            self.pairing.partner(index, self.windows, generator) for _ in range(self.n_views - 1)
+        ]
+        return np.stack([index, *partners])
+
+    def __getitem__(self, step: int) -> Int[np.ndarray, "V B"]:
+        """The part of `members` that is this process's."""
+        n = self.size // self.world_size
+        return self.members(step)[:, self.rank * n : (self.rank + 1) * n]
+
+
+@lru_cache(maxsize=2)
+def _order(n_windows: int, seed: int) -> Int[np.ndarray, " N"]:
+    """Order of the windows in an epoch."""
+    return torch.randperm(n_windows, generator=torch.Generator().manual_seed(seed)).numpy()
+
+
+@dataclass(frozen=True)
+class _Read(Dataset):
+    """Steps with their windows: what a reading worker does."""
+
+    steps: Steps
+    gather: Gather
+
+    def __getitem__(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        members = self.steps[step]
+        return torch.from_numpy(members), self.gather(members.ravel())
+
+
+def read(
+    steps: Steps, numbers: range, gather: Gather, workers: int = 0, pinned: bool = False
+) -> Iterator[tuple[Int[torch.Tensor, "V B"], Float[torch.Tensor, "N C T"]]]:
+    """Members of each step and their windows, one view after the other.
+
+    Parameters
+    ----------
+    steps : Steps
+        Of a run.
+    numbers : range
+        Which steps.
+    gather : callable
+        Gives windows by number: ``windows.__getitems__``, or a `Resident`.
+    workers : int
+        Processes that read ahead; 0 reads when asked, and so does a `Resident`.
+    pinned : bool
+        Whether workers put windows where a GPU fetches them by itself.
+    """
+    source = _Read(steps, gather)
+    if not workers or isinstance(gather, Resident):
+        return map(source.__getitem__, numbers)
+    loader = DataLoader(
+        source, batch_size=None, sampler=numbers, num_workers=workers,
+        pin_memory=pinned, generator=torch.Generator(),
+        multiprocessing_context="fork",  # shares the mapped store, which cannot be pickled
+    )  # fmt: skip
+    return iter(loader)
+
+
+class Resident:
+    """Windows of a store that lies in the memory of a device: gathering copies nothing across.
+
+    Parameters
+    ----------
+    windows : Windows
+        Their whole store is copied to the device.
+    device : torch.device
+        Where to.
+
+    Examples
+    --------
+    >>> from tsclr.data.store import Store
+    >>> windows = Windows.sliding(Store.load("synthetic"), 128, 64)
+    >>> resident = Resident(windows, torch.device("cpu"))
+    >>> torch.equal(resident(np.array([3, 1])), windows.__getitems__([3, 1]))
+    True
+    """
+
+    def __init__(self, windows: Windows, device: torch.device) -> None:
+        whole = windows.store.signal
+        signal = torch.empty(whole.shape, device=device)
+        for low in range(0, len(whole), COPIED):
+            part = slice(low, low + COPIED)
+            signal[part] = torch.from_numpy(np.array(whole[part]))
+        self.view = signal.unfold(0, windows.length, 1)
+        self.starts = torch.from_numpy(np.array(windows.starts)).to(device)
+
+    def __call__(self, index: Int[np.ndarray, " N"]) -> Float[torch.Tensor, "N C T"]:
+        """Gather windows by number."""
+        return self.view[self.starts[torch.from_numpy(index).to(self.starts.device)]]
+
+
+def gather_for(windows: Windows, device: torch.device) -> Gather:
+    """How to gather on a device: from its own memory where half of what is free holds the store.
+
+    Parameters
+    ----------
+    windows : Windows
+        Training windows.
+    device : torch.device
+        Where training runs.
+    """
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        if 2 * windows.store.signal.nbytes < free:
+            return Resident(windows, device)
+    return windows.__getitems__

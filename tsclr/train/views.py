@@ -1,0 +1,145 @@
+"""Windows and a pairing in, views of a batch out: what training, and who watches it, looks at."""
+
+import itertools
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+
+from tsclr.augment import Augmentation, Chain
+from tsclr.data.windows import Windows
+from tsclr.objectives.batch import Batch
+from tsclr.pairs import Pairing
+
+log = logging.getLogger(__name__)
+
+
+def pipelines(
+    views: list[Augmentation] | dict[str, list[Augmentation]], channels: Sequence[str]
+) -> list[Chain]:
+    """A pipeline for each view: one list is for both, a dict has one for each.
+
+    Parameters
+    ----------
+    views : list of Augmentation, or dict of such lists
+        As a config gives them.
+    channels : sequence of str
+        Channels of the windows.
+
+    Raises
+    ------
+    ValueError
+        If a dict has fewer than two pipelines.
+
+    Examples
+    --------
+    >>> from tsclr.augment import Jitter, Rotate
+    >>> strong = [Rotate(), Jitter()]
+    >>> len(pipelines({"weak": [Jitter()], "strong": strong, "stronger": strong}, ["acc_x"]))
+    3
+    """
+    each = list(views.values()) if isinstance(views, dict) else [views] * 2
+    if len(each) < 2:
+        raise ValueError(
+            f"views has {len(each)} named pipeline: name at least two, or give a list, which is "
+            "for both views"
+        )
+    return [Chain(steps).for_channels(channels) for steps in each]
+
+
+def with_partners(windows: Windows, pairing: Pairing) -> Windows:
+    """Leave out, and count in the log, the windows for which the pairing has no partner.
+
+    Parameters
+    ----------
+    windows : Windows
+        All there are.
+    pairing : Pairing
+        Which window is the positive of which.
+
+    Raises
+    ------
+    ValueError
+        If none has one.
+    """
+    usable = pairing.usable(windows)
+    if len(usable) < len(windows):
+        log.info(
+            "%d of %d windows have no partner and are left out",
+            len(windows) - len(usable), len(windows),
+        )  # fmt: skip
+    return windows.select(usable)
+
+
+@dataclass(frozen=True)
+class Views:
+    """What training sees of a batch: each pipeline shows one view of each window.
+
+    Parameters
+    ----------
+    pipelines : list of Chain
+        The first for the windows themselves, each further one for a positive of each.
+    pairing : Pairing
+        Which window is the positive of which; here, which channels a view shows.
+    windows : Windows
+        What is trained on.
+    device : torch.device
+        Where the views are made.
+    reads_labels : bool
+        Whether the batches tell the classes of the windows.
+
+    Raises
+    ------
+    ValueError
+        If one of the views mixes windows.
+    """
+
+    pipelines: list[Chain]
+    pairing: Pairing
+    windows: Windows
+    device: torch.device
+    reads_labels: bool = False
+
+    def __post_init__(self) -> None:
+        for module in itertools.chain(*(pipeline.modules() for pipeline in self.pipelines)):
+            if isinstance(module, Augmentation) and module.mixes_windows:
+                raise ValueError(
+                    f"{type(module).__name__} mixes windows, and the objective would not know: "
+                    "leave it out of `views`; it is for objectives with soft targets"
+                )
+
+    def __call__(
+        self,
+        members: Int[torch.Tensor, "V B"],
+        x: Float[torch.Tensor, "N C T"],
+        generator: torch.Generator | None = None,
+    ) -> Batch:
+        """Views of windows, drawn anew from the global generator.
+
+        Parameters
+        ----------
+        members : (V, B) int tensor
+            Windows that each view shows.
+        x : (V · B, C, T) tensor
+            Their samples, one view after the other.
+        generator : torch.Generator, optional
+            Handed on to the objective.
+        """
+        seen = x.to(self.device, non_blocking=True).unflatten(0, members.shape)
+        channels = self.windows.store.channels
+        views = []
+        for number, pipeline in enumerate(self.pipelines):
+            view = pipeline(seen[number])
+            hidden = ~self.pairing.visible(channels, number)
+            if hidden.any():
+                view[:, hidden] = 0
+            views.append(view)
+        index, windows = members.numpy(), self.windows
+        rows = windows.rows(index.ravel()).reshape(index.shape)
+        known = [index, windows.starts[index] / windows.store.sample_rate, rows]
+        if self.reads_labels:
+            known.append(windows.stream_labels(index[0]))
+        told = [torch.from_numpy(each).to(self.device, non_blocking=True) for each in known]
+        return Batch(views, *told, generator=generator)
