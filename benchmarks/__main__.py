@@ -15,9 +15,17 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         raw = Path(folder, "raw.json")
         command = [
-            sys.executable, "-m", "pytest", str(Path(__file__).parent), "--benchmark-only",
-            "-p", "no:cacheprovider", "-q", f"--benchmark-json={raw}", *sys.argv[1:],
-        ]  # fmt: skip
+            sys.executable,
+            "-m",
+            "pytest",
+            str(Path(__file__).parent),
+            "--benchmark-only",
+            "-p",
+            "no:cacheprovider",
+            "-q",
+            f"--benchmark-json={raw}",
+            *sys.argv[1:],
+        ]
         code = subprocess.run(command, check=False).returncode
         if code == 0:
             rows = [row_of(each) for each in json.loads(raw.read_text())["benchmarks"]]

@@ -33,7 +33,7 @@ from tsclr.embed.checkpoint import Checkpoint
 from tsclr.embed.encode import N_PAIRS, encode
 from tsclr.encoders import CNN1d
 from tsclr.evaluate.heads import linear
-from tsclr.evaluate.task import Contender, Task
+from tsclr.evaluate.task import Candidate, Task
 from tsclr.explore.advise import NONE, SCORE, Advice, advise, candidates, run_folder
 from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour
@@ -72,10 +72,16 @@ def tried(source: str) -> dict[str, list[Augmentation]]:
 def advised(source: str, out: Path) -> Advice:
     """Ranking of the views of the shipped config and of `ALSO`."""
     return advise(
-        Data(source), CNN1d, NTXent(temperature=0.2), pipeline(source), Neighbour(2.56),
-        Training(batch_size=256, learning_rate=2e-3), out,
-        seeds=SEEDS, also=[[view] for view in ALSO],
-    )  # fmt: skip
+        Data(source),
+        CNN1d,
+        NTXent(temperature=0.2),
+        pipeline(source),
+        Neighbour(2.56),
+        Training(batch_size=256, learning_rate=2e-3),
+        out,
+        seeds=SEEDS,
+        also=[[view] for view in ALSO],
+    )
 
 
 def labelled(source: str, out: Path) -> pd.DataFrame:
@@ -94,8 +100,8 @@ def labelled(source: str, out: Path) -> pd.DataFrame:
         encoder = Checkpoint.load(run_folder(out, views, seed)).encoder()
         moments = StandardScaler().fit(encode(encoder, streams, drawn))
         features = np.asarray(moments.transform(encode(encoder, windows)))
-        contender = Contender(name, "linear", features, linear)
-        scores = {f"macro_f1_{n}": contender.choose(task, n)[1] for n in BUDGETS}
+        contender = Candidate(name, "linear", features, linear)
+        scores = {f"macro_f1_{n}": contender.select(task, n)[1] for n in BUDGETS}
         rows.append({"views": name} | scores)
     columns = [f"macro_f1_{n}" for n in BUDGETS]
     return pd.DataFrame(rows).groupby("views", as_index=False).agg(dict.fromkeys(columns, "mean"))

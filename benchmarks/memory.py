@@ -12,16 +12,16 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from tsclr.data.settings import Data
-from tsclr.train.settings import Training
 
 from benchmarks.results_folder import keep
 from tsclr.augment import Jitter, Rotate
-from tsclr.data.store import LABELS, SIGNAL, TABLE, Draft
+from tsclr.data.settings import Data
+from tsclr.data.store import LABELS, SIGNAL, TABLE, StoreTable
 from tsclr.encoders import CNN1d
 from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour
 from tsclr.train.pretrain import pretrain
+from tsclr.train.settings import Training
 from tsclr.types import Recording
 
 CHANNELS = ("acc_x", "acc_y", "acc_z", "gyr_x", "gyr_y", "gyr_z")
@@ -31,17 +31,20 @@ SIZES = (10_000_000, 100_000_000)
 
 def simulate(folder: Path, n_rows: int) -> None:
     """Write a store of noise, a recording of a million rows for each subject."""
-    draft, generator = Draft(), np.random.default_rng(0)
+    draft, generator = StoreTable(), np.random.default_rng(0)
     folder.mkdir(parents=True)
     with (folder / SIGNAL).open("wb") as signal_file, (folder / LABELS).open("wb") as label_file:
         for number in range(n_rows // ROWS_EACH):
             noise = generator.standard_normal((ROWS_EACH, len(CHANNELS)), np.float32)
             signal, labels = draft.add(
                 Recording(
-                    signal=noise, sample_rate=50.0, channels=CHANNELS,
-                    subject=str(number), name=str(number),
+                    signal=noise,
+                    sample_rate=50.0,
+                    channels=CHANNELS,
+                    subject=str(number),
+                    name=str(number),
                 )
-            )  # fmt: skip
+            )
             signal.tofile(signal_file)
             labels.tofile(label_file)
     draft.write(folder / TABLE)
@@ -50,10 +53,14 @@ def simulate(folder: Path, n_rows: int) -> None:
 def train(folder: Path) -> None:
     """Pretrain for 4 x 100 steps and print the peak of the resident memory in MiB."""
     pretrain(
-        Data(str(folder / "store")), CNN1d, NTXent(hidden=64, width=32),
-        [Rotate(), Jitter()], Neighbour(),
-        Training(epochs=4, windows_per_epoch=25_600), folder / "run",
-    )  # fmt: skip
+        Data(str(folder / "store")),
+        CNN1d,
+        NTXent(hidden=64, width=32),
+        [Rotate(), Jitter()],
+        Neighbour(),
+        Training(epochs=4, windows_per_epoch=25_600),
+        folder / "run",
+    )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"peak_mib": round(peak)}))
 

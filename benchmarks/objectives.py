@@ -61,9 +61,15 @@ def train(folder: Path, source: str, objective: str) -> Path:
         given.training, epochs=EPOCHS, windows_per_epoch=PER_EPOCH, seed=SEED, min_rank=0.0
     )
     return pretrain(
-        replace(given.data, source=source), given.encoder, given.objective, given.views,
-        given.pairing, training, run_of(folder, source, objective), resume=True,
-    )  # fmt: skip
+        replace(given.data, source=source),
+        given.encoder,
+        given.objective,
+        given.views,
+        given.pairing,
+        training,
+        run_of(folder, source, objective),
+        resume=True,
+    )
 
 
 def fill(folder: Path, source: str, objective: str) -> list[dict[str, Any]]:

@@ -20,10 +20,10 @@ from benchmarks.objectives import OBJECTIVES, shipped
 from benchmarks.peak import peak_mebibytes
 from benchmarks.results_folder import keep
 from tsclr.data.store import Store
-from tsclr.train.pretrain import draw, start
-from tsclr.train.sampler import Steps, read
-from tsclr.train.step import Learner, Stepper
-from tsclr.train.views import Views, pipelines, with_partners
+from tsclr.train.batches import BatchBuilder, pipelines, with_partners
+from tsclr.train.pretrain import make_batch, start
+from tsclr.train.sampler import PairSampler, load_batches
+from tsclr.train.step import Learner, TrainStep
 
 BATCH, N_FIRST, N_TIMED, RATE = 256, 2, 7, 1e-3
 CPU = torch.device("cpu")
@@ -38,17 +38,17 @@ def stepping(objective: str) -> tuple[Callable[[], None], int]:
     training = replace(given.training, batch_size=BATCH, device="cpu")
     torch.manual_seed(0)
     state = start(given.encoder, given.objective, windows, training, CPU)
-    stepper = Stepper(
+    train_step = TrainStep(
         Learner(state.encoder, state.objective), state.optimizer, state.scaler, training, CPU
     )
     chains = pipelines(given.views, store.channels)
-    views = Views(chains, given.pairing, windows, CPU, given.objective.reads_labels)
-    steps = Steps(windows, given.pairing, len(chains), BATCH, None, training.seed)
-    numbered = enumerate(read(steps, range(N_FIRST + N_TIMED), windows.__getitems__))
+    views = BatchBuilder(chains, given.pairing, windows, CPU, given.objective.reads_labels)
+    steps = PairSampler(windows, given.pairing, len(chains), BATCH, None, training.seed)
+    numbered = enumerate(load_batches(steps, range(N_FIRST + N_TIMED), windows.__getitems__))
 
     def step() -> None:
         number, (members, x) = next(numbered)
-        stepper.take(draw(views, members, x, 0, number), RATE)
+        train_step(make_batch(views, members, x, 0, number), RATE)
 
     return step, len(chains)
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tsclr.train.runs import circumstances
+from tsclr.train.runs import environment
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -21,7 +21,7 @@ def keep(name: str, figures: dict[str, Any], note: str | None = None) -> Path:
     note : str, optional
         What the circumstances do not tell, such as another machine that did a part.
     """
-    facts = circumstances() | ({"note": note} if note else {})
+    facts = environment() | ({"note": note} if note else {})
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps({"circumstances": facts} | figures, indent=1) + "\n")
     return path

@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
-from tsclr.train.settings import Training
 
 from benchmarks.results_folder import keep
 from tsclr.data.store import Store
@@ -25,10 +24,11 @@ from tsclr.encoders import CNN1d, Encoder, ResNet1d, Transformer
 from tsclr.encoders.convolutional import convolve
 from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour
-from tsclr.train.pretrain import draw, pick_device, start
-from tsclr.train.sampler import Steps, gather_for, read
-from tsclr.train.step import HALF, Learner, Stepper, check_precision
-from tsclr.train.views import Views, pipelines
+from tsclr.train.batches import BatchBuilder, pipelines
+from tsclr.train.pretrain import make_batch, pick_device, start
+from tsclr.train.sampler import PairSampler, gather_for, load_batches
+from tsclr.train.settings import Training
+from tsclr.train.step import HALF, Learner, TrainStep, check_precision
 
 ENCODERS: dict[str, Callable[[int], Encoder]] = {
     "CNN1d": CNN1d,
@@ -81,9 +81,9 @@ def convolution_rate(device: torch.device, precision: str) -> float:
 
 def batches(windows: Windows, training: Training, device: torch.device) -> Iterator[Any]:
     """Members and samples of the steps, and the views that see them."""
-    views = Views(pipelines(VIEWS, windows.store.channels), Neighbour(), windows, device)
-    steps = Steps(windows, views.pairing, 2, training.batch_size, None, 0)
-    read_ahead = read(steps, range(10**6), gather_for(windows, device))
+    views = BatchBuilder(pipelines(VIEWS, windows.store.channels), Neighbour(), windows, device)
+    steps = PairSampler(windows, views.pairing, 2, training.batch_size, None, 0)
+    read_ahead = load_batches(steps, range(10**6), gather_for(windows, device))
     return ((views, members, x) for members, x in read_ahead)
 
 
@@ -94,23 +94,23 @@ def measure(
     training = Training(batch_size=size, precision=precision, compile=compiled)
     state = start(ENCODERS[name], NTXent(), windows, training, device)
     learner = Learner(state.encoder, state.objective)
-    stepper = Stepper(learner, state.optimizer, state.scaler, training, device)
+    train_step = TrainStep(learner, state.optimizer, state.scaler, training, device)
     source = batches(windows, training, device)
 
     def see() -> Any:
         views, members, x = next(source)
-        return draw(views, members, x, 0, 0)
+        return make_batch(views, members, x, 0, 0)
 
     batch = see()
     with FlopCounterMode(display=False) as counter:
         sum(learner(batch).values()).backward()
     for _ in islice(range(5), 5 if compiled else 2):
-        stepper.take(see(), 1e-3)
+        train_step(see(), 1e-3)
     repeats = N_TIMED[device.type]
-    whole = timed(device, lambda: stepper.take(see(), 1e-3), repeats)
+    whole = timed(device, lambda: train_step(see(), 1e-3), repeats)
     seeing, learning = (
         timed(device, see, repeats),
-        timed(device, lambda: stepper.take(batch, 1e-3), repeats),
+        timed(device, lambda: train_step(batch, 1e-3), repeats),
     )
     return {
         "encoder": name,

@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.markdown import NOTHING, markdown, score
 from benchmarks.results_folder import RESULTS
-from tsclr.bench.results import named
+from tsclr.bench.results import unit_label
 from tsclr.evaluate.significance import LEVEL, least_p
 
 NAMES = {"hapt": "HAPT", "motionsense": "MotionSense", "wisdm": "WISDM watch", "sp_sw": "sp-sw"}
@@ -31,7 +31,7 @@ def results(suite: str = "small") -> dict[str, Any] | None:
 
 def name_of(row: dict[str, Any]) -> str:
     """Method and head as one name."""
-    return named(row["method"], row["head"])
+    return unit_label(row["method"], row["head"])
 
 
 def strong(rows: list[dict[str, Any]]) -> list[str]:

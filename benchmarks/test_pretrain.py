@@ -13,7 +13,6 @@ import os
 import numpy as np
 import pytest
 import torch
-from tsclr.train.settings import Training
 
 from benchmarks import naive
 from tsclr.data.store import Store
@@ -23,10 +22,11 @@ from tsclr.encoders import CNN1d
 from tsclr.objectives import NTXent
 from tsclr.objectives.parts import projector
 from tsclr.pairs import Neighbour
-from tsclr.train.pretrain import draw, start
-from tsclr.train.sampler import Steps, read
-from tsclr.train.step import Learner, Stepper
-from tsclr.train.views import Views, pipelines
+from tsclr.train.batches import BatchBuilder, pipelines
+from tsclr.train.pretrain import make_batch, start
+from tsclr.train.sampler import PairSampler, load_batches
+from tsclr.train.settings import Training
+from tsclr.train.step import Learner, TrainStep
 
 N_PAIRS, N_STEPS, RATE = 256, 1000, 1e-3
 CPU = torch.device("cpu")
@@ -48,19 +48,19 @@ def windows():
 
 @pytest.fixture(scope="module")
 def steps(windows):
-    return Steps(windows, Neighbour(), 2, N_PAIRS, None, seed=0)
+    return PairSampler(windows, Neighbour(), 2, N_PAIRS, None, seed=0)
 
 
 @pytest.fixture(scope="module")
 def views(windows):
-    return Views(pipelines(VIEWS, windows.store.channels), Neighbour(), windows, CPU)
+    return BatchBuilder(pipelines(VIEWS, windows.store.channels), Neighbour(), windows, CPU)
 
 
 @pytest.fixture
-def stepper(windows):
+def train_step(windows):
     state = start(CNN1d, NTXent(), windows, TRAINING, CPU)
     learner = Learner(state.encoder, state.objective)
-    return Stepper(learner, state.optimizer, state.scaler, TRAINING, CPU)
+    return TrainStep(learner, state.optimizer, state.scaler, TRAINING, CPU)
 
 
 def measure(benchmark, group, threads, function, rounds=15, warmup_rounds=3):
@@ -70,7 +70,7 @@ def measure(benchmark, group, threads, function, rounds=15, warmup_rounds=3):
 
 
 def batches(steps, windows):
-    return read(steps, range(N_STEPS), windows.__getitems__)
+    return load_batches(steps, range(N_STEPS), windows.__getitems__)
 
 
 def test_gather(benchmark, threads, steps, windows):
@@ -80,20 +80,20 @@ def test_gather(benchmark, threads, steps, windows):
 
 def test_views(benchmark, threads, steps, windows, views):
     members, x = next(batches(steps, windows))
-    measure(benchmark, PARTS, threads, lambda: draw(views, members, x, 0, 0))
+    measure(benchmark, PARTS, threads, lambda: make_batch(views, members, x, 0, 0))
 
 
-def test_forward_backward_and_update(benchmark, threads, steps, windows, views, stepper):
-    batch = draw(views, *next(batches(steps, windows)), 0, 0)
-    measure(benchmark, PARTS, threads, lambda: stepper.take(batch, RATE))
+def test_forward_backward_and_update(benchmark, threads, steps, windows, views, train_step):
+    batch = make_batch(views, *next(batches(steps, windows)), 0, 0)
+    measure(benchmark, PARTS, threads, lambda: train_step(batch, RATE))
 
 
-def test_whole_step(benchmark, threads, steps, windows, views, stepper):
+def test_whole_step(benchmark, threads, steps, windows, views, train_step):
     numbered = enumerate(batches(steps, windows))
 
     def step():
         number, (members, x) = next(numbered)
-        stepper.take(draw(views, members, x, 0, number), RATE)
+        train_step(make_batch(views, members, x, 0, number), RATE)
 
     measure(benchmark, WHOLE, threads, step)
 

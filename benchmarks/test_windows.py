@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tsclr.data.store import LABELS, SIGNAL, TABLE, Draft, Store
+from tsclr.data.store import LABELS, SIGNAL, TABLE, Store, StoreTable
 from tsclr.data.windows import Windows
 from tsclr.types import Recording
 
@@ -20,7 +20,7 @@ CHANNELS = ("acc_x", "acc_y", "acc_z", "gyr_x", "gyr_y", "gyr_z")
 def windows(tmp_path_factory):
     folder, rng = tmp_path_factory.mktemp("store"), np.random.default_rng(0)
     noise = rng.normal(size=(N_ROWS, len(CHANNELS))).astype(np.float32)
-    draft = Draft()
+    draft = StoreTable()
     signal, labels = draft.add(
         Recording(signal=noise, sample_rate=50.0, channels=CHANNELS, subject="1", name="noise")
     )

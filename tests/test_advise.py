@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from tsclr.data.settings import Data
-from tsclr.train.settings import Training
 
 from tsclr.augment import Crop, Jitter, Rotate
+from tsclr.data.settings import Data
 from tsclr.data.store import Store
 from tsclr.data.windows import Windows
 from tsclr.embed.checkpoint import Checkpoint
@@ -28,7 +27,8 @@ from tsclr.explore.advise import (
 )
 from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour
-from tsclr.train.step import Stepper
+from tsclr.train.settings import Training
+from tsclr.train.step import TrainStep
 
 JUDGEMENTS = ["effective_rank", "alignment", "uniformity", "neighbour_agreement"]
 
@@ -110,9 +110,15 @@ def test_every_candidate_has_the_same_seeds_and_a_short_run(advised: tuple[Path,
 
 def test_a_smaller_epoch_of_the_config_is_kept(tiny_store: Path, tmp_path: Path) -> None:
     advise(
-        Data(str(tiny_store), test=["04"]), partial(CNN1d, width=8), NTXent(), [Jitter()],
-        Neighbour(), Training(batch_size=32, windows_per_epoch=64), tmp_path, epochs=1,
-    )  # fmt: skip
+        Data(str(tiny_store), test=["04"]),
+        partial(CNN1d, width=8),
+        NTXent(),
+        [Jitter()],
+        Neighbour(),
+        Training(batch_size=32, windows_per_epoch=64),
+        tmp_path,
+        epochs=1,
+    )
     for run in tmp_path.glob("*/*"):
         assert Checkpoint.load(run).settings["training"]["windows_per_epoch"] == 64
 
@@ -156,13 +162,13 @@ def test_scores_are_means_over_seeds_of_plain_windows_of_validation_subjects(
 
 
 def _count_steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    taken, take = [], Stepper.take
+    taken, take = [], TrainStep.take
 
     def counted(*given: Any) -> dict[str, torch.Tensor]:
         taken.append(1)
         return take(*given)
 
-    monkeypatch.setattr(Stepper, "take", counted)
+    monkeypatch.setattr(TrainStep, "take", counted)
     return taken
 
 
@@ -181,7 +187,7 @@ def test_an_interrupted_advice_makes_only_the_missing_runs(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    steps, take = _count_steps(monkeypatch), Stepper.take
+    steps, take = _count_steps(monkeypatch), TrainStep.take
     n_steps = _n_train(tiny_store) // 32
 
     def interrupted(*given: Any) -> dict[str, torch.Tensor]:
@@ -189,11 +195,11 @@ def test_an_interrupted_advice_makes_only_the_missing_runs(
             raise KeyboardInterrupt
         return take(*given)
 
-    monkeypatch.setattr(Stepper, "take", interrupted)
+    monkeypatch.setattr(TrainStep, "take", interrupted)
     with pytest.raises(KeyboardInterrupt):
         tiny_advise(tiny_store, tmp_path)
     assert len(list(tmp_path.glob("*/*/checkpoint.safetensors"))) == 2
-    monkeypatch.setattr(Stepper, "take", take)
+    monkeypatch.setattr(TrainStep, "take", take)
     steps.clear()
     again = tiny_advise(tiny_store, tmp_path)
     assert len(steps) == 6 * n_steps

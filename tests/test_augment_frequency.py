@@ -148,9 +148,12 @@ def test_bins_are_masked_at_the_rate_and_independently():
     counts = keeps.sum(dim=1).bincount(minlength=33)
     expected = 4000 * stats.binom.pmf(np.arange(33), 32, 0.7)
     common = expected > 5
-    assert stats.chisquare(
-        [*counts[common], counts[~common].sum()], [*expected[common], expected[~common].sum()]
-    ).pvalue > 1e-3  # fmt: skip
+    assert (
+        stats.chisquare(
+            [*counts[common], counts[~common].sum()], [*expected[common], expected[~common].sum()]
+        ).pvalue
+        > 1e-3
+    )
     assert ((keeps.double().mean(dim=0) - 0.7).abs() < 5 * math.sqrt(0.21 / 4000)).all()
 
 

@@ -26,6 +26,7 @@ from sklearn.preprocessing import StandardScaler
 from tests.support.suites import CONFIG, METHODS, scored, suite_on
 from tsclr.audit.ledger import read as read_ledger
 from tsclr.audit.results import audit_results
+from tsclr.bench.access import FoldAccess, Representation
 from tsclr.bench.methods import (
     Catch22,
     HandFeatures,
@@ -44,7 +45,6 @@ from tsclr.bench.protocols import (
 )
 from tsclr.bench.results import TABLE
 from tsclr.bench.runner import bench
-from tsclr.bench.stage import Learned, Stage
 from tsclr.bench.suite import Suite
 from tsclr.cli import main
 from tsclr.data.splits import LeakError
@@ -134,9 +134,14 @@ def test_the_audit_of_the_files_holds(finished: Path) -> None:
 def test_the_report_has_every_section(finished: Path) -> None:
     page = (finished / "report.html").read_text()
     for title in (
-        "Score by label budget", "Results", "Scores by subject", "Confusion of", "Cost and score",
-        "Which differences are proven", "Leak audit",
-    ):  # fmt: skip
+        "Score by label budget",
+        "Results",
+        "Scores by subject",
+        "Confusion of",
+        "Cost and score",
+        "Which differences are proven",
+        "Leak audit",
+    ):
         assert title in page
     assert "said to leak" not in page
     assert "https://" not in page
@@ -158,7 +163,7 @@ def test_the_first_method_is_drawn(results: dict, tiny_store: Path) -> None:
 def test_finished_cells_are_not_computed_again(
     finished: Path, tiny_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def learn(*_: object) -> Learned:
+    def learn(*_: object) -> Representation:
         raise AssertionError("a method learned again")
 
     for kind in (Pretrained, RandomInit, HandFeatures):
@@ -272,8 +277,9 @@ def test_what_the_table_of_a_store_says_counts(
 
 def test_two_methods_of_one_pretraining_take_turns(tiny_store: Path, tmp_path: Path) -> None:
     methods = {
-        "plain": Pretrained(CONFIG, epochs=1), "whitened": Pretrained(CONFIG, epochs=1, whiten=True)
-    }  # fmt: skip
+        "plain": Pretrained(CONFIG, epochs=1),
+        "whitened": Pretrained(CONFIG, epochs=1, whiten=True),
+    }
     suite = suite_on(tiny_store, methods=methods, budgets=["1"])
     bench(suite, tmp_path, jobs=2)
     results = json.loads((tmp_path / "results.json").read_text())
@@ -287,17 +293,17 @@ def test_two_methods_of_one_pretraining_take_turns(tiny_store: Path, tmp_path: P
 class Leaky(HandFeatures):
     """Standardises by the moments of everybody."""
 
-    def learn(self, stage: Stage) -> Learned:
+    def learn(self, stage: FoldAccess) -> Representation:
         encoder = Statistics(len(stage.input_spec.channels), stage.input_spec.sample_rate)
         everybody = (*stage.split.train, *stage.split.validation, *stage.split.test)
         moments = StandardScaler().fit(encode(encoder, stage.note("statistics", everybody)))
-        return Learned(lambda windows: moments.transform(encode(encoder, windows)))
+        return Representation(lambda windows: moments.transform(encode(encoder, windows)))
 
 
 class Peeking(HandFeatures):
     """Trains until the loss on test subjects is lowest."""
 
-    def learn(self, stage: Stage) -> Learned:
+    def learn(self, stage: FoldAccess) -> Representation:
         torch.manual_seed(0)
         train = all_of(stage.note("pretraining", stage.split.train))
         test = all_of(stage.note("choice", stage.split.test))
@@ -306,40 +312,46 @@ class Peeking(HandFeatures):
             mean = mean + 0.3 * (train.mean(0) - mean)
             losses.append(float(((test - mean) ** 2).mean()))
             best = mean if losses[-1] == min(losses) else best
-        return Learned(lambda windows: (all_of(windows) - best).std(2))
+        return Representation(lambda windows: (all_of(windows) - best).std(2))
 
 
 class Greedy(HandFeatures):
     """Learns from the streams of test subjects and does not say so."""
 
-    def learn(self, stage: Stage) -> Learned:
+    def learn(self, stage: FoldAccess) -> Representation:
         streams = all_of(stage.note("pretraining", stage.split.test))
         axes = PCA(8).fit(streams.reshape(len(streams), -1))
-        return Learned(lambda windows: axes.transform(all_of(windows).reshape(len(windows), -1)))
+        return Representation(
+            lambda windows: axes.transform(all_of(windows).reshape(len(windows), -1))
+        )
 
 
 class Joint(HandFeatures):
     """Standardises by the moments of all windows that are embedded, test and all."""
 
-    def learn(self, stage: Stage) -> Learned:
+    def learn(self, stage: FoldAccess) -> Representation:
         encoder = Statistics(len(stage.input_spec.channels), stage.input_spec.sample_rate)
-        return Learned(lambda windows: StandardScaler().fit_transform(encode(encoder, windows)))
+        return Representation(
+            lambda windows: StandardScaler().fit_transform(encode(encoder, windows))
+        )
 
 
 class Curious(HandFeatures):
     """Keeps what it is shown."""
 
-    def learn(self, stage: Stage) -> Learned:
+    def learn(self, stage: FoldAccess) -> Representation:
         self.stage, self.shown = stage, []
-        return Learned(lambda windows: self.shown.append(windows) or all_of(windows).std(2))
+        return Representation(lambda windows: self.shown.append(windows) or all_of(windows).std(2))
 
 
 class Hidden(Joint):
     """The same beside a feature that is large."""
 
-    def learn(self, stage: Stage) -> Learned:
+    def learn(self, stage: FoldAccess) -> Representation:
         joint = super().learn(stage).embed
-        return Learned(lambda windows: np.hstack([joint(windows), np.full((len(windows), 1), 1e9)]))
+        return Representation(
+            lambda windows: np.hstack([joint(windows), np.full((len(windows), 1), 1e9)])
+        )
 
 
 @pytest.mark.parametrize("kind", [Joint, Hidden])
@@ -361,8 +373,8 @@ class Wrong(HandFeatures):
     def key(self) -> dict[str, object]:
         return {}
 
-    def learn(self, stage: Stage) -> Learned:
-        return Learned(lambda windows: self.spoil(all_of(windows).std(2)))
+    def learn(self, stage: FoldAccess) -> Representation:
+        return Representation(lambda windows: self.spoil(all_of(windows).std(2)))
 
 
 @pytest.mark.parametrize(
@@ -441,13 +453,17 @@ def test_transductive_pretraining_is_named_and_sees_the_test(
 
 def test_every_sample_is_labelled_where_it_is_asked_for(tiny_store: Path, tmp_path: Path) -> None:
     suite = suite_on(
-        tiny_store, segmentation=0.64, budgets=["1"], protocols=[GroupKFold(2)],
+        tiny_store,
+        segmentation=0.64,
+        budgets=["1"],
+        protocols=[GroupKFold(2)],
         methods={"hand": HandFeatures(), "supervised": Supervised(CONFIG, steps=[2])},
-    )  # fmt: skip
+    )
     results = scored(suite, tmp_path)
     assert [(row["fold"], row["method"]) for row in results["segmentation"]] == [
-        ("group 1 of 2", "hand"), ("group 2 of 2", "hand")
-    ]  # fmt: skip
+        ("group 1 of 2", "hand"),
+        ("group 2 of 2", "hand"),
+    ]
     for row in results["segmentation"]:
         assert 0 < row["smoothed"]["macro_f1_mean"] <= 1
         assert 0 < row["smoothed"]["f1@10"] <= 1
@@ -649,8 +665,9 @@ def test_killed_in_the_middle_it_ends_with_the_same_bytes(
     ]
     with subprocess.Popen(
         [sys.executable, "-m", "tsclr", *words],
-        env=os.environ | {"OMP_NUM_THREADS": "1"}, stderr=subprocess.DEVNULL,
-    ) as process:  # fmt: skip
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stderr=subprocess.DEVNULL,
+    ) as process:
         until = time.monotonic() + 120
         while len(list(tmp_path.glob("out/cells/*.json"))) < 3 and time.monotonic() < until:
             time.sleep(0.02)
@@ -689,8 +706,10 @@ def arrays(tmp_path: Path) -> Callable[[list[int]], list[str]]:
     def words(without: list[int]) -> list[str]:
         found = ["bench", "audit"]
         for name, array in {
-            "windows": windows, "subjects": subjects, "split": np.array(["train", "test"])[subjects]
-        }.items():  # fmt: skip
+            "windows": windows,
+            "subjects": subjects,
+            "split": np.array(["train", "test"])[subjects],
+        }.items():
             path = tmp_path / f"{name}.npy"
             np.save(path, np.delete(array, without, 0))
             found += [f"--{name}", str(path)]
@@ -731,10 +750,17 @@ def test_the_quick_suite_has_every_protocol_head_and_section(tmp_path: Path) -> 
     assert len({row["protocol"].partition(":")[0] for row in results["rows"]}) == len(kinds)
     page = (tmp_path / "report.html").read_text()
     for section in (
-        "Average ranks over datasets, official", "Score by label budget", "Results",
-        "Scores by subject", "Confusion of methods", "Cost and score", "Embedding", "Segmentation",
-        "Which differences are proven", "Leak audit",
-    ):  # fmt: skip
+        "Average ranks over datasets, official",
+        "Score by label budget",
+        "Results",
+        "Scores by subject",
+        "Confusion of methods",
+        "Cost and score",
+        "Embedding",
+        "Segmentation",
+        "Which differences are proven",
+        "Leak audit",
+    ):
         assert section in page, section
     assert len(audit_results(tmp_path)) == len(results["units"]) == 10 * 6
 

@@ -71,10 +71,14 @@ def hearing() -> None:
 def test_ctrl_c_ends_every_process_at_once(late: bool, tiny_store: Path, tmp_path: Path) -> None:
     words = suite_of("own_slow", ["Slow"], tiny_store, tmp_path)
     with subprocess.Popen(
-        [CONSOLE_SCRIPT, *words, "--jobs=1"], cwd=tmp_path, start_new_session=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True,
+        [CONSOLE_SCRIPT, *words, "--jobs=1"],
+        cwd=tmp_path,
+        start_new_session=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
         preexec_fn=hearing,
-    ) as process:  # fmt: skip
+    ) as process:
         told = process.stderr.readline()
         until = time.monotonic() + (60 if late else 1)
         while time.monotonic() < until and not (tmp_path / "began").exists():
@@ -90,8 +94,9 @@ def test_ctrl_c_ends_every_process_at_once(late: bool, tiny_store: Path, tmp_pat
         assert process.wait() == 130
     assert time.monotonic() - pressed < 10
     assert told.splitlines() == [
-        "4 cells in 2 units, 1 at a time", "tsclr: interrupted; run the command again to go on"
-    ]  # fmt: skip
+        "4 cells in 2 units, 1 at a time",
+        "tsclr: interrupted; run the command again to go on",
+    ]
 
 
 def test_an_error_ends_the_workers_and_no_other_process() -> None:
@@ -126,8 +131,10 @@ def test_own_methods_that_fail_can_be_debugged(
         main([*words, "--jobs=1", "--debug"])
     store = "store, 2 folds of subjects, group"
     assert str(caught.value).splitlines()[1:4] == [
-        "KeyError: 'spectrum', in 2 units:", f"  {store} 1 of 2, Lost", f"  {store} 2 of 2, Lost"
-    ]  # fmt: skip
+        "KeyError: 'spectrum', in 2 units:",
+        f"  {store} 1 of 2, Lost",
+        f"  {store} 2 of 2, Lost",
+    ]
     for group, line in zip((1, 2), str(caught.value).splitlines()[4:], strict=True):
         assert line.startswith(f"{store} {group} of 2, Refused: Picky: left and ")
     assert f'{tmp_path}/own_failing.py", line' in str(caught.value.__cause__)

@@ -44,9 +44,11 @@ def test_one_dataset_is_left_out(tiny_store: Path, other_store: Path, tmp_path: 
     classes = Store.open(tiny_store).classes
     protocol = LeaveOneDatasetOut({"promenading": classes[0]})
     suite = suite_on(
-        tiny_store, datasets=[str(tiny_store), str(other_store)], protocols=[protocol],
+        tiny_store,
+        datasets=[str(tiny_store), str(other_store)],
+        protocols=[protocol],
         methods={"hand": HandFeatures(), "NT-Xent": Pretrained(CONFIG, epochs=1)},
-    )  # fmt: skip
+    )
     results = scored(suite, tmp_path)
     assert {row["dataset"] for row in results["rows"]} == {"store + other"}
     assert {unit["fold"] for unit in results["units"]} == {"store", "other"}
@@ -100,9 +102,12 @@ def test_random_validation_flatters_the_choice_and_leaves_the_test_clean(
 ) -> None:
     tested = list(Store.open(tiny_store).subjects[:1])
     suite = suite_on(
-        tiny_store, protocols=[RandomValidation(test=tested), GivenSubjects(tested)],
-        budgets=["all"], segmentation=0.64, seed=1,
-    )  # fmt: skip
+        tiny_store,
+        protocols=[RandomValidation(test=tested), GivenSubjects(tested)],
+        budgets=["all"],
+        segmentation=0.64,
+        seed=1,
+    )
     results = scored(suite, tmp_path)
     rows = pd.DataFrame(results["rows"])
     rows["random"] = rows["protocol"].str.startswith("random validation windows")
@@ -120,9 +125,11 @@ def test_a_dataset_cut_in_two_ways(tiny_store: Path, tmp_path: Path) -> None:
     channels = ["acc_z", "acc_x", "acc_y"]
     long = Source(str(tiny_store), window=5.12, channels=channels)
     suite = suite_on(
-        tiny_store, datasets=[str(tiny_store), long], methods={"hand": HandFeatures()},
+        tiny_store,
+        datasets=[str(tiny_store), long],
+        methods={"hand": HandFeatures()},
         budgets=["all"],
-    )  # fmt: skip
+    )
     results = scored(suite, tmp_path)
     names = [row["dataset"] for row in results["rows"]]
     assert names == ["store", "store (5.12 s, acc_z acc_x acc_y)"]
@@ -192,8 +199,9 @@ def test_the_same_samples_without_a_file_are_no_other_dataset(
     nowhere = replace(store, recordings=store.recordings.assign(source_hash=""))
     nowhere.with_channels(store.channels[::-1]).write(tmp_path / "turned")
     nowhere.write(tmp_path / "plain")
-    pair = [Benchmark.prepare(Source(str(tmp_path / each)), tmp_path) for each in
-            ("turned", "plain")]  # fmt: skip
+    pair = [
+        Benchmark.prepare(Source(str(tmp_path / each)), tmp_path) for each in ("turned", "plain")
+    ]
     with pytest.raises(ValueError, match="turned and plain hold the same recording"):
         Benchmark.combine(pair, tmp_path / "both", {})
     other = replace(pair[1], name="other")
@@ -230,9 +238,11 @@ def test_a_class_that_one_subject_alone_shows(
     assert (labels[: row["length"]] == 0).any()
     replace(store, labels=labels).write(tmp_path / "rare")
     suite = suite_on(
-        tmp_path / "rare", protocols=[LeaveOneSubjectOut(max_folds=1)], budgets=["all", "10%"],
+        tmp_path / "rare",
+        protocols=[LeaveOneSubjectOut(max_folds=1)],
+        budgets=["all", "10%"],
         methods={"hand": HandFeatures(heads=["linear", "knn", "forest"])},
-    )  # fmt: skip
+    )
     results = scored(suite, tmp_path / "out")
     assert all(found["per_class_f1"][store.classes[0]] == 0 for found in results["rows"])
     assert f"nobody trained on shows {store.classes[0]}" in caplog.text

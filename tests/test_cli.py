@@ -12,10 +12,17 @@ from tsclr.cli import COMMANDS, main
 from tsclr.embed.checkpoint import Checkpoint
 
 LOG_OPTIONS = [
-    "--columns", "{acc_x: ax, acc_y: ay, acc_z: az, gyr_x: gx, gyr_y: gy, gyr_z: gz}",
-    "--units", "{acc: m/s², gyr: deg/s}", "--time", "time", "--label", "activity",
-    "--pattern", r"subject(?P<subject>\d+)_phone",
-]  # fmt: skip
+    "--columns",
+    "{acc_x: ax, acc_y: ay, acc_z: az, gyr_x: gx, gyr_y: gy, gyr_z: gz}",
+    "--units",
+    "{acc: m/s², gyr: deg/s}",
+    "--time",
+    "time",
+    "--label",
+    "activity",
+    "--pattern",
+    r"subject(?P<subject>\d+)_phone",
+]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -101,9 +108,17 @@ def test_scientific_notation_without_a_point_is_a_number(tiny_store: Path, tmp_p
     text = Path("configs/ntxent_store.yaml").read_text()
     config.write_text(text.replace("learning_rate: 2.0e-3", "learning_rate: 1e-3"))
     words = [
-        "pretrain", str(config), "--out", str(tmp_path / "run"), "--data.source", str(tiny_store),
-        "--training.epochs", "1", "--training.windows_per_epoch", "32",
-    ]  # fmt: skip
+        "pretrain",
+        str(config),
+        "--out",
+        str(tmp_path / "run"),
+        "--data.source",
+        str(tiny_store),
+        "--training.epochs",
+        "1",
+        "--training.windows_per_epoch",
+        "32",
+    ]
     assert main(words) == 0
     assert Checkpoint.load(tmp_path / "run").settings["training"]["learning_rate"] == 1e-3
 
@@ -151,10 +166,21 @@ def test_the_whole_path_from_logs_to_vectors(
     assert "4 subjects" in told
     assert "read as: acc m/s², gyr deg/s" in told
     words = [
-        "pretrain", "configs/ntxent_store.yaml", "--out", str(run), "--data.source", str(store),
-        "--data.test", "['04']", "--encoder.init_args.width", "8", "--training.epochs", "1",
-        "--training.batch_size", "32",
-    ]  # fmt: skip
+        "pretrain",
+        "configs/ntxent_store.yaml",
+        "--out",
+        str(run),
+        "--data.source",
+        str(store),
+        "--data.test",
+        "['04']",
+        "--encoder.init_args.width",
+        "8",
+        "--training.epochs",
+        "1",
+        "--training.batch_size",
+        "32",
+    ]
     assert main(words) == 0
     assert main(words) == 1
     assert "--resume" in capsys.readouterr().err

@@ -11,7 +11,7 @@ from torch import distributed, nn
 from tests.support.interruption import fail_first, finish, start
 from tests.support.objectives import KINDS
 from tests.support.two_processes import in_two_processes, run
-from tsclr.distributed import GlooBatchNorm1d, done_by_first, with_synchronised_norms
+from tsclr.distributed import GlooBatchNorm1d, on_rank_zero, with_synchronised_norms
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +28,12 @@ def test_every_objective_does_the_same_in_two_processes(shared: list) -> None:
         for found in (each[name] for each in shared):
             for what in ("losses", "gradients", "state"):
                 torch.testing.assert_close(
-                    found[what], alone[what], rtol=1e-9, atol=1e-10,
+                    found[what],
+                    alone[what],
+                    rtol=1e-9,
+                    atol=1e-10,
                     msg=lambda text, name=name, what=what: f"{name}, {what}: {text}",
-                )  # fmt: skip
+                )
 
 
 def test_an_error_in_a_process_is_told() -> None:
@@ -47,7 +50,7 @@ def test_what_fails_in_the_first_process_fails_in_all(tmp_path: Path) -> None:
 
 def test_alone_the_first_process_is_this_one() -> None:
     with pytest.raises(KeyError):
-        done_by_first(lambda: {}["missing"])
+        on_rank_zero(lambda: {}["missing"])
 
 
 @pytest.fixture

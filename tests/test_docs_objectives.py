@@ -37,8 +37,9 @@ def test_the_python_of_the_page_runs_and_the_yaml_says_the_same(
     first, second = objective["objectives"]
     assert objective["weights"] == described["init_args"]["weights"]
     assert [each["class_path"] for each in described["init_args"]["objectives"]] == [
-        first["class"], second["class"],
-    ]  # fmt: skip
+        first["class"],
+        second["class"],
+    ]
     assert first["temperature"] == 0.1
     names = {}
     exec(loop, names)
@@ -88,8 +89,10 @@ def test_a_table_of_scores_puts_the_best_first_and_marks_who_reads_labels() -> N
 
     watched = {"effective_rank": 99.6, "subject_shortcut": 0.25}
     found = [
-        *rows("random-init", 0.5), *rows("NTXent", 0.7, **watched), *rows("SupCon", 0.8, **watched)
-    ]  # fmt: skip
+        *rows("random-init", 0.5),
+        *rows("NTXent", 0.7, **watched),
+        *rows("SupCon", 0.8, **watched),
+    ]
     speed = {"NTXent": {"windows_per_second": 2345.6, "peak_mib": 80.4}}
     table = objectives_page.score_table(found, "hapt", speed).splitlines()
     cells = [[cell.strip() for cell in row.split("|")[1:-1]] for row in table]

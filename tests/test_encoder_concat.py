@@ -13,7 +13,7 @@ from tsclr import specs
 from tsclr.embed.checkpoint import FILE, Checkpoint
 from tsclr.embed.embedder import Embedder
 from tsclr.encoders import CNN1d, Concat, Encoder, Spectrum, Statistics, Transformer
-from tsclr.encoders.base import made
+from tsclr.encoders.base import build_encoder
 from tsclr.encoders.concat import amplitudes
 from tsclr.types import InputSpec
 
@@ -159,7 +159,7 @@ def test_an_encoder_is_not_taken_twice():
 
 def test_made_takes_an_encoder_as_it_is():
     encoder = CNN1d(3)
-    assert made(encoder, 3) is encoder
+    assert build_encoder(encoder, 3) is encoder
 
 
 # Spectrum ------------------------------------------------------------------------------------

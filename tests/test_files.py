@@ -13,8 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tsclr.files import (
-    claimed,
-    in_turn,
+    exclusive_lock,
     naming_full_disk,
     read_table,
     replacing,
@@ -164,7 +163,7 @@ def test_parquet_file_of_somebody_else_is_refused(tmp_path):
 def test_a_forked_child_does_not_hold_a_folder_for_its_parent(tmp_path):
     """As readers that outlive a killed run by seconds would."""
     heard, told = os.pipe()
-    with claimed(tmp_path):
+    with exclusive_lock(tmp_path):
         child = os.fork()
         if not child:
             os.write(told, b"!")
@@ -172,7 +171,7 @@ def test_a_forked_child_does_not_hold_a_folder_for_its_parent(tmp_path):
             os._exit(0)
     os.read(heard, 1)
     try:
-        with claimed(tmp_path):
+        with exclusive_lock(tmp_path):
             pass
     finally:
         os.kill(child, signal.SIGKILL)
@@ -180,7 +179,11 @@ def test_a_forked_child_does_not_hold_a_folder_for_its_parent(tmp_path):
 
 
 def test_a_folder_is_held_by_one(tmp_path):
-    with claimed(tmp_path), pytest.raises(ValueError, match="another process"), claimed(tmp_path):
+    with (
+        exclusive_lock(tmp_path),
+        pytest.raises(ValueError, match="another process"),
+        exclusive_lock(tmp_path),
+    ):
         pass
 
 
@@ -188,10 +191,10 @@ def test_blocks_under_one_lock_take_turns(tmp_path: Path) -> None:
     lock, order = tmp_path / "sub" / "run.lock", []
 
     def later() -> None:
-        with in_turn(lock):
+        with lock(lock):
             order.append("second")
 
-    with in_turn(lock):
+    with lock(lock):
         thread = threading.Thread(target=later)
         thread.start()
         thread.join(0.2)
@@ -209,10 +212,10 @@ def test_what_a_killed_process_left_half_written_is_removed(tmp_path: Path) -> N
     foreign = tmp_path / ".download.zip.part"
     for half in (ours, theirs, foreign):
         half.write_text("{")
-    with claimed(tmp_path):
+    with exclusive_lock(tmp_path):
         assert [half.exists() for half in (ours, theirs, foreign)] == [False, True, True]
 
 
 def test_an_error_of_the_block_is_its_own(tmp_path: Path) -> None:
-    with pytest.raises(BlockingIOError, match="busy"), claimed(tmp_path):
+    with pytest.raises(BlockingIOError, match="busy"), exclusive_lock(tmp_path):
         raise BlockingIOError(errno.EAGAIN, "busy")

@@ -68,7 +68,7 @@ def test_the_last_block_is_all_that_moves(waves: tuple) -> None:
         (Concat(6, [CNN1d(6), CNN1d(6)]), ("encoders.0.layers.2", "encoders.1.layers.2")),
     ],
     ids=["ResNet1d", "Transformer", "Concat"],
-)  # fmt: skip
+)
 def test_what_the_last_block_is(encoder: Encoder, expected: str | tuple[str, ...]) -> None:
     found = {id(parameter) for parameter in last_block(encoder)}
     names = [name for name, parameter in encoder.named_parameters() if id(parameter) in found]

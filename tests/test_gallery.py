@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from tsclr.data.settings import Data
 
 from benchmarks import views_page
 from tests.support.views import CLASSES, batch, default, seeded
@@ -37,6 +36,7 @@ from tsclr.augment.base import Gated
 from tsclr.augment.draws import integers, uniform
 from tsclr.cli import main
 from tsclr.data.ingest import ingest
+from tsclr.data.settings import Data
 from tsclr.data.store import Store
 from tsclr.data.windows import Windows
 from tsclr.explore.describe import call_of, steps_of, tell
@@ -189,8 +189,10 @@ def test_compositions_are_told_step_by_step() -> None:
     gated = shuffled.draw_gated(x, seeded())
     order = gated.drawn.order[1].tolist()
     assert tell(shuffled, gated, 1) == [
-        f"order {order[0]} {order[1]}", "Mirror: nothing is random", "Mirror: nothing is random"
-    ]  # fmt: skip
+        f"order {order[0]} {order[1]}",
+        "Mirror: nothing is random",
+        "Mirror: nothing is random",
+    ]
     assert told(Chain([]), ()) == ["nothing is random"]
     assert tell(Mirror(), Gated(torch.tensor([True, False]), ()), 1) == ["left out: Mirror"]
 
@@ -272,8 +274,9 @@ def test_an_example_is_the_window_and_what_the_view_makes_of_it() -> None:
         examples = draw_examples(view.for_channels(CHANNELS), x, ["walking", "sitting"], seed=4)
         views = view(x, seeded(4))
         assert [example.notes[0].partition(":")[0] for example in examples] == [
-            "walking", "sitting"
-        ]  # fmt: skip
+            "walking",
+            "sitting",
+        ]
         for place, example in enumerate(examples):
             np.testing.assert_array_equal(example.window, x[place])
             np.testing.assert_array_equal(example.view, views[place])
@@ -420,9 +423,13 @@ def test_named_pipelines_and_what_is_inside_compositions(tiny_store: Path, tmp_p
     out = tmp_path / "g.html"
     assert main(["views", str(config), "--out", str(out), "--windows", "1"]) == 0
     assert titles(out)[:-1] == [
-        "weak: Jitter", "weak: whole pipeline",
-        "strong: OneOf", "strong: Crop", "strong: Jitter", "strong: whole pipeline",
-    ]  # fmt: skip
+        "weak: Jitter",
+        "weak: whole pipeline",
+        "strong: OneOf",
+        "strong: Crop",
+        "strong: Jitter",
+        "strong: whole pipeline",
+    ]
 
 
 def test_a_view_that_mixes_windows_gets_several(tiny_store: Path, tmp_path: Path) -> None:

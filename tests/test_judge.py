@@ -3,7 +3,7 @@ import pytest
 
 from tsclr.data.store import Store
 from tsclr.data.windows import Windows
-from tsclr.explore.judge import FAR, N_JUDGED, NEAR, Judged
+from tsclr.explore.judge import FAR, N_JUDGED, NEAR, LabelFreeScorer
 from tsclr.types import Recording
 
 
@@ -11,16 +11,19 @@ def _still(*lengths: int, subject: str = "1") -> Store:
     channels = ("acc_x", "acc_y", "acc_z")
     return Store.build(
         Recording(
-            signal=np.zeros((length, 3), np.float32), sample_rate=50.0, channels=channels,
-            subject=subject, name=str(number),
+            signal=np.zeros((length, 3), np.float32),
+            sample_rate=50.0,
+            channels=channels,
+            subject=subject,
+            name=str(number),
         )
         for number, length in enumerate(lengths)
-    )  # fmt: skip
+    )
 
 
 def test_neighbours_follow_without_touching_and_within_the_stretch() -> None:
     windows = Windows.sliding(_still(1000, 400), 100, 50)
-    judged = Judged.drawn(windows)
+    judged = LabelFreeScorer.drawn(windows)
     assert (judged.second - judged.first == 2 * NEAR).all()
     rows = windows.rows()
     assert (rows[judged.first] == rows[judged.second]).all()
@@ -31,13 +34,16 @@ def test_a_neighbour_is_compared_with_distant_windows_of_the_same_wearer() -> No
     signal = np.zeros((1500, 3), np.float32)
     store = Store.build(
         Recording(
-            signal=signal, sample_rate=50.0, channels=("acc_x", "acc_y", "acc_z"),
-            subject=subject, name=name,
+            signal=signal,
+            sample_rate=50.0,
+            channels=("acc_x", "acc_y", "acc_z"),
+            subject=subject,
+            name=name,
         )
         for subject, name in (("1", "a"), ("1", "b"), ("2", "c"))
-    )  # fmt: skip
+    )
     windows = Windows.sliding(store, 100, 100)
-    judged = Judged.drawn(windows)
+    judged = LabelFreeScorer.drawn(windows)
     names, subjects = windows.store.recordings["name"].to_numpy(), windows.subjects
     compared = judged.compared()
     for n, one in enumerate(judged.first):
@@ -50,7 +56,7 @@ def test_a_neighbour_is_compared_with_distant_windows_of_the_same_wearer() -> No
 
 
 def test_no_more_windows_than_needed_are_judged() -> None:
-    judged = Judged.drawn(Windows.sliding(_still(30_000), 10, 10))
+    judged = LabelFreeScorer.drawn(Windows.sliding(_still(30_000), 10, 10))
     assert len(judged.first) == N_JUDGED
     assert (np.diff(judged.first) > 0).all()
     assert (judged.second - judged.first == NEAR).all()
@@ -58,4 +64,4 @@ def test_no_more_windows_than_needed_are_judged() -> None:
 
 def test_recordings_too_short_for_neighbours_are_refused() -> None:
     with pytest.raises(ValueError, match="do not touch"):
-        Judged.drawn(Windows.sliding(_still(250, 250), 100, 50))
+        LabelFreeScorer.drawn(Windows.sliding(_still(250, 250), 100, 50))

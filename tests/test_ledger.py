@@ -16,8 +16,13 @@ from tsclr.files import write_table
 
 STORE = Store.build([recording(50, "s1", source_hash="f1"), recording(70, "s2", source_hash="f2")])
 ROW = {
-    "role": "test", "recording": "ab", "subject": "cd", "sample_rate": 50.0, "start": 0, "stop": 9,
-}  # fmt: skip
+    "role": "test",
+    "recording": "ab",
+    "subject": "cd",
+    "sample_rate": 50.0,
+    "start": 0,
+    "stop": 9,
+}
 
 
 def spans(frame, role):

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tsclr.train.settings import Training
 
 from tests.support.training import tiny_pretrain
 from tsclr.cli import _Lines
@@ -17,6 +16,7 @@ from tsclr.data.windows import Windows
 from tsclr.embed.diagnostics import shortcut
 from tsclr.encoders import CNN1d
 from tsclr.pairs import Neighbour
+from tsclr.train.batches import BatchBuilder, pipelines
 from tsclr.train.monitor import (
     Bar,
     CollapseError,
@@ -27,19 +27,19 @@ from tsclr.train.monitor import (
     watch,
 )
 from tsclr.train.runs import METRICS
-from tsclr.train.views import Views, pipelines
+from tsclr.train.settings import Training
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def watched(tiny_store: Path) -> Views:
+def watched(tiny_store: Path) -> BatchBuilder:
     store = Store.open(tiny_store)
     windows = Windows.sliding(store, 128, 64)
-    return Views(pipelines([], store.channels), Neighbour(2.56), windows, CPU)
+    return BatchBuilder(pipelines([], store.channels), Neighbour(2.56), windows, CPU)
 
 
-def test_the_same_pairs_are_watched_every_epoch(watched: Views) -> None:
+def test_the_same_pairs_are_watched_every_epoch(watched: BatchBuilder) -> None:
     torch.manual_seed(0)
     encoder = CNN1d(6, width=8).train()
     before = torch.get_rng_state()
@@ -52,15 +52,18 @@ def test_the_same_pairs_are_watched_every_epoch(watched: Views) -> None:
     assert "device_shortcut" not in first  # one device alone
 
 
-def test_devices_are_read_where_there_are_several(watched: Views) -> None:
+def test_devices_are_read_where_there_are_several(watched: BatchBuilder) -> None:
     table = watched.windows.store.recordings.copy()
     table["device"] = np.where(np.arange(len(table)) % 2, "watch", "phone")
     store = Store(
-        watched.windows.store.signal, watched.windows.store.labels, table,
-        watched.windows.store.channels, watched.windows.store.sample_rate,
+        watched.windows.store.signal,
+        watched.windows.store.labels,
+        table,
+        watched.windows.store.channels,
+        watched.windows.store.sample_rate,
         watched.windows.store.classes,
-    )  # fmt: skip
-    views = Views(watched.pipelines, watched.pairing, Windows.sliding(store, 128, 64), CPU)
+    )
+    views = BatchBuilder(watched.pipelines, watched.pairing, Windows.sliding(store, 128, 64), CPU)
     assert "device_shortcut" in watch(CNN1d(6, width=8), views, seed=0)
 
 

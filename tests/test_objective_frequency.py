@@ -56,8 +56,9 @@ def test_distance_equals_the_formula_with_its_gradient(temperature):
     torch.testing.assert_close(
         torch.autograd.grad(found @ weights, z),
         torch.autograd.grad(slow @ weights, z),
-        rtol=1e-9, atol=1e-12,
-    )  # fmt: skip
+        rtol=1e-9,
+        atol=1e-12,
+    )
 
 
 @pytest.mark.parametrize("margin", [0.0, 1.0, 50.0])
@@ -172,10 +173,16 @@ def test_other_than_two_parts_are_refused(encoder, widths):
 @pytest.mark.parametrize(
     ("argument", "value"),
     [
-        ("contrast_weight", 1.5), ("contrast_weight", -0.1), ("margin", -1.0), ("margin", math.inf),
-        ("margin", math.nan), ("temperature", 0.0), ("hidden", 0), ("width", 0),
+        ("contrast_weight", 1.5),
+        ("contrast_weight", -0.1),
+        ("margin", -1.0),
+        ("margin", math.inf),
+        ("margin", math.nan),
+        ("temperature", 0.0),
+        ("hidden", 0),
+        ("width", 0),
     ],
-)  # fmt: skip
+)
 def test_impossible_settings_are_refused(argument, value):
     with pytest.raises(ValueError, match=f"{argument} is {value}"):
         TFC(**{argument: value})

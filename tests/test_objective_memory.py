@@ -189,10 +189,15 @@ def test_windows_without_numbers_are_refused():
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("temperature", 0.0), ("n_noise", 0), ("momentum", 1.5), ("width", 0),
-        ("proximal_weight", -1.0), ("proximal_weight", math.inf), ("proximal_weight", math.nan),
+        ("temperature", 0.0),
+        ("n_noise", 0),
+        ("momentum", 1.5),
+        ("width", 0),
+        ("proximal_weight", -1.0),
+        ("proximal_weight", math.inf),
+        ("proximal_weight", math.nan),
     ],
-)  # fmt: skip
+)
 def test_settings_out_of_range_are_refused(name, value):
     with pytest.raises(ValueError, match=f"{name} is {value}"):
         InstanceDiscrimination(**{name: value})

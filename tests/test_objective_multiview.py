@@ -128,8 +128,10 @@ def test_each_part_has_a_projector_of_its_width():
     encoder = Concat(6, [CNN1d(6, width=4), CNN1d(6, width=8), CNN1d(6, width=2)])
     objective = CMC(hidden=12, width=5).build(encoder, n_windows=10)
     assert [tuple(head[0].weight.shape) for head in objective.projectors] == [
-        (12, 48), (12, 96), (12, 24)
-    ]  # fmt: skip
+        (12, 48),
+        (12, 96),
+        (12, 24),
+    ]
 
 
 def test_an_encoder_of_one_part_is_refused():

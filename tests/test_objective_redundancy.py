@@ -91,8 +91,9 @@ def test_terms_equal_the_formula_with_their_gradients(function, slow, weights, n
         torch.testing.assert_close(
             torch.autograd.grad(term, z, retain_graph=True),
             torch.autograd.grad(expected[name], z, retain_graph=True),
-            rtol=1e-9, atol=1e-11,
-        )  # fmt: skip
+            rtol=1e-9,
+            atol=1e-11,
+        )
 
 
 def uncorrelated():

@@ -14,9 +14,9 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from tsclr.data.settings import Data
 
 from tests.support.objectives import KINDS, C, parsed
+from tsclr.data.settings import Data
 from tsclr.data.splits import draw_budget
 from tsclr.data.store import Store
 from tsclr.data.windows import Windows
@@ -49,9 +49,11 @@ def few_label_score(encoder: Encoder, store: Store, train: list[str]) -> float:
         classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
         classifier.fit(h[drawn], windows.labels[drawn])
         found = confusions(
-            windows.labels[is_test], classifier.predict(h[is_test]), windows.subjects[is_test],
+            windows.labels[is_test],
+            classifier.predict(h[is_test]),
+            windows.subjects[is_test],
             len(store.classes),
-        )  # fmt: skip
+        )
         scores.append(macro_f1(found.sum(0)))
     return float(np.mean(scores))
 
@@ -62,9 +64,14 @@ def test_a_short_run_beats_the_untrained_encoder(kind, store: Store, tmp_path: P
     given = parsed(kind)
     training = dataclasses.replace(given.training, epochs=EPOCHS, seed=SEED, device="cpu")
     run = pretrain(
-        Data("synthetic"), given.encoder, given.objective, given.views, given.pairing, training,
+        Data("synthetic"),
+        given.encoder,
+        given.objective,
+        given.views,
+        given.pairing,
+        training,
         tmp_path / "run",
-    )  # fmt: skip
+    )
     checkpoint = Checkpoint.load(run)
     train = checkpoint.settings["split"]["train"]
     torch.manual_seed(SEED)

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 from torch import nn
-from tsclr.train.settings import Training
 
 from tsclr.train.optimisers import LARS, MOMENTUM, learning_rate, optimizer_for
+from tsclr.train.settings import Training
 
 
 def test_learning_rate_warms_up_and_falls_to_zero() -> None:

@@ -81,14 +81,18 @@ def test_a_key_twice_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureF
     ("change", "told"),
     [
         (
-            {"methods": "{a: {class_path: HandFeatures, init_args: {whitten: true}}, "
-             "b: {class_path: Catch22}}"},
+            {
+                "methods": "{a: {class_path: HandFeatures, init_args: {whitten: true}}, "
+                "b: {class_path: Catch22}}"
+            },
             "methods.a.init_args.whitten: Option 'whitten' is not accepted: "
             "did you mean whiten? Allowed: heads, whiten",
         ),
         (
-            {"methods": "{a: {class_path: HandFeatures, init_args: {epochs: 3}}, "
-             "b: {class_path: Pretrained, init_args: {config: c.yaml, epochs: 3}}}"},
+            {
+                "methods": "{a: {class_path: HandFeatures, init_args: {epochs: 3}}, "
+                "b: {class_path: Pretrained, init_args: {config: c.yaml, epochs: 3}}}"
+            },
             "methods.a.init_args.epochs: Option 'epochs' is not accepted: Allowed: heads, whiten",
         ),
         (
@@ -126,7 +130,7 @@ def test_a_key_twice_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureF
             "Expected a <class 'str'>. Got value: {'a': 1}\n",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_mistake_in_a_suite_is_told_with_its_place(
     change: dict, told: str, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -159,22 +163,43 @@ def test_a_class_that_is_like_none_is_told_with_all(
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"encoder": {"class_path": "CNN1d", "init_args": {"widht": 3}}},
-         "encoder.init_args.widht: Option 'widht' is not accepted: did you mean width?"),
-        ({"encoder": {"class_path": "Concat", "init_args": {"channels": [[0], [1]], "encoders": [
-            {"class_path": "CNN1d", "init_args": {"kernel": 3}},
-            {"class_path": "Transformer", "init_args": {"kernel": 3}}]}}},
-         "encoder.init_args.encoders[1].init_args.kernel: Option 'kernel' is not accepted"),
-        ({"views": {"weak": [], "strong": [{"class_path": "Jitter", "init_args": {"sdd": 1}}]}},
-         "views.strong[0].init_args.sdd: Option 'sdd' is not accepted: did you mean sd?"),
-        ({"training": {"epoch": 3}},
-         "training.epoch: Group 'training' does not accept option 'epoch': did you mean epochs?"),
-        ({"training": {"learning_rate": "0.5x"}},
-         "training.learning_rate: Expected a <class 'float'>. Got value: 0.5x"),
-        ({"data": {"source": "hapt", "test": [7]}},
-         "data.test[0]: Expected a <class 'str'>. Got value: 7; put it in quotes"),
+        (
+            {"encoder": {"class_path": "CNN1d", "init_args": {"widht": 3}}},
+            "encoder.init_args.widht: Option 'widht' is not accepted: did you mean width?",
+        ),
+        (
+            {
+                "encoder": {
+                    "class_path": "Concat",
+                    "init_args": {
+                        "channels": [[0], [1]],
+                        "encoders": [
+                            {"class_path": "CNN1d", "init_args": {"kernel": 3}},
+                            {"class_path": "Transformer", "init_args": {"kernel": 3}},
+                        ],
+                    },
+                }
+            },
+            "encoder.init_args.encoders[1].init_args.kernel: Option 'kernel' is not accepted",
+        ),
+        (
+            {"views": {"weak": [], "strong": [{"class_path": "Jitter", "init_args": {"sdd": 1}}]}},
+            "views.strong[0].init_args.sdd: Option 'sdd' is not accepted: did you mean sd?",
+        ),
+        (
+            {"training": {"epoch": 3}},
+            "training.epoch: Group 'training' does not accept option 'epoch': did you mean epochs?",
+        ),
+        (
+            {"training": {"learning_rate": "0.5x"}},
+            "training.learning_rate: Expected a <class 'float'>. Got value: 0.5x",
+        ),
+        (
+            {"data": {"source": "hapt", "test": [7]}},
+            "data.test[0]: Expected a <class 'str'>. Got value: 7; put it in quotes",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_mistake_in_the_config_of_a_pretraining_is_told_with_its_place(
     change: dict, told: str, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

@@ -7,13 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tsclr.data.settings import Data
-from tsclr.train.settings import Training
 
 from tests.support.recordings import recording
 from tests.support.training import tiny_pretrain
 from tsclr.augment import Jitter
 from tsclr.cli import main
+from tsclr.data.settings import Data
 from tsclr.data.store import Store
 from tsclr.data.windows import Windows
 from tsclr.embed.checkpoint import FILE, Checkpoint
@@ -24,7 +23,8 @@ from tsclr.encoders import CNN1d, Statistics
 from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour
 from tsclr.train.pretrain import pick_device, pretrain, sensor_scale
-from tsclr.train.runs import METRICS, State, circumstances
+from tsclr.train.runs import METRICS, State, environment
+from tsclr.train.settings import Training
 from tsclr.types import Recording
 
 
@@ -45,7 +45,7 @@ def test_a_run_folder_tells_everything(tiny_run: Path, tiny_store: Path) -> None
 
 def test_a_machine_without_git_tells_no_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    assert circumstances()["commit"] is None
+    assert environment()["commit"] is None
 
 
 def test_the_test_subject_is_not_seen(tiny_run: Path, tiny_store: Path) -> None:
@@ -163,9 +163,12 @@ def test_input_scale_is_the_root_mean_square_of_each_sensor(tiny_store: Path) ->
 def test_a_silent_sensor_has_scale_one() -> None:
     channels = ("acc_x", "acc_y", "acc_z")
     silent = Recording(
-        signal=np.zeros((500, 3), np.float32), sample_rate=50.0, channels=channels, subject="1",
+        signal=np.zeros((500, 3), np.float32),
+        sample_rate=50.0,
+        channels=channels,
+        subject="1",
         name="silent",
-    )  # fmt: skip
+    )
     assert sensor_scale(Windows.sliding(Store.build([silent]), 128, 64), 0).tolist() == [1.0] * 3
 
 
@@ -330,9 +333,12 @@ def test_no_space_left_keeps_the_run(
 
 
 SAME_WINDOW = (
-    "pretrain", "configs/ntxent_quick.yaml", "--pairing=SameWindow", "--training.epochs=1",
+    "pretrain",
+    "configs/ntxent_quick.yaml",
+    "--pairing=SameWindow",
+    "--training.epochs=1",
     "--training.batch_size=16",
-)  # fmt: skip
+)
 
 
 def test_windows_that_start_far_apart_are_whitened_too(tiny_store: Path, tmp_path: Path) -> None:

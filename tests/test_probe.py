@@ -11,7 +11,6 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.preprocessing import StandardScaler
-from tsclr.train.settings import Training
 
 from tests.support.training import tiny_pretrain
 from tsclr.audit import ledger
@@ -34,9 +33,10 @@ from tsclr.evaluate.probe import (
     probe,
     write_scores,
 )
-from tsclr.evaluate.task import Contender, Task
+from tsclr.evaluate.task import Candidate, Task
 from tsclr.objectives import NTXent
 from tsclr.train.pretrain import start
+from tsclr.train.settings import Training
 
 
 @pytest.fixture(scope="module")
@@ -101,9 +101,12 @@ def test_random_init_is_the_start_of_the_run(tiny_run: Path) -> None:
     store = Store.open(Path(Checkpoint.load(tiny_run).settings["data"]["source"]))
     torch.manual_seed(Training().seed)
     state = start(
-        partial(CNN1d, width=8), NTXent(), Windows.sliding(store, 128, 64), Training(),
+        partial(CNN1d, width=8),
+        NTXent(),
+        Windows.sliding(store, 128, 64),
+        Training(),
         torch.device("cpu"),
-    )  # fmt: skip
+    )
     for name, tensor in state.encoder.named_parameters():
         assert torch.equal(dict(fresh.named_parameters())[name], tensor), name
 
@@ -118,10 +121,10 @@ def test_choices_do_not_look_at_the_test_side(tiny_run: Path, tiny_store: Path) 
     windows = Windows.labelled(Store.open(tiny_store), 128, 64)
     split = Split(("01", "02"), ("03",), ("04",))
     inputs = Embedder(tiny_run).transform(windows.__getitems__(range(len(windows))).numpy())
-    contender = Contender("any", "linear", inputs, FROZEN["linear"])
-    chosen, score = contender.choose(Task(windows, windows.store.classes, split, draws=2), 5)
+    contender = Candidate("any", "linear", inputs, FROZEN["linear"])
+    chosen, score = contender.select(Task(windows, windows.store.classes, split, draws=2), 5)
     windows.labels[windows.subjects == "04"] = 0
-    again, same = contender.choose(Task(windows, windows.store.classes, split, draws=2), 5)
+    again, same = contender.select(Task(windows, windows.store.classes, split, draws=2), 5)
     assert (str(chosen), score) == (str(again), same)
 
 
@@ -290,8 +293,9 @@ def test_epochs_that_were_chosen_are_noted(tiny_store: Path, tmp_path: Path) -> 
     rows = task.ledger.frame().to_dict("records")
     used = Checkpoint.load(run).settings["split"]
     assert subjects_by_role(rows, str(tiny_store), ["01", "02", "03"]) == {
-        "pretraining": used["train"], "choice": used["validation"],
-    }  # fmt: skip
+        "pretraining": used["train"],
+        "choice": used["validation"],
+    }
 
 
 def test_pretraining_on_another_dataset_is_noted_as_such(tiny_run: Path, tiny_store: Path) -> None:

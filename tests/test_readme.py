@@ -35,8 +35,14 @@ def test_the_commands_and_the_python_of_the_readme_run(
     Synthetic(n_subjects=4, minutes=3).write_logs(Path("my_logs"))
     ran = commands()
     assert [words[0] for words in ran] == [
-        "ingest", "pretrain", "runs", "views", "views", "probe", "embed"
-    ]  # fmt: skip
+        "ingest",
+        "pretrain",
+        "runs",
+        "views",
+        "views",
+        "probe",
+        "embed",
+    ]
     for words in ran:
         quick = ["--training.epochs", "1", "--training.batch_size", "64"] * (words[0] == "pretrain")
         if "--advise" in words:

@@ -402,9 +402,7 @@ def test_training_curves_draw_every_metric(tmp_path):
     metrics = some_metrics()
     section = report.training_curves(metrics.iloc[::-1])
     titles = [axes.get_title(loc="left") for axes in section.figure.axes]
-    assert titles == [
-        "Loss", "Alignment", "Uniformity", "Effective rank", "Dead features", "Speed"
-    ]  # fmt: skip
+    assert titles == ["Loss", "Alignment", "Uniformity", "Effective rank", "Dead features", "Speed"]
     for axes, name in zip(section.figure.axes, metrics.columns[1:], strict=False):
         np.testing.assert_array_equal(axes.lines[0].get_xdata(), metrics["epoch"])
         np.testing.assert_array_equal(axes.lines[0].get_ydata(), metrics[name])
@@ -603,8 +601,10 @@ def test_confusion_of_methods_shows_the_best_first_with_its_score(tmp_path):
     table = page_of(tmp_path, section).tables[0]
     assert table[0] == ["method", "macro F1", "class 0", "class 1", "class 2"]
     assert [row[:2] for row in table[1:]] == [
-        ["strong", "0.900"], ["middling", "0.600"], ["weak", "0.400"]
-    ]  # fmt: skip
+        ["strong", "0.900"],
+        ["middling", "0.600"],
+        ["weak", "0.400"],
+    ]
 
 
 def test_confusion_of_methods_has_one_scale_of_shades():

@@ -279,8 +279,11 @@ def test_every_pair_is_compared_once_and_p_values_are_adjusted_together(three):
     for (method, against), row in zip(pairs, frame.itertuples(), strict=True):
         result = paired(three[method], three[against])
         assert (row.difference, row.low, row.high, row.p) == (
-            result.difference, result.low, result.high, result.p
-        )  # fmt: skip
+            result.difference,
+            result.low,
+            result.high,
+            result.p,
+        )
     np.testing.assert_allclose(frame["p_holm"], multipletests(frame["p"], method="holm")[1])
 
 

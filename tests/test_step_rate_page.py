@@ -8,19 +8,28 @@ from benchmarks import step_rate_page
 
 FIGURES: dict[str, Any] = {
     "circumstances": {
-        "date": "2026-01-02", "commit": "abc", "packages": {"torch": "2.13"}, "processor": "P",
-        "threads": 2, "note": "Cut off.",
+        "date": "2026-01-02",
+        "commit": "abc",
+        "packages": {"torch": "2.13"},
+        "processor": "P",
+        "threads": 2,
+        "note": "Cut off.",
     },
     "device": "cpu",
     "matmul_flop_per_second": {"fp32": 1e11},
     "rows": [
         {
-            "encoder": "CNN1d", "batch": 256, "precision": "fp32", "windows_per_second": 3204.4,
-            "milliseconds": 159.84, "views_share": 0.1, "gflop_per_step": 7.07,
+            "encoder": "CNN1d",
+            "batch": 256,
+            "precision": "fp32",
+            "windows_per_second": 3204.4,
+            "milliseconds": 159.84,
+            "views_share": 0.1,
+            "gflop_per_step": 7.07,
             "of_matmul_rate": 0.433,
         }
     ],
-}  # fmt: skip
+}
 
 
 def test_a_device_that_was_not_measured_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.recordings import CHANNELS, recording
 from tsclr import signals
-from tsclr.data.store import LABELS, SIGNAL, TABLE, Draft, Store
+from tsclr.data.store import LABELS, SIGNAL, TABLE, Store, StoreTable
 from tsclr.files import read_table, write_table
 from tsclr.types import UNITS, UNLABELLED
 
@@ -19,7 +19,7 @@ CLASSES = ("sit", "walk")
 def written(folder, recordings, sample_rate=None):
     """A store on disk, by the plainest code that can write one."""
     folder.mkdir(exist_ok=True)
-    draft = Draft(sample_rate=sample_rate)
+    draft = StoreTable(sample_rate=sample_rate)
     added = [draft.add(each) for each in recordings]
     (folder / SIGNAL).write_bytes(np.concatenate([signal for signal, _ in added]).tobytes())
     (folder / LABELS).write_bytes(np.concatenate([labels for _, labels in added]).tobytes())

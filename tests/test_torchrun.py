@@ -26,8 +26,12 @@ def test_two_processes_write_what_one_writes(tiny_store: Path, tmp_path: Path) -
     variables = {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "error"}
     done = subprocess.run(
         [*torchrun, *words, "--out", str(tmp_path / "two")],
-        env=os.environ | variables, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"run: {tmp_path / 'two'}\n"
     lines = done.stderr.splitlines()

@@ -6,7 +6,7 @@ from beartype.roar import BeartypeException
 from jaxtyping import TypeCheckError
 
 from tests.support.recordings import CHANNELS, recording
-from tsclr.types import UNITS, InputSpec, Recording, sensor_of
+from tsclr.types import UNITS, InputSpec, Recording, sensor_kind
 
 SPEC = InputSpec(CHANNELS, 50.0, 128)
 
@@ -61,7 +61,7 @@ def test_label_outside_the_class_list_is_refused(label):
 def test_units_follow_the_sensor_whatever_the_device():
     spec = InputSpec(("wrist_acc_x", "gyr_y", "mag_z", "temperature"), 50.0, 128)
     assert spec.units == (UNITS["acc"], UNITS["gyr"], UNITS["mag"], "")
-    assert sensor_of("left_wrist_gyr_x") == "gyr"
+    assert sensor_kind("left_wrist_gyr_x") == "gyr"
 
 
 def test_input_spec_survives_json():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.support.recordings import recording
 from tsclr.data import windows as module
-from tsclr.data.store import LABELS, SIGNAL, TABLE, Draft, Store
+from tsclr.data.store import LABELS, SIGNAL, TABLE, Store, StoreTable
 from tsclr.data.windows import Windows, samples
 from tsclr.datasets import Hapt
 from tsclr.types import UNLABELLED, InputSpec
@@ -241,7 +241,7 @@ def test_mapped_pages_are_released_while_reading_and_the_data_stay_right(
     (tmp_path / SIGNAL).write_bytes(store.signal.tobytes())
     (tmp_path / LABELS).write_bytes(store.labels.tobytes())
     rows = store.recordings.to_dict("records")
-    Draft(rows, store.channels, 50.0, store.classes).write(tmp_path / TABLE)
+    StoreTable(rows, store.channels, 50.0, store.classes).write(tmp_path / TABLE)
     released = []
     release = Store.release
     monkeypatch.setattr(Store, "release", lambda self: (released.append(1), release(self)))

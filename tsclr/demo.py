@@ -27,7 +27,7 @@ from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour
 from tsclr.readers import Tabular
 from tsclr.train.pretrain import pretrain
-from tsclr.train.runs import CONFIG, METRICS, told_circumstances
+from tsclr.train.runs import CONFIG, METRICS, environment_text
 from tsclr.train.settings import Training
 
 LOGS = {
@@ -84,15 +84,23 @@ def demo(
         temporary.write_text(yaml.safe_dump(LOGS, allow_unicode=True, sort_keys=False))
     log.info(
         "2/5  tsclr ingest %s --config %s --rate %g --out %s",
-        out / "logs", out / "logs.yaml", RATE, out / "store",
-    )  # fmt: skip
+        out / "logs",
+        out / "logs.yaml",
+        RATE,
+        out / "store",
+    )
     store = ingest(Tabular(**LOGS), track(files, "ingesting"), out / "store", RATE)
     log.info("3/5  tsclr pretrain %s --resume", out / "run" / CONFIG)
     run = pretrain(
         Data(str(out / "store"), test=list(simulation.test_subjects)),
-        CNN1d, NTXent(), VIEWS, Neighbour(), Training(epochs=epochs, learning_rate=2e-3, seed=seed),
-        out / "run", resume=(out / "run" / FILE).exists(),
-    )  # fmt: skip
+        CNN1d,
+        NTXent(),
+        VIEWS,
+        Neighbour(),
+        Training(epochs=epochs, learning_rate=2e-3, seed=seed),
+        out / "run",
+        resume=(out / "run" / FILE).exists(),
+    )
     log.info("4/5  tsclr probe %s --heads linear", run)
     scores = probe(run, heads=["linear"], seed=seed)
     write_scores(out / "scores.json", scores)
@@ -137,7 +145,7 @@ def write(out: Path, store: Store, scores: dict[str, Any]) -> Path:
         f"Contrastive pretraining on simulated raw logs of {len(store.subjects)} people, then an "
         f"activity classifier from a few labels, tested on {len(scores['test_subjects'])} others.",
         sections,
-        told_circumstances() | {"labelled training windows": f"{scores['n_train_windows']:,}"},
+        environment_text() | {"labelled training windows": f"{scores['n_train_windows']:,}"},
         key_figures(scores["results"], metrics),
     )
     return out / "report.html"

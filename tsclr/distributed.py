@@ -53,7 +53,7 @@ def joined(device_type: str) -> Iterator[None]:
         distributed.destroy_process_group()
 
 
-def done_by_first(work: Callable[[], T]) -> T:
+def on_rank_zero(work: Callable[[], T]) -> T:
     """What process 0 gets from `work`, in every process; what fails there fails in all.
 
     So nobody waits for a process that has given up.
@@ -234,9 +234,12 @@ def with_synchronised_norms(module: Module, device_type: str) -> Module:
         return nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-any-return]
     if type(module) is nn.BatchNorm1d:
         synchronised = GlooBatchNorm1d(
-            module.num_features, module.eps, module.momentum, module.affine,
+            module.num_features,
+            module.eps,
+            module.momentum,
+            module.affine,
             module.track_running_stats,
-        )  # fmt: skip
+        )
         synchronised._parameters, synchronised._buffers = module._parameters, module._buffers
         return synchronised.train(module.training)  # type: ignore[return-value]
     for name, child in module.named_children():

@@ -57,7 +57,7 @@ os.register_at_fork(after_in_child=lambda: [lock.close() for lock in _locks])
 
 
 @contextmanager
-def claimed(folder: Path) -> Iterator[None]:
+def exclusive_lock(folder: Path) -> Iterator[None]:
     """Hold a folder against a second writer; remove what a killed one left half written.
 
     Parameters
@@ -96,7 +96,7 @@ def _is_another(number: int) -> bool:
 
 
 @contextmanager
-def in_turn(lock: Path) -> Iterator[None]:
+def lock(lock: Path) -> Iterator[None]:
     """Wait until no other process is in a block under the same lock.
 
     Parameters

@@ -156,7 +156,7 @@ class InputSpec:
     @property
     def units(self) -> tuple[str, ...]:
         """Unit of each channel."""
-        return tuple(UNITS.get(sensor_of(channel), "") for channel in self.channels)
+        return tuple(UNITS.get(sensor_kind(channel), "") for channel in self.channels)
 
     @classmethod
     def from_dict(cls, values: dict) -> "InputSpec":
@@ -240,7 +240,7 @@ class InputSpec:
         raise ValueError(f"windows have shape {tuple(shape)}, expected {expected}: {hint}")
 
 
-def sensor_name(channel: str) -> str:
+def device_sensor(channel: str) -> str:
     """What the axes of one sensor share: ``wrist_acc`` of ``wrist_acc_x``; all of a single word.
 
     Parameters
@@ -256,7 +256,7 @@ def sensor_name(channel: str) -> str:
     return channel.rpartition("_")[0] or channel
 
 
-def sensor_of(channel: str) -> str:
+def sensor_kind(channel: str) -> str:
     """Sensor of a channel name: ``acc`` of ``acc_x`` and of ``wrist_acc_x``.
 
     Examples

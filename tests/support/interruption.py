@@ -18,14 +18,14 @@ SPAWN.set_forkserver_preload(
 def fail_first(variables: dict[str, str], out: Path) -> None:
     """Process 0 fails alone; each writes what it was told."""
     os.environ.update(variables)
-    from tsclr.distributed import done_by_first, joined, rank
+    from tsclr.distributed import joined, on_rank_zero, rank
 
     def fail() -> None:
         raise OSError(28, f"no space left in process {rank()}")
 
     with joined("cpu"):
         try:
-            done_by_first(fail)
+            on_rank_zero(fail)
         except OSError as error:
             (out / str(rank())).write_text(f"{error.errno} {error}")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from tsclr.bench.methods import HandFeatures, Method, Pretrained, RandomInit
 from tsclr.bench.page import write_page
 from tsclr.bench.protocols import GroupKFold
-from tsclr.bench.results import write
+from tsclr.bench.results import write_results
 from tsclr.bench.suite import Suite
 
 CONFIG = str(Path(__file__).parents[2] / "configs" / "ntxent_store.yaml")
@@ -33,6 +33,6 @@ def scored(suite: Suite, out: Path) -> dict:
     units = list(suite.units(out))
     for unit in units:
         unit.run()
-    results = write(suite, units, out)
+    results = write_results(suite, units, out)
     write_page(results, out / "report.html")
     return results

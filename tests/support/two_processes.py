@@ -74,10 +74,11 @@ def in_two_processes(module: str, *words: str, timeout: float = 300) -> None:
         subprocess.Popen(
             [sys.executable, "-m", module, *words],
             env=os.environ | common | {"RANK": number, "LOCAL_RANK": number},
-            stderr=subprocess.PIPE, text=True,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         for number in ("0", "1")
-    ]  # fmt: skip
+    ]
     try:
         errors = [process.communicate(timeout=timeout)[1] for process in processes]
     finally:

@@ -36,8 +36,13 @@ ROLES = {
 """What windows are used for."""
 
 COLUMNS = {
-    "role": str, "recording": str, "subject": str, "sample_rate": float, "start": int, "stop": int,
-}  # fmt: skip
+    "role": str,
+    "recording": str,
+    "subject": str,
+    "sample_rate": float,
+    "start": int,
+    "stop": int,
+}
 """Columns of a provenance; `start` and `stop` are samples of the recording at `sample_rate`, Hz."""
 
 FORMAT = 1

@@ -75,8 +75,8 @@ class Negate(Augmentation):
 
     def draw(
         self,
-        x: Float[torch.Tensor, "B C T"],  # noqa: ARG002
-        generator: torch.Generator | None = None,  # noqa: ARG002
+        x: Float[torch.Tensor, "B C T"],
+        generator: torch.Generator | None = None,
     ) -> tuple[()]:
         """Draw nothing: there is one way to negate."""
         return ()
@@ -84,7 +84,7 @@ class Negate(Augmentation):
     def transform(
         self,
         x: Float[torch.Tensor, "B C T"],
-        drawn: tuple[()],  # noqa: ARG002
+        drawn: tuple[()],
     ) -> Float[torch.Tensor, "B C T"]:
         """Change the signs."""
         return -x

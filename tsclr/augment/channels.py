@@ -6,7 +6,7 @@ A name is ``device_sensor_axis`` or ``sensor_axis``: ``wrist_acc_x``, ``gyr_z``.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tsclr.types import sensor_name, sensor_of
+from tsclr.types import device_sensor, sensor_kind
 
 AXES = ("x", "y", "z")
 SENSORS = ("acc", "gyr", "mag")
@@ -77,7 +77,7 @@ def number_sensors(names: Sequence[str] | None, n_channels: int) -> list[int]:
     """
     if names is None:
         return [c if n_channels % 3 else c // 3 for c in range(n_channels)]
-    sensors = [sensor_name(name) for name in names]
+    sensors = [device_sensor(name) for name in names]
     return [list(dict.fromkeys(sensors)).index(sensor) for sensor in sensors]
 
 
@@ -101,6 +101,6 @@ def find_kinds(names: Sequence[str] | None, n_channels: int) -> list[str]:
     ['', '']
     """
     if names is not None:
-        return [sensor_of(name) for name in names]
+        return [sensor_kind(name) for name in names]
     kinds = [triad.kind for triad in find_triads(None, n_channels) for _ in triad.axes]
     return kinds or [""] * n_channels

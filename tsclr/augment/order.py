@@ -154,8 +154,8 @@ class Reverse(Augmentation):
 
     def draw(
         self,
-        x: Float[torch.Tensor, "B C T"],  # noqa: ARG002
-        generator: torch.Generator | None = None,  # noqa: ARG002
+        x: Float[torch.Tensor, "B C T"],
+        generator: torch.Generator | None = None,
     ) -> tuple[()]:
         """Draw nothing: there is one way back."""
         return ()
@@ -163,7 +163,7 @@ class Reverse(Augmentation):
     def transform(
         self,
         x: Float[torch.Tensor, "B C T"],
-        drawn: tuple[()],  # noqa: ARG002
+        drawn: tuple[()],
     ) -> Float[torch.Tensor, "B C T"]:
         """Turn the order round."""
         return x.flip(2)

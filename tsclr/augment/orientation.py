@@ -225,8 +225,8 @@ class Mirror(Augmentation):
 
     def draw(
         self,
-        x: Float[torch.Tensor, "B C T"],  # noqa: ARG002
-        generator: torch.Generator | None = None,  # noqa: ARG002
+        x: Float[torch.Tensor, "B C T"],
+        generator: torch.Generator | None = None,
     ) -> tuple[()]:
         """Draw nothing: a mirror has one way to mirror."""
         return ()
@@ -234,7 +234,7 @@ class Mirror(Augmentation):
     def transform(
         self,
         x: Float[torch.Tensor, "B C T"],
-        drawn: tuple[()],  # noqa: ARG002
+        drawn: tuple[()],
     ) -> Float[torch.Tensor, "B C T"]:
         """Change the signs."""
         signs = [1.0] * x.shape[1]

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from tsclr import datasets
-from tsclr.bench.cache import code, digest, kept, read, source_hashes
+from tsclr.bench.cache import cached, digest, read, source_digest, source_hashes
 from tsclr.bench.protocols import Protocol
-from tsclr.data.identity import place
+from tsclr.data.identity import canonical_source
 from tsclr.data.store import Store
 from tsclr.data.windows import Windows, samples
 from tsclr.types import Recording
@@ -130,7 +130,7 @@ class Benchmark:
         cut = replace(whole, name=name, length=length, stride=stride)
         if source.channels is None:
             return cut
-        folder = data / digest(code(), whole.fingerprint, source.channels)
+        folder = data / digest(source_digest(), whole.fingerprint, source.channels)
         write_once(folder, partial(whole.store.with_channels, source.channels))
         return replace(cut, folder=folder)
 
@@ -143,13 +143,17 @@ class Benchmark:
             length = round(SECONDS * store.sample_rate)
             return cls(folder.name, folder, store.classes, (), length, length // 2)
         dataset = datasets.find(name)(root)
-        version = digest(code(), source_hashes(type(dataset)), dataset.stamp)
-        folder = data / f"{place(name)}-{version}"
+        version = digest(source_digest(), source_hashes(type(dataset)), dataset.stamp)
+        folder = data / f"{canonical_source(name)}-{version}"
         write_once(folder, partial(Store.load, name, root))
         return cls(
-            dataset.name, folder, tuple(dataset.scored_classes), tuple(dataset.test_subjects),
-            dataset.window, dataset.stride,
-        )  # fmt: skip
+            dataset.name,
+            folder,
+            tuple(dataset.scored_classes),
+            tuple(dataset.test_subjects),
+            dataset.window,
+            dataset.stride,
+        )
 
     @classmethod
     def combine(
@@ -285,7 +289,7 @@ def write_once(folder: Path, make: Callable[[], Store]) -> None:
     if not whole:
         note.unlink(missing_ok=True)
         make().write(folder)
-        kept(note, lambda: {"contents": contents(Store.open(folder))})
+        cached(note, lambda: {"contents": contents(Store.open(folder))})
 
 
 def _check_apart(parts: Sequence[Benchmark], channels: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ import tsclr
 from tsclr.files import replacing, sha256
 
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn")
-APART = ("cli", "report", "explore", "demo.py")
+UNSCORED = ("cli", "report", "explore", "demo.py")
 """Parts of the package on which no score depends."""
 BUILT_IN = (*sys.builtin_module_names, "abc", "typing")
 
@@ -40,7 +40,7 @@ def digest(*parts: Any) -> str:
 
 
 @cache
-def code() -> str:
+def source_digest() -> str:
     """Hash of the source of this package and of the versions below it, but for `APART`.
 
     A result of other code is another result, so a suite is scored anew after an update.
@@ -49,7 +49,7 @@ def code() -> str:
     found = hashlib.sha256()
     for file in sorted(folder.rglob("*.py")):
         place = file.relative_to(folder)
-        if place.parts[0] not in APART:
+        if place.parts[0] not in UNSCORED:
             found.update(f"{place}\n".encode() + file.read_bytes())
     versions = [metadata.version(name) for name in PACKAGES]
     return digest(found.hexdigest(), versions)
@@ -103,7 +103,7 @@ def sources_named(said: Any) -> dict[str, str]:
     return source_hashes(getattr(import_module(module), name)) | inner
 
 
-def kept(path: Path, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def cached(path: Path, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What a file keeps, or what is computed now and kept there.
 
     Parameters

@@ -14,21 +14,21 @@ from typing import Any, ClassVar
 
 import torch
 
-from tsclr.bench.cache import code, digest, source_hashes, sources_named
-from tsclr.bench.stage import Learned, Stage
+from tsclr.bench.access import FoldAccess, Representation
+from tsclr.bench.cache import digest, source_digest, source_hashes, sources_named
 from tsclr.config.pretraining import config_contents, read_config
 from tsclr.data.splits import LeakError
 from tsclr.data.windows import all_of
 from tsclr.embed.checkpoint import Checkpoint
 from tsclr.embed.encode import encode
 from tsclr.encoders import Encoder, Statistics
-from tsclr.encoders.base import made
+from tsclr.encoders.base import build_encoder
 from tsclr.evaluate.finetune import FineTuned
 from tsclr.evaluate.heads import FROZEN, HEADS
-from tsclr.files import in_turn
+from tsclr.files import lock
 from tsclr.specs import spec_of
+from tsclr.train.batches import pipelines
 from tsclr.train.pretrain import pick_device, pretrain, sensor_scale
-from tsclr.train.views import pipelines
 
 
 class Method(ABC):
@@ -79,7 +79,7 @@ class Method(ABC):
         return {}
 
     @abstractmethod
-    def learn(self, stage: Stage) -> Learned:
+    def learn(self, stage: FoldAccess) -> Representation:
         """Learn without labels.
 
         Parameters
@@ -112,7 +112,7 @@ class FromConfig(Method):
     @property
     def given(self) -> Any:
         """What the config says, as attributes."""
-        return read_config(existing(self.config))
+        return read_config(config_file(self.config))
 
     def check(self) -> None:
         """Raise unless the config can be read."""
@@ -181,11 +181,11 @@ class Pretrained(FromConfig):
     @property
     def pretraining(self) -> dict[str, Any]:
         """What the run depends on beside the data, as JSON can hold it."""
-        said = contents(self.config)
+        said = config_of(self.config)
         device = str(pick_device(said["training"]["device"]))
         return {"config": said, "classes": sources_named(said), "device": device}
 
-    def learn(self, stage: Stage) -> Learned:
+    def learn(self, stage: FoldAccess) -> Representation:
         """Pretrain, or take up the run of an earlier call."""
         checkpoint = Checkpoint.load(self.run(stage))
         encoder = checkpoint.encoder()
@@ -198,24 +198,32 @@ class Pretrained(FromConfig):
             stage.note("choice", used.validation)
         seconds = sum(epoch["seconds"] for epoch in checkpoint.settings["metrics"])
         if not self.whiten:
-            return Learned(stage.standardised(partial(encode, encoder)), encoder, seconds=seconds)
-        return Learned(stage.whitened(encoder), encoder, seconds=seconds)
+            return Representation(
+                stage.standardised(partial(encode, encoder)), encoder, seconds=seconds
+            )
+        return Representation(stage.whitened(encoder), encoder, seconds=seconds)
 
-    def run(self, stage: Stage) -> Path:
+    def run(self, stage: FoldAccess) -> Path:
         """The run folder, pretrained to its end, by whichever process is the first to need it."""
         given = self.given
         epochs = self.epochs or given.training.epochs
         training = replace(given.training, seed=self.seed, epochs=epochs)
         data = replace(stage.data, test=[]) if self.transductive else stage.data
         call = digest(
-            code(), self.pretraining, asdict(training), asdict(data), stage.fingerprint
-        )  # fmt: skip
+            source_digest(), self.pretraining, asdict(training), asdict(data), stage.fingerprint
+        )
         run = stage.runs / f"{Path(self.config).stem}-{call}"
-        with in_turn(run.with_name(f"{run.name}.lock")):
+        with lock(run.with_name(f"{run.name}.lock")):
             return pretrain(
-                data, given.encoder, given.objective, given.views, given.pairing, training, run,
+                data,
+                given.encoder,
+                given.objective,
+                given.views,
+                given.pairing,
+                training,
+                run,
                 resume=True,
-            )  # fmt: skip
+            )
 
 
 class RandomInit(FromConfig):
@@ -233,13 +241,13 @@ class RandomInit(FromConfig):
 
     def key(self) -> dict[str, Any]:
         """The encoder alone counts of the config."""
-        said = contents(self.config)["encoder"]
+        said = config_of(self.config)["encoder"]
         return super().key() | {"config": said, "classes": sources_named(said)}
 
-    def learn(self, stage: Stage) -> Learned:
+    def learn(self, stage: FoldAccess) -> Representation:
         """Draw the weights."""
         encoder = untrained(self.given.encoder, stage, self.seed)
-        return Learned(stage.standardised(partial(encode, encoder)), encoder)
+        return Representation(stage.standardised(partial(encode, encoder)), encoder)
 
 
 class Supervised(FromConfig):
@@ -264,11 +272,11 @@ class Supervised(FromConfig):
 
     def key(self) -> dict[str, Any]:
         """Encoder, views and learning rate count of the config."""
-        said = contents(self.config)
+        said = config_of(self.config)
         counting = said["encoder"], said["views"], said["training"]["learning_rate"]
         return super().key() | {"config": counting, "classes": sources_named(said)}
 
-    def learn(self, stage: Stage) -> Learned:
+    def learn(self, stage: FoldAccess) -> Representation:
         """Nothing is learned without labels but the scale of the input."""
         given = self.given
         encoder = untrained(given.encoder, stage, self.seed)
@@ -278,7 +286,7 @@ class Supervised(FromConfig):
             FineTuned(encoder, steps, encoder_rate=rate, from_scratch=True, view=view)
             for steps in self.steps
         ]
-        return Learned(classifiers={"supervised": candidates})
+        return Representation(classifiers={"supervised": candidates})
 
 
 class HandFeatures(Method):
@@ -296,13 +304,13 @@ class HandFeatures(Method):
         super().__init__(heads)
         self.whiten = whiten
 
-    def learn(self, stage: Stage) -> Learned:
+    def learn(self, stage: FoldAccess) -> Representation:
         """Their moments, or their whitening."""
         spec = stage.input_spec
         encoder = Statistics(len(spec.channels), spec.sample_rate)
         if self.whiten:
-            return Learned(stage.whitened(encoder), encoder)
-        return Learned(stage.standardised(partial(encode, encoder)), encoder)
+            return Representation(stage.whitened(encoder), encoder)
+        return Representation(stage.standardised(partial(encode, encoder)), encoder)
 
 
 class FromAeon(Method):
@@ -318,7 +326,7 @@ class FromAeon(Method):
 
     def versions(self) -> dict[str, str]:
         """Those of aeon and of what compiles it."""
-        return {name: needed(name).__version__ for name in ("aeon", "numba")}
+        return {name: import_optional(name).__version__ for name in ("aeon", "numba")}
 
 
 class MiniRocket(FromAeon):
@@ -346,12 +354,12 @@ class MiniRocket(FromAeon):
         self.n_kernels = n_kernels
         self.seed = seed
 
-    def learn(self, stage: Stage) -> Learned:
+    def learn(self, stage: FoldAccess) -> Representation:
         """Biases are quantiles over streams of the training subjects."""
-        kind = needed("aeon.transformations.collection.convolution_based").MiniRocket
+        kind = import_optional("aeon.transformations.collection.convolution_based").MiniRocket
         rocket = kind(n_kernels=self.n_kernels, random_state=self.seed)
         rocket.fit(all_of(stage.sample()))
-        return Learned(stage.standardised(lambda windows: rocket.transform(all_of(windows))))
+        return Representation(stage.standardised(lambda windows: rocket.transform(all_of(windows))))
 
 
 class Catch22(FromAeon):
@@ -368,16 +376,16 @@ class Catch22(FromAeon):
        Discovery 33, 2019.
     """
 
-    def learn(self, stage: Stage) -> Learned:
+    def learn(self, stage: FoldAccess) -> Representation:
         """Their moments."""
-        kind = needed("aeon.transformations.collection.feature_based").Catch22
+        kind = import_optional("aeon.transformations.collection.feature_based").Catch22
         catch = kind(replace_nans=True)
-        return Learned(
+        return Representation(
             stage.standardised(lambda windows: catch.fit_transform(all_of(windows).astype(float)))
         )
 
 
-def untrained(encoder: Callable[[int], Encoder], stage: Stage, seed: int) -> Encoder:
+def untrained(encoder: Callable[[int], Encoder], stage: FoldAccess, seed: int) -> Encoder:
     """A new encoder for the windows of a fold, its input scale set as pretraining sets it.
 
     Parameters
@@ -391,13 +399,13 @@ def untrained(encoder: Callable[[int], Encoder], stage: Stage, seed: int) -> Enc
     """
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
-        fresh = made(encoder, len(stage.input_spec.channels))
+        fresh = build_encoder(encoder, len(stage.input_spec.channels))
     streams = stage.note("statistics", stage.split.train)
     fresh.input_scale.copy_(sensor_scale(streams, seed))
     return fresh.eval()
 
 
-def contents(config: str) -> dict[str, Any]:
+def config_of(config: str) -> dict[str, Any]:
     """What the YAML of a pretraining says, with every default.
 
     Parameters
@@ -405,10 +413,10 @@ def contents(config: str) -> dict[str, Any]:
     config : str
         File.
     """
-    return config_contents(existing(config))
+    return config_contents(config_file(config))
 
 
-def existing(config: str) -> Path:
+def config_file(config: str) -> Path:
     """The file of a config.
 
     Parameters
@@ -429,7 +437,7 @@ def existing(config: str) -> Path:
     return file
 
 
-def needed(module: str) -> Any:
+def import_optional(module: str) -> Any:
     """A module of a package that the extra ``bench`` brings.
 
     Parameters

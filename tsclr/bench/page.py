@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from tsclr import report
-from tsclr.bench.results import named
+from tsclr.bench.results import unit_label
 from tsclr.evaluate.significance import LEVEL, least_p
 from tsclr.report.budgets import in_words, ordered_budgets
 from tsclr.report.section import listed
-from tsclr.train.runs import told
+from tsclr.train.runs import facts_as_text
 
 FEW = "5"
 """Budget at which methods are compared in detail; the smallest one where it is not there."""
@@ -35,7 +35,7 @@ def write_page(results: dict[str, Any], out: Path) -> Path:
         HTML file.
     """
     rows = pd.DataFrame(results["rows"])
-    rows["method"] = [named(*each) for each in zip(rows["method"], rows["head"], strict=True)]
+    rows["method"] = [unit_label(*each) for each in zip(rows["method"], rows["head"], strict=True)]
     rows["task"] = rows["dataset"] + ", " + rows["protocol"]
     budget = detailed(rows)
     at = rows.loc[rows["budget"] == budget]
@@ -62,7 +62,7 @@ def write_page(results: dict[str, Any], out: Path) -> Path:
         f"{counted(len(set(rows['dataset'])), 'dataset')}, tested on people that nothing was "
         f"trained or chosen on{exception}.",
         sections,
-        told(results["circumstances"]),
+        facts_as_text(results["circumstances"]),
         {
             f"best on {task}, {in_words(budget)}": f"{row['method']}: "
             f"{row['macro_f1_mean']:.3f} ± {row['macro_f1_sd']:.3f}"

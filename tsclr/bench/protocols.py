@@ -65,7 +65,7 @@ class Protocol(ABC):
         """What results call it."""
         return f"{self.title}, {self.max_folds} of the folds" if self.max_folds else self.title
 
-    def parts(self, subjects: Sequence[str], official: Sequence[str]) -> np.ndarray | None:  # noqa: ARG002
+    def parts(self, subjects: Sequence[str], official: Sequence[str]) -> np.ndarray | None:
         """What a split names in place of the subject of each window; None where it names that.
 
         Parameters
@@ -125,7 +125,7 @@ class Official(Protocol):
         """What it is called."""
         return "official"
 
-    def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:  # noqa: ARG002
+    def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:
         """The documented ones."""
         if not official:
             raise ValueError("no test subjects are documented: take another protocol")
@@ -154,7 +154,7 @@ class GivenSubjects(Protocol):
         """What it is called."""
         return f"test on {' '.join(self.test)}"
 
-    def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:  # noqa: ARG002
+    def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:
         """Those named."""
         return {"given": self.test}
 
@@ -174,7 +174,7 @@ class LeaveOneSubjectOut(Protocol):
         """What it is called."""
         return "leave one subject out"
 
-    def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:  # noqa: ARG002
+    def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:
         """Each in turn."""
         return {f"subject {name}": [name] for name in subjects}
 
@@ -212,7 +212,7 @@ class GroupKFold(Protocol):
         """What it is called."""
         return f"{self.n_folds} folds of subjects"
 
-    def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:  # noqa: ARG002
+    def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:
         """Each group in turn."""
         if self.n_folds > len(subjects):
             raise ValueError(
@@ -255,7 +255,7 @@ class LeaveOneDatasetOut(Protocol):
         """What it is called."""
         return "leave one dataset out"
 
-    def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:  # noqa: ARG002
+    def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:
         """Each dataset in turn; a subject is named after its dataset."""
         groups: dict[str, list[str]] = {}
         for subject in subjects:
@@ -302,7 +302,7 @@ class RandomValidation(Protocol):
         names[others] = drawn_parts(len(others), self.seed)
         return names.astype(str)
 
-    def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:  # noqa: ARG002
+    def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:
         """The test subjects."""
         if not (self.test or official):
             raise ValueError("no test subjects are documented: name them with `test`")
@@ -343,11 +343,11 @@ class RandomWindows(Protocol):
         """What it is called."""
         return "random windows (leaky)"
 
-    def parts(self, subjects: Sequence[str], official: Sequence[str]) -> np.ndarray:  # noqa: ARG002
+    def parts(self, subjects: Sequence[str], official: Sequence[str]) -> np.ndarray:
         """Twenty parts of one size."""
         return drawn_parts(len(subjects), self.seed)
 
-    def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:  # noqa: ARG002
+    def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:
         """The first parts."""
         return {"random": sorted(subjects)[: max(1, round(self.test * len(subjects)))]}
 

@@ -19,16 +19,25 @@ from tsclr.evaluate.scores import macro_f1, summarise
 from tsclr.evaluate.significance import compare
 from tsclr.files import replacing
 from tsclr.specs import spec_of
-from tsclr.train.runs import circumstances
+from tsclr.train.runs import environment
 
 RESULTS, TABLE = "results.json", "table.csv"
 LINE = ("dataset", "protocol", "method", "head", "budget")
 """What names a row of the table."""
 COLUMNS = (
-    *LINE, "draws", "test_subjects", "macro_f1_mean", "macro_f1_sd", "macro_f1_sd_subjects",
-    "balanced_accuracy_mean", "balanced_accuracy_sd", "accuracy_mean", "accuracy_sd",
-    "weighted_f1_mean", "validation_macro_f1",
-)  # fmt: skip
+    *LINE,
+    "draws",
+    "test_subjects",
+    "macro_f1_mean",
+    "macro_f1_sd",
+    "macro_f1_sd_subjects",
+    "balanced_accuracy_mean",
+    "balanced_accuracy_sd",
+    "accuracy_mean",
+    "accuracy_sd",
+    "weighted_f1_mean",
+    "validation_macro_f1",
+)
 """Of the table, before the 95 % interval over subjects."""
 DIGITS = 6
 READABLE = 100
@@ -38,7 +47,7 @@ READABLE = 100
 Found = tuple[Unit, Cell, dict[str, Any]]
 
 
-def write(suite: Suite, units: Sequence[Unit], out: Path) -> dict[str, Any]:
+def write_results(suite: Suite, units: Sequence[Unit], out: Path) -> dict[str, Any]:
     """Write the results of a suite, all from the files of its cells, and give them.
 
     Parameters
@@ -50,7 +59,7 @@ def write(suite: Suite, units: Sequence[Unit], out: Path) -> dict[str, Any]:
     out : Path
         Folder of the results.
     """
-    by_unit = [[(unit, cell, whole(cell)) for cell in unit.cells] for unit in units]
+    by_unit = [[(unit, cell, load_cell(cell)) for cell in unit.cells] for unit in units]
     found = [each for cells in by_unit for each in cells]
     lines: dict[tuple[str, ...], list[Found]] = {}
     for unit, cell, content in found:
@@ -58,15 +67,15 @@ def write(suite: Suite, units: Sequence[Unit], out: Path) -> dict[str, Any]:
             line = (unit.benchmark.name, unit.protocol_name, unit.label, cell.head, cell.budget)
             lines.setdefault(line, []).append((unit, cell, content))
     counts = {line: pooled(cells) for line, cells in lines.items()}
-    rows = [row_of(line, cells, counts[line], suite.seed) for line, cells in lines.items()]
+    rows = [score_row(line, cells, counts[line], suite.seed) for line, cells in lines.items()]
     results = {
-        "suite": told(suite),
+        "suite": suite_spec(suite),
         "rows": rows,
-        "segmentation": [segmented(*each) for each in found if each[1].head == SEGMENTATION],
-        "embedding": drawn(found),
+        "segmentation": [segmentation_row(*each) for each in found if each[1].head == SEGMENTATION],
+        "embedding": embedding_points(found),
         "comparisons": comparisons(counts, suite.seed),
-        "units": [certified(cells, out) for cells in by_unit],
-        "circumstances": circumstances(),
+        "units": [provenance_entry(cells, out) for cells in by_unit],
+        "circumstances": environment(),
     }
     with replacing(out / RESULTS) as temporary:
         temporary.write_text(json.dumps(results, indent=1))
@@ -75,7 +84,7 @@ def write(suite: Suite, units: Sequence[Unit], out: Path) -> dict[str, Any]:
     return results
 
 
-def named(method: str, head: str) -> str:
+def unit_label(method: str, head: str) -> str:
     """Method and head as one name; a method with a head of its own name has no second one.
 
     Parameters
@@ -91,7 +100,7 @@ def named(method: str, head: str) -> str:
     return method if method == head else f"{method} + {head}"
 
 
-def whole(cell: Cell) -> dict[str, Any]:
+def load_cell(cell: Cell) -> dict[str, Any]:
     """Result of a cell that has been computed.
 
     Parameters
@@ -121,7 +130,7 @@ def pooled(cells: Sequence[Found]) -> Int[np.ndarray, "draws subjects K K"]:
     return np.concatenate([np.array(content["counts"]) for _, _, content in cells], axis=1)
 
 
-def row_of(
+def score_row(
     line: tuple[str, ...],
     cells: Sequence[Found],
     counts: Int[np.ndarray, "draws subjects K K"],
@@ -164,7 +173,7 @@ def row_of(
     }
 
 
-def drawn(found: Sequence[Found]) -> list[dict[str, Any]]:
+def embedding_points(found: Sequence[Found]) -> list[dict[str, Any]]:
     """Points of the first method on the first fold of each dataset and protocol.
 
     Parameters
@@ -182,7 +191,7 @@ def drawn(found: Sequence[Found]) -> list[dict[str, Any]]:
     return list(first.values())
 
 
-def segmented(unit: Unit, cell: Cell, content: dict[str, Any]) -> dict[str, Any]:
+def segmentation_row(unit: Unit, cell: Cell, content: dict[str, Any]) -> dict[str, Any]:
     """How well a method on a fold labels every sample, with smoothing and without.
 
     Parameters
@@ -224,7 +233,7 @@ def comparisons(
     """
     blocks: dict[tuple[str, str, str], dict[str, np.ndarray]] = {}
     for (dataset, protocol, method, head, budget), mine in counts.items():
-        blocks.setdefault((dataset, protocol, budget), {})[named(method, head)] = mine
+        blocks.setdefault((dataset, protocol, budget), {})[unit_label(method, head)] = mine
     return [
         {"dataset": dataset, "protocol": protocol, "budget": budget, **row}
         for (dataset, protocol, budget), block in blocks.items()
@@ -233,7 +242,7 @@ def comparisons(
     ]
 
 
-def certified(cells: Sequence[Found], out: Path) -> dict[str, Any]:
+def provenance_entry(cells: Sequence[Found], out: Path) -> dict[str, Any]:
     """What was used for what in a unit: written, and certified.
 
     Parameters
@@ -261,7 +270,7 @@ def certified(cells: Sequence[Found], out: Path) -> dict[str, Any]:
     }
 
 
-def told(suite: Suite) -> dict[str, Any]:
+def suite_spec(suite: Suite) -> dict[str, Any]:
     """The suite as JSON has it.
 
     Parameters

@@ -27,10 +27,10 @@ from threadpoolctl import threadpool_limits
 
 from tsclr.bench.outcomes import Outcome, attempt, outcome, refuse, remarks
 from tsclr.bench.page import write_page
-from tsclr.bench.results import write
+from tsclr.bench.results import write_results
 from tsclr.bench.suite import Suite, Unit
 from tsclr.data.splits import LeakError
-from tsclr.files import claimed
+from tsclr.files import exclusive_lock
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ def bench(suite: Suite, out: Path, jobs: int = 1) -> Path:
             raise NotADirectoryError(
                 f"{place} is no folder: name one for the results, or a new one"
             )
-    with claimed(out):
+    with exclusive_lock(out):
         units = list(suite.units(out))
         paths = [cell.path for unit in units for cell in unit.cells]
         log.info("%d cells in %d units, %d at a time", len(paths), len(units), jobs)
@@ -80,7 +80,7 @@ def bench(suite: Suite, out: Path, jobs: int = 1) -> Path:
         for line in remarks(outcomes):
             log.warning("%s", line)
         refuse(outcomes)
-        results = write(suite, units, out)
+        results = write_results(suite, units, out)
         write_page(results, out / "report.html")
     for unit in results["units"]:
         broken = [name for name, holds in unit["certificate"]["checks"].items() if not holds]

@@ -202,8 +202,8 @@ def segment(
         ``smoothed`` and ``unsmoothed``, each as `tsclr.evaluate.scores.summarise` gives it, with
         ``f1@10``, ``f1@25`` and ``f1@50`` of the counts added up over recordings, ``edit``, the
         mean over recordings, and the same four by subject in ``subjects``; what was chosen:
-        ``seconds``, ``chosen`` and ``validation_macro_f1``; and ``too_short``, the number of recordings of test
-        subjects that have no window in them, and so are not labelled.
+        ``seconds``, ``chosen`` and ``validation_macro_f1``; and ``too_short``, the number of
+        recordings of test subjects that have no window in them, and so are not labelled.
 
     Raises
     ------

@@ -22,17 +22,17 @@ from jaxtyping import Float32
 from sklearn.decomposition import PCA
 
 from tsclr.audit.ledger import Ledger, merged
+from tsclr.bench.access import FoldAccess, Representation
 from tsclr.bench.benchmark import Benchmark, Source
-from tsclr.bench.cache import code, digest, kept, source_hashes
+from tsclr.bench.cache import cached, digest, source_digest, source_hashes
 from tsclr.bench.methods import Method
 from tsclr.bench.protocols import LeaveOneDatasetOut, Official, Protocol
 from tsclr.bench.segmentation import segment
-from tsclr.bench.stage import Learned, Stage
 from tsclr.data.settings import Data
 from tsclr.data.splits import Budget, Split, parse_budget, split_subjects
 from tsclr.data.windows import Windows, all_of, samples
 from tsclr.evaluate.heads import FROZEN, SEES_UNLABELLED, TRAINED
-from tsclr.evaluate.task import Contender, Task
+from tsclr.evaluate.task import Candidate, Task
 from tsclr.specs import nearest, spec_of
 from tsclr.train.monitor import forget_peak_memory, peak_memory
 
@@ -115,7 +115,7 @@ class Suite:
         """Raise unless every method is able to have its heads."""
         for name, method in self.methods.items():
             heads = method.heads or self.heads
-            once(f"head of {name}", heads)
+            check_unique(f"head of {name}", heads)
             for head in heads:
                 if head not in method.able:
                     hint = nearest(head, method.able)
@@ -145,13 +145,15 @@ class Suite:
             method.check()
         sources = [Source(each) if isinstance(each, str) else each for each in self.datasets]
         prepared = [Benchmark.prepare(each, out / "data", self.root) for each in sources]
-        once("dataset", [each.name for each in prepared])
+        check_unique("dataset", [each.name for each in prepared])
         tasks = [
             (benchmark, protocol)
             for protocol in self.protocols
-            for benchmark in judged(protocol, prepared, out / "data")
+            for benchmark in datasets_of(protocol, prepared, out / "data")
         ]
-        once("task", [f"{benchmark.name}, {protocol.name}" for benchmark, protocol in tasks])
+        check_unique(
+            "task", [f"{benchmark.name}, {protocol.name}" for benchmark, protocol in tasks]
+        )
         keys = {name: [each.key(), each.versions()] for name, each in self.methods.items()}
         for benchmark, protocol in tasks:
             yield from self._units_of(benchmark, protocol, keys, out)
@@ -189,9 +191,16 @@ class Suite:
     ) -> str:
         """Hash of all that the result of a unit depends on, the code and its packages included."""
         return digest(
-            code(), benchmark.name, benchmark.fingerprint, self.draws, self.seed, asdict(split),
-            spec_of(protocol), source_hashes(type(protocol)), method,
-        )  # fmt: skip
+            source_digest(),
+            benchmark.name,
+            benchmark.fingerprint,
+            self.draws,
+            self.seed,
+            asdict(split),
+            spec_of(protocol),
+            source_hashes(type(protocol)),
+            method,
+        )
 
     def _check(self, task: Task) -> list[str]:
         """Classes that training lacks; raise where there is nothing to test or a budget is not met.
@@ -224,7 +233,7 @@ class Suite:
         return [name for name, count in zip(task.classes, counts, strict=True) if not count]
 
 
-def judged(protocol: Protocol, prepared: Sequence[Benchmark], data: Path) -> list[Benchmark]:
+def datasets_of(protocol: Protocol, prepared: Sequence[Benchmark], data: Path) -> list[Benchmark]:
     """What a protocol is judged on: the datasets that it names, or all; left out in turns, as one.
 
     Parameters
@@ -250,10 +259,10 @@ def judged(protocol: Protocol, prepared: Sequence[Benchmark], data: Path) -> lis
         return chosen
     known = [(each.name, each.fingerprint) for each in chosen]
     same = protocol.same or {}
-    return [Benchmark.combine(chosen, data / digest(code(), known, same), same)]
+    return [Benchmark.combine(chosen, data / digest(source_digest(), known, same), same)]
 
 
-def once(kind: str, names: Sequence[Any]) -> None:
+def check_unique(kind: str, names: Sequence[Any]) -> None:
     """Raise ``ValueError`` if something stands twice in a list: it would be pooled with itself.
 
     Parameters
@@ -366,19 +375,25 @@ class Unit:
     def run(self) -> None:
         """Compute the cells that are not there yet; the method learns when the first is missing."""
         forget_peak_memory()
-        taught = cache(partial(Taught.by, self))
-        others = {SEGMENTATION: Taught.segment, EMBEDDING: Taught.draw}
+        taught = cache(partial(FittedUnit.fit, self))
+        others = {SEGMENTATION: FittedUnit.segment, EMBEDDING: FittedUnit.draw}
         for cell in self.cells:
-            compute = others.get(cell.head, Taught.score)
-            kept(cell.path, lambda compute=compute, cell=cell: compute(taught(), cell))
+            compute = others.get(cell.head, FittedUnit.score)
+            cached(cell.path, lambda compute=compute, cell=cell: compute(taught(), cell))
 
     def task(self) -> Task:
         """Labelled windows and who may see them, with an empty ledger."""
         suite, benchmark = self.suite, self.benchmark
         return Task(
-            benchmark.windows, benchmark.classes, self.split, suite.draws, suite.seed,
-            Ledger(benchmark.name), benchmark.parts(self.protocol), self.protocol.leaky,
-        )  # fmt: skip
+            benchmark.windows,
+            benchmark.classes,
+            self.split,
+            suite.draws,
+            suite.seed,
+            Ledger(benchmark.name),
+            benchmark.parts(self.protocol),
+            self.protocol.leaky,
+        )
 
     def data(self) -> Data:
         """What a pretraining sees of the fold: subjects, also where the fold divides windows."""
@@ -388,13 +403,17 @@ class Unit:
             held_out = [name for name in split.test if name in store.subjects]
             split = split_subjects(store.subjects, held_out, protocol.validation, protocol.seed)
         return Data(
-            str(benchmark.folder), None, benchmark.length / store.sample_rate,
-            benchmark.stride / store.sample_rate, list(split.test), list(split.validation),
-        )  # fmt: skip
+            str(benchmark.folder),
+            None,
+            benchmark.length / store.sample_rate,
+            benchmark.stride / store.sample_rate,
+            list(split.test),
+            list(split.validation),
+        )
 
 
 @dataclass(frozen=True)
-class Taught:
+class FittedUnit:
     """A unit whose method has learned what it learns without labels.
 
     Parameters
@@ -412,13 +431,13 @@ class Taught:
     """
 
     unit: Unit
-    learned: Learned
+    learned: Representation
     features: np.ndarray | None
     noted: pd.DataFrame
     cost: dict[str, float]
 
     @classmethod
-    def by(cls, unit: Unit) -> "Taught":
+    def fit(cls, unit: Unit) -> "FittedUnit":
         """Let the method of a unit learn.
 
         Parameters
@@ -428,7 +447,7 @@ class Taught:
         """
         task = unit.task()
         began = time.perf_counter()
-        stage = Stage(task, unit.data(), unit.fingerprint, unit.out / "runs")
+        stage = FoldAccess(task, unit.data(), unit.fingerprint, unit.out / "runs")
         learned = unit.suite.methods[unit.method].learn(stage)
         cost = {"seconds": learned.seconds or time.perf_counter() - began}
         began = time.perf_counter()
@@ -440,7 +459,7 @@ class Taught:
             cost["parameters"] = sum(each.numel() for each in learned.encoder.parameters())
         return cls(unit, learned, features, task.ledger.frame(), cost)
 
-    def contender(self, head: str) -> Contender:
+    def contender(self, head: str) -> Candidate:
         """The method under a head.
 
         Parameters
@@ -450,19 +469,19 @@ class Taught:
         """
         name, learned = self.unit.method, self.learned
         if head in FROZEN and self.features is not None:
-            return Contender(name, head, self.features, FROZEN[head], head in SEES_UNLABELLED)
+            return Candidate(name, head, self.features, FROZEN[head], head in SEES_UNLABELLED)
         if head in TRAINED and learned.encoder is not None:
             candidates = TRAINED[head](learned.encoder)
         else:
             candidates = learned.classifiers[head]
-        return Contender(name, head, self.windows, lambda _: candidates)
+        return Candidate(name, head, self.windows, lambda _: candidates)
 
     @cached_property
     def windows(self) -> Float32[np.ndarray, "N C T"]:
         """The labelled windows, for heads that train an encoder along."""
         return all_of(self.unit.benchmark.windows)
 
-    def draw(self, cell: Cell) -> dict[str, Any]:  # noqa: ARG002
+    def draw(self, cell: Cell) -> dict[str, Any]:
         """Windows of the test subjects on the two main axes of their features.
 
         Parameters
@@ -489,7 +508,7 @@ class Taught:
             "provenance": self._provenance(task.ledger),
         }
 
-    def segment(self, cell: Cell) -> dict[str, Any]:  # noqa: ARG002
+    def segment(self, cell: Cell) -> dict[str, Any]:
         """Scores of a label for every sample of the test subjects, of all classes of the store.
 
         Parameters
@@ -514,9 +533,14 @@ class Taught:
             streams = Windows.sliding(benchmark.store, benchmark.length, stride, subjects)
             ledger.note(role, streams)
         scores = segment(
-            encoder, benchmark.store, split, benchmark.store.classes,
-            benchmark.length, stride, seed=suite.seed,
-        )  # fmt: skip
+            encoder,
+            benchmark.store,
+            split,
+            benchmark.store.classes,
+            benchmark.length,
+            stride,
+            seed=suite.seed,
+        )
         return scores | {"provenance": self._provenance(ledger), "cost": self.cost}
 
     def _provenance(self, ledger: Ledger) -> list[dict[str, Any]]:
@@ -534,8 +558,8 @@ class Taught:
         began = time.perf_counter()
         task, budget = self.unit.task(), parse_budget(cell.budget)
         contender = self.contender(cell.head)
-        chosen, validation = contender.choose(task, budget)
-        counts = contender.score(chosen, task, budget)
+        chosen, validation = contender.select(task, budget)
+        counts = contender.evaluate(chosen, task, budget)
         cost = {"head_seconds": time.perf_counter() - began}
         cost["memory_mib"] = peak_memory(torch.device("cpu"))
         labels = task.windows.labels[task.where(task.trained)]

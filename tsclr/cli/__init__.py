@@ -191,10 +191,18 @@ def probe(words: list[str]) -> None:
     from tsclr.evaluate.probe import write_scores
 
     results = run(
-        given.run, given.dataset, given.root, _listed(given.budgets), given.draws,
-        _listed(given.heads), given.whiten, _listed(given.classes) or None,
-        _listed(given.test) or None, given.seed, _listed(given.methods),
-    )  # fmt: skip
+        given.run,
+        given.dataset,
+        given.root,
+        _listed(given.budgets),
+        given.draws,
+        _listed(given.heads),
+        given.whiten,
+        _listed(given.classes) or None,
+        _listed(given.test) or None,
+        given.seed,
+        _listed(given.methods),
+    )
     if given.json:
         write_scores(given.json, results)
     from tsclr.report.tables import by_budget
@@ -331,15 +339,17 @@ def views(words: list[str]) -> None:
     )
     parser.add_argument("--root", type=str | None, help="folder with the archive of the dataset")
     parser.add_argument(
-        "--out", type=Path | None, help="page to write, or folder of --advise "
-        "(default: gallery.html, advice)",
-    )  # fmt: skip
+        "--out",
+        type=Path | None,
+        help="page to write, or folder of --advise (default: gallery.html, advice)",
+    )
     parser.add_argument("--windows", type=int, default=3, help="windows to draw")
     parser.add_argument("--seed", type=int, default=0, help="seed of the windows and the views")
     parser.add_argument(
-        "--advise", action="store_true",
+        "--advise",
+        action="store_true",
         help="rank each view and each pair by short pretrainings, without labels (minutes)",
-    )  # fmt: skip
+    )
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="epochs of each run of --advise")
     parser.add_argument("--seeds", type=int, default=1, help="runs for each view of --advise")
     given = parse_pretraining(parser, words, skip={"resume", "out"})
@@ -372,9 +382,16 @@ def _advise(given: Any) -> None:
 
     out = given.out or Path("advice")
     advice = advise(
-        given.data, given.encoder, given.objective, given.views, given.pairing, given.training,
-        out, given.epochs, given.seeds,
-    )  # fmt: skip
+        given.data,
+        given.encoder,
+        given.objective,
+        given.views,
+        given.pairing,
+        given.training,
+        out,
+        given.epochs,
+        given.seeds,
+    )
     _write_json(
         out / "advice.json",
         {"ranking": advice.table.to_dict("records"), "recommendation": advice.recommendation},

@@ -7,7 +7,7 @@ from pathlib import Path
 from tsclr.data.store import Store
 
 
-def place(source: str) -> str:
+def canonical_source(source: str) -> str:
     """One name for a store, however and from wherever its folder is written.
 
     Parameters

@@ -14,8 +14,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from tsclr.data.store import LABELS, SIGNAL, TABLE, Draft, Store
-from tsclr.files import claimed, naming_full_disk, sha256
+from tsclr.data.store import LABELS, SIGNAL, TABLE, Store, StoreTable
+from tsclr.files import exclusive_lock, naming_full_disk, sha256
 from tsclr.readers import Reader
 from tsclr.specs import spec_of
 from tsclr.types import Recording
@@ -67,7 +67,7 @@ def ingest(
     ((100, 3), 50.0)
     """
     settings = json.dumps(spec_of(reader))
-    with claimed(out):
+    with exclusive_lock(out):
         draft = _resume(out, sample_rate)
         done = {row["source"]: row for row in draft.rows}
         contents = {row["source_hash"]: row["source"] for row in draft.rows}
@@ -90,12 +90,12 @@ def ingest(
     return Store.open(out)
 
 
-def _resume(out: Path, sample_rate: float | None) -> Draft:
+def _resume(out: Path, sample_rate: float | None) -> StoreTable:
     """The table as the last run left it, checked against what is asked for now."""
     table = next((out / name for name in (UNFINISHED, TABLE) if (out / name).exists()), None)
     if table is None:
-        return Draft(sample_rate=sample_rate)
-    draft = Draft.read(table)
+        return StoreTable(sample_rate=sample_rate)
+    draft = StoreTable.read(table)
     if sample_rate is not None and sample_rate != draft.sample_rate:
         raise ValueError(
             f"the store in {out} has {draft.sample_rate:g} Hz, {sample_rate:g} Hz was asked for: "
@@ -129,7 +129,7 @@ def _is_done(
 
 def _append(
     recordings: Iterable[Recording],
-    draft: Draft,
+    draft: StoreTable,
     signal_file: BinaryIO,
     label_file: BinaryIO,
     settings: str,

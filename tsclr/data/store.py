@@ -102,9 +102,9 @@ class Store:
         Raises
         ------
         ValueError
-            If there is no recording, or one does not fit: see `Draft.add`.
+            If there is no recording, or one does not fit: see `StoreTable.add`.
         """
-        draft = Draft(sample_rate=sample_rate)
+        draft = StoreTable(sample_rate=sample_rate)
         added = [draft.add(recording) for recording in recordings]
         if not added:
             raise ValueError("there are no recordings to build a store from")
@@ -128,7 +128,7 @@ class Store:
         ValueError
             If its files are damaged, or another version of tsclr wrote them.
         """
-        draft = Draft.read(path / TABLE)
+        draft = StoreTable.read(path / TABLE)
         total, n_channels = draft.n_samples, len(draft.channels)
         maps = _map(path / SIGNAL, total * n_channels * 4), _map(path / LABELS, total * 2)
         return cls(
@@ -169,7 +169,7 @@ class Store:
             little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
             with replacing(path / name) as temporary:
                 temporary.write_bytes(little.data)
-        Draft(rows, self.channels, self.sample_rate, self.classes).write(path / TABLE)
+        StoreTable(rows, self.channels, self.sample_rate, self.classes).write(path / TABLE)
 
     def with_channels(self, names: Sequence[str]) -> "Store":
         """The same recordings with some of the channels, in memory.
@@ -212,7 +212,7 @@ class Store:
 
 
 @dataclass
-class Draft:
+class StoreTable:
     """The table of a store while it grows: what the recordings seen so far agree on.
 
     Parameters
@@ -233,7 +233,7 @@ class Draft:
     classes: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, path: Path) -> "Draft":
+    def read(cls, path: Path) -> "StoreTable":
         """Read a table that `write` wrote.
 
         Parameters

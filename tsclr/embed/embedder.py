@@ -66,7 +66,7 @@ class Embedder(TransformerMixin, BaseEstimator):
         """
         return cls(run, whiten).fit()
 
-    def fit(self, X: object = None, y: object = None) -> "Embedder":  # noqa: ARG002
+    def fit(self, X: object = None, y: object = None) -> "Embedder":
         """Read the run; nothing is learnt from `X`.
 
         Parameters

@@ -200,7 +200,7 @@ class Encoder(nn.Module, ABC):
         raise ValueError(f"windows have shape {shape}, expected (B, {self.in_channels}, T): {hint}")
 
 
-def made(encoder: Callable[[int], Encoder], in_channels: int) -> Encoder:
+def build_encoder(encoder: Callable[[int], Encoder], in_channels: int) -> Encoder:
     """An encoder for so many channels: what a callable makes, or the encoder that was passed.
 
     A config gives callables, so that the weights are new for every run and drawn from its seed.

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
-from tsclr.encoders.base import Encoder, check_positive, made
+from tsclr.encoders.base import Encoder, build_encoder, check_positive
 
 
 class Concat(Encoder):
@@ -55,7 +55,7 @@ class Concat(Encoder):
         check_positive(in_channels=in_channels, encoders=len(encoders))
         seen = [range(in_channels)] * len(encoders) if channels is None else channels
         _check_channels(seen, len(encoders), in_channels)
-        inner = [made(each, len(own)) for each, own in zip(encoders, seen, strict=True)]
+        inner = [build_encoder(each, len(own)) for each, own in zip(encoders, seen, strict=True)]
         if len(set(inner)) < len(inner):
             raise ValueError("encoders holds the same encoder twice: weights are not shared here")
         super().__init__(in_channels, sum(each.feature_width for each in inner))
@@ -142,7 +142,7 @@ class Spectrum(Encoder):
     """
 
     def __init__(self, in_channels: int, encoder: Callable[[int], Encoder]) -> None:
-        inner = made(encoder, in_channels)
+        inner = build_encoder(encoder, in_channels)
         super().__init__(in_channels, inner.feature_width)
         self.encoder = inner
         self.min_length = max(1, 2 * (inner.min_length - 1))

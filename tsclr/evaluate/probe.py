@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from tsclr import datasets
 from tsclr.audit import ledger
 from tsclr.audit.certificate import certificate, leaks
-from tsclr.data.identity import fingerprints, place, seen_before
+from tsclr.data.identity import canonical_source, fingerprints, seen_before
 from tsclr.data.settings import Data
 from tsclr.data.splits import LeakError, Split, parse_budget, split_subjects
 from tsclr.data.store import Store
@@ -29,10 +29,10 @@ from tsclr.embed.encode import N_PAIRS, encode, fit_whitening
 from tsclr.encoders import Encoder, Statistics
 from tsclr.evaluate.heads import FROZEN, HEADS, SEES_UNLABELLED, TRAINED
 from tsclr.evaluate.scores import summarise
-from tsclr.evaluate.task import Contender, Task
+from tsclr.evaluate.task import Candidate, Task
 from tsclr.files import replacing
 from tsclr.specs import from_spec, nearest
-from tsclr.train.runs import circumstances
+from tsclr.train.runs import environment
 
 PRETRAINED, RANDOM, STATISTICS = METHODS = "pretrained", "random-init", "Statistics"
 
@@ -108,9 +108,9 @@ def probe(
     rows = []
     for contender in _contenders(checkpoint, task, heads, whiten, methods):
         for text, budget in track(parsed.items(), f"{contender.method}, {contender.head}"):
-            chosen, validation = contender.choose(task, budget)
+            chosen, validation = contender.select(task, budget)
             row = {"method": contender.method, "head": contender.head, "budget": text}
-            row |= summarise(contender.score(chosen, task, budget), task.classes, seed)
+            row |= summarise(contender.evaluate(chosen, task, budget), task.classes, seed)
             rows.append(row | {"validation_macro_f1": validation, "chosen": str(chosen)})
     frame = task.ledger.frame()
     if leaked := leaks(frame):
@@ -129,7 +129,7 @@ def probe(
             "seconds": sum(epoch["seconds"] for epoch in checkpoint.settings["metrics"]),
             "training": checkpoint.settings["training"],
         },
-        "circumstances": circumstances(),
+        "circumstances": environment(),
         "provenance": frame.to_dict("records"),
         "certificate": None if uncertified else certificate(frame),
         "uncertified": uncertified,
@@ -180,7 +180,7 @@ def open_labelled(
     windows = Windows.labelled(store, spec.length, max(1, spec.length // 2), classes)
     used = checkpoint.split
     seen = (*used.train, *used.validation)
-    own = checkpoint.settings["place"] == place(source)
+    own = checkpoint.settings["place"] == canonical_source(source)
     if own and used.test and test is None:
         return windows, tuple(classes), used
     if test is None and dataset is not None:
@@ -245,7 +245,7 @@ def _pretraining_store(checkpoint: Checkpoint, task: Task) -> tuple[Store, str]:
     store, dataset = task.windows.store, task.ledger.dataset
     seen, subjects = set(settings["seen"]), (*used.train, *used.validation)
     copied = seen and seen <= set(fingerprints(store, subjects))
-    if not copied and settings["place"] != place(dataset):
+    if not copied and settings["place"] != canonical_source(dataset):
         dataset = settings["place"]
         store = Store.load(dataset, settings["data"]["root"])
     n_lost = len(seen - set(fingerprints(store, subjects)))
@@ -273,7 +273,7 @@ def _contenders(
     heads: Sequence[str],
     whiten: bool,
     methods: Sequence[str],
-) -> Iterator[Contender]:
+) -> Iterator[Candidate]:
     """Every one of the methods under every head."""
     spec = checkpoint.input_spec
     streams = Windows.sliding(
@@ -293,8 +293,8 @@ def _contenders(
         for head in heads:
             if head in FROZEN:
                 for name, inputs in frozen.items():
-                    yield Contender(name, head, inputs, FROZEN[head], head in SEES_UNLABELLED)
+                    yield Candidate(name, head, inputs, FROZEN[head], head in SEES_UNLABELLED)
             elif any(True for _ in encoder.parameters()):
                 windows = all_of(task.windows)
                 candidates = TRAINED[head](encoder)
-                yield Contender(method, head, windows, lambda _, found=candidates: found)
+                yield Candidate(method, head, windows, lambda _, found=candidates: found)

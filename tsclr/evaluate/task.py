@@ -108,7 +108,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Contender:
+class Candidate:
     """A method and a head: what the head sees, and the candidates it is chosen from.
 
     Parameters
@@ -129,7 +129,7 @@ class Contender:
     candidates: Callable[[int], list[Any]]
     sees_unlabelled: bool = False
 
-    def choose(self, task: Task, budget: Budget) -> tuple[Any, float | None]:
+    def select(self, task: Task, budget: Budget) -> tuple[Any, float | None]:
         """The candidate with the best mean macro F1 on validation subjects, and that score.
 
         Where there is one candidate, nothing is chosen and there is no score.
@@ -163,7 +163,7 @@ class Contender:
         ]
         return candidates[int(np.argmax(means))], float(max(means))
 
-    def score(
+    def evaluate(
         self, chosen: Any, task: Task, budget: Budget
     ) -> Int[np.ndarray, "draws subjects K K"]:
         """Confusion counts on the test subjects; all labels are one draw."""

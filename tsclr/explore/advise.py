@@ -27,7 +27,7 @@ from tsclr.data.settings import Data
 from tsclr.data.splits import Split
 from tsclr.data.store import Store
 from tsclr.encoders import Encoder
-from tsclr.explore.judge import Judged
+from tsclr.explore.judge import LabelFreeScorer
 from tsclr.objectives import Objective
 from tsclr.pairs import Pairing
 from tsclr.specs import spec_of
@@ -147,7 +147,7 @@ def advise(
         raise ValueError("there is no view to advise on: name some in the config under `views`")
     data = _OpenedOnce(**asdict(data))
     store, split = data.open()
-    judged = Judged.drawn(data.windows(store, split.validation))
+    judged = LabelFreeScorer.drawn(data.windows(store, split.validation))
     size = min(training.windows_per_epoch or LARGEST_EPOCH, LARGEST_EPOCH)
     rows = []
     for (name, chosen), number in itertools.product(tried.items(), range(seeds)):
@@ -214,7 +214,8 @@ def ranked(scores: pd.DataFrame) -> Advice:
     Parameters
     ----------
     scores : DataFrame
-        A row for each candidate and seed, as `Judged.scores` gives it, with the name in ``views``.
+        A row for each candidate and seed, as `LabelFreeScorer.scores` gives it, with the
+        name in ``views``.
     """
     columns = [name for name in scores.columns if name != "views"]
     how = dict.fromkeys(columns, "mean") | {"seconds": "sum"}

@@ -20,7 +20,7 @@ from torch import nn
 from tsclr.augment import Augmentation
 from tsclr.augment.base import Gated
 from tsclr.specs import spec_of
-from tsclr.types import sensor_name
+from tsclr.types import device_sensor
 
 FEW = 6
 """So many numbers are listed; of more, how many there are and their range is told."""
@@ -203,7 +203,7 @@ def _by_channel(values: Shaped[np.ndarray, "C ..."], channels: Sequence[str]) ->
     """Values under the names of channels, or of a sensor where its channels share them."""
     if values.dtype == bool and values.ndim == 1:
         return ", ".join(np.array(channels)[values]) or "none"
-    sensors = np.array([sensor_name(channel) for channel in channels])
+    sensors = np.array([device_sensor(channel) for channel in channels])
     texts = []
     for sensor in dict.fromkeys(sensors.tolist()):
         places = np.flatnonzero(sensors == sensor).tolist()

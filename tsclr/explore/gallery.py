@@ -12,13 +12,13 @@ from jaxtyping import Float, Int
 
 from tsclr import report
 from tsclr.augment import Augmentation
-from tsclr.data.identity import place
+from tsclr.data.identity import canonical_source
 from tsclr.data.settings import Data
 from tsclr.data.windows import Windows
 from tsclr.explore.describe import call_of, steps_of, tell
 from tsclr.report.gallery import Example, view_gallery
-from tsclr.train.runs import told_circumstances
-from tsclr.train.views import pipelines
+from tsclr.train.batches import pipelines
+from tsclr.train.runs import environment_text
 from tsclr.types import UNLABELLED
 
 N_CANDIDATES = 512
@@ -101,7 +101,7 @@ def on_dataset(data: Data, dataset: str | None, root: str | None) -> Data:
     >>> on_dataset(Data("store", test=["7"]), "hapt", None)
     Data(source='hapt', root=None, window=2.56, stride=1.28, test=None, validation=0.2, ...)
     """
-    if dataset is not None and place(dataset) != place(data.source):
+    if dataset is not None and canonical_source(dataset) != canonical_source(data.source):
         data = replace(data, source=dataset, test=None)
     return data if root is None else replace(data, root=root)
 
@@ -247,4 +247,4 @@ def _names(windows: Windows, indices: Int[np.ndarray, " n"]) -> list[str]:
 def _facts(data: Data, subjects: tuple[str, ...], seed: int) -> dict[str, str]:
     """What was drawn from what, and with which versions."""
     told = {"data": data.source, "training subjects": ", ".join(subjects), "seed": str(seed)}
-    return told | told_circumstances()
+    return told | environment_text()

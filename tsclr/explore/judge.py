@@ -22,7 +22,7 @@ FAR = 6
 
 
 @dataclass(frozen=True)
-class Judged:
+class LabelFreeScorer:
     """Windows of validation subjects and their neighbours in time, on which runs are judged.
 
     Parameters
@@ -38,7 +38,7 @@ class Judged:
     second: Int[np.ndarray, " N"]
 
     @classmethod
-    def drawn(cls, windows: Windows) -> "Judged":
+    def drawn(cls, windows: Windows) -> "LabelFreeScorer":
         """Up to `N_JUDGED` windows that have a neighbour, always the same.
 
         Parameters

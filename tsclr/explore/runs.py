@@ -9,7 +9,7 @@ import pandas as pd
 from tsclr import report
 from tsclr.embed.checkpoint import FILE, Checkpoint
 from tsclr.train.monitor import has_collapsed, is_over
-from tsclr.train.runs import told_circumstances
+from tsclr.train.runs import environment_text
 from tsclr.train.settings import Training
 
 SHOWN = ("loss", "effective_rank", "alignment", "uniformity", "subject_shortcut")
@@ -108,5 +108,5 @@ def write_comparison(runs: dict[str, dict[str, Any]], out: Path) -> Path:
     sections = [report.run_curves(pd.concat(curves))] if curves else []
     sections.append(report.Section("Runs", "The last epoch of each.", table=report.Table(table)))
     subtitle = f"{len(runs)} runs, judged on validation subjects without labels."
-    report.write_report(out, "Runs compared", subtitle, sections, told_circumstances(), {})
+    report.write_report(out, "Runs compared", subtitle, sections, environment_text(), {})
     return out

@@ -179,7 +179,7 @@ def represent_both(
     return encoder.forward_head(maps.flatten(0, 1)).unflatten(0, maps.shape[:2]), maps
 
 
-def needed(value: T | None, what: str, objective: Objective) -> T:
+def require(value: T | None, what: str, objective: Objective) -> T:
     """Give back what an objective needs of a batch.
 
     Parameters

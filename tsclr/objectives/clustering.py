@@ -10,7 +10,7 @@ from tsclr.objectives.base import Objective, represent
 from tsclr.objectives.batch import Batch
 from tsclr.objectives.checks import check_positive, check_several, check_sizes
 from tsclr.objectives.infonce import unit
-from tsclr.objectives.parts import embed, mean_of_others, precise, projector
+from tsclr.objectives.parts import at_least_float32, embed, mean_of_others, projector
 
 __all__ = ["SwAV", "sinkhorn", "swav"]
 
@@ -119,7 +119,7 @@ def swav(
     check_several(views=len(z))
     check_positive(temperature=temperature)
     with torch.autocast(z.device.type, enabled=False):
-        scores = unit(z) @ precise(prototypes).T
+        scores = unit(z) @ at_least_float32(prototypes).T
         with torch.no_grad():
             whole = gather(scores.transpose(0, 1)).unbind(1)
             assigned = [own_rows(sinkhorn(each, epsilon, n_iterations)) for each in whole]
@@ -195,7 +195,7 @@ class SwAV(Objective):
         self.hidden = hidden
         self.width = width
 
-    def make(self, encoder: Encoder, n_windows: int) -> None:  # noqa: ARG002
+    def make(self, encoder: Encoder, n_windows: int) -> None:
         """Make the projector and the prototypes, which lie anywhere on the sphere."""
         self.projector = projector(encoder.num_features, self.hidden, self.width)
         self.prototypes = nn.Parameter(unit(torch.randn(self.n_prototypes, self.width)))
@@ -206,6 +206,6 @@ class SwAV(Objective):
         return {"swav": swav(z, self.prototypes, self.temperature, self.epsilon, self.n_iterations)}
 
     @torch.no_grad()
-    def after_step(self, encoder: Encoder) -> None:  # noqa: ARG002
+    def after_step(self, encoder: Encoder) -> None:
         """Bring the prototypes back to unit length."""
         self.prototypes.copy_(unit(self.prototypes))

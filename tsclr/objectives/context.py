@@ -14,10 +14,10 @@ from torch.nn.functional import cross_entropy
 
 from tsclr.distributed import masked_mean
 from tsclr.encoders.base import Encoder
-from tsclr.objectives.base import Objective, needed, represent
+from tsclr.objectives.base import Objective, represent, require
 from tsclr.objectives.batch import Batch
 from tsclr.objectives.checks import check_positive, check_sizes
-from tsclr.objectives.parts import precise, projector
+from tsclr.objectives.parts import at_least_float32, projector
 
 __all__ = ["ContextPrediction", "relative_position"]
 
@@ -124,21 +124,21 @@ class ContextPrediction(Objective):
         self.least = least
         self.hidden = hidden
 
-    def make(self, encoder: Encoder, n_windows: int) -> None:  # noqa: ARG002
+    def make(self, encoder: Encoder, n_windows: int) -> None:
         """Make the MLP that guesses."""
         self.guess = projector(2 * encoder.num_features, self.hidden, 2 * self.n_positions)
 
     def terms(self, encoder: Encoder, batch: Batch) -> dict[str, Float[torch.Tensor, ""]]:
         """One term, ``position``."""
-        starts = needed(batch.starts, "starts", self)
-        recordings = needed(batch.recordings, "recordings", self)
+        starts = require(batch.starts, "starts", self)
+        recordings = require(batch.recordings, "recordings", self)
         one, other = _ordered_pairs(len(starts)).to(starts.device)
         lag = (starts[other] - starts[one]) / self.seconds
         classes, valid = relative_position(lag.flatten(), self.n_positions, self.least)
         valid &= (recordings[one] == recordings[other]).flatten()
         h = represent(encoder, batch.views)
         logits = self.guess(torch.cat([h[one], h[other]], -1).flatten(0, 1))
-        losses = cross_entropy(precise(logits), classes, reduction="none")
+        losses = cross_entropy(at_least_float32(logits), classes, reduction="none")
         return {"position": masked_mean(losses, valid)}
 
 

@@ -7,10 +7,10 @@ from jaxtyping import Float, Int
 
 from tsclr.distributed import gather, own_rows
 from tsclr.encoders.base import Encoder
-from tsclr.objectives.base import Objective, needed, represent
+from tsclr.objectives.base import Objective, represent, require
 from tsclr.objectives.batch import Batch
 from tsclr.objectives.checks import check_positive, check_sizes
-from tsclr.objectives.infonce import compared, log_sum_exp, nt_xent
+from tsclr.objectives.infonce import anchors_and_keys, log_sum_exp, nt_xent
 from tsclr.objectives.parts import embed, mean_of_others, projector
 
 __all__ = ["DCL", "NTXent", "SupCon", "dcl", "nt_xent", "sup_con"]
@@ -56,7 +56,7 @@ def dcl(z: Float[torch.Tensor, "V B D"], temperature: float = 0.1) -> Float[torc
     >>> dcl(z, temperature=1.0).item()  # -1 + log(2 exp(-1))
     -1.306...
     """
-    z, keys, own = compared(z, temperature)
+    z, keys, own = anchors_and_keys(z, temperature)
     views_of_window = own.repeat_interleave(own.shape[1], dim=0)
     denominator = log_sum_exp(z.flatten(0, 1), keys.flatten(0, 1), excluded=views_of_window)
     positive = (z * mean_of_others(z, axis=1)).sum(-1)
@@ -107,7 +107,7 @@ def sup_con(
     >>> sup_con(z, torch.tensor([5, 5]), temperature=1.0).item()  # log(e + 2 / e) + 1 / 3
     1.572...
     """
-    z, keys, own = compared(z, temperature)
+    z, keys, own = anchors_and_keys(z, temperature)
     denominator = log_sum_exp(z.flatten(0, 1), keys.flatten(0, 1), excluded=own.flatten()[:, None])
     known = gather(labels)
     alone = -1 - torch.arange(len(known), device=known.device)
@@ -145,7 +145,7 @@ class Contrast(Objective):
         self.hidden = hidden
         self.width = width
 
-    def make(self, encoder: Encoder, n_windows: int) -> None:  # noqa: ARG002
+    def make(self, encoder: Encoder, n_windows: int) -> None:
         """Make the projector."""
         self.projector = projector(encoder.num_features, self.hidden, self.width)
 
@@ -295,5 +295,5 @@ class SupCon(Contrast):
 
     def terms(self, encoder: Encoder, batch: Batch) -> dict[str, Float[torch.Tensor, ""]]:
         """One term, ``sup_con``."""
-        labels = needed(batch.labels, "labels", self)
+        labels = require(batch.labels, "labels", self)
         return {"sup_con": sup_con(self.embed(encoder, batch.views), labels, self.temperature)}

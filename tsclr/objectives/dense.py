@@ -7,7 +7,7 @@ from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent_both
 from tsclr.objectives.batch import Batch
 from tsclr.objectives.checks import check_fractions, check_positive, check_sizes
-from tsclr.objectives.infonce import compared, log_sum_exp, nt_xent, unit
+from tsclr.objectives.infonce import anchors_and_keys, log_sum_exp, nt_xent, unit
 from tsclr.objectives.parts import embed, embed_steps, projector
 
 __all__ = ["Dense", "correspondence", "dense_nce"]
@@ -91,7 +91,7 @@ def dense_nce(
     0.551...
     """
     V, B, S, _ = steps.shape
-    _, keys, own = compared(steps.mean(2), temperature)
+    _, keys, own = anchors_and_keys(steps.mean(2), temperature)
     query = unit(steps) / temperature**0.5
     negative = log_sum_exp(
         query.transpose(0, 1).flatten(0, 2),
@@ -166,7 +166,7 @@ class Dense(Objective):
         self.hidden = hidden
         self.width = width
 
-    def make(self, encoder: Encoder, n_windows: int) -> None:  # noqa: ARG002
+    def make(self, encoder: Encoder, n_windows: int) -> None:
         """Make the two projectors."""
         self.project_windows = projector(encoder.num_features, self.hidden, self.width)
         self.project_steps = projector(encoder.feature_width, self.hidden, self.width)

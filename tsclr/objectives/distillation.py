@@ -11,8 +11,8 @@ from tsclr.objectives.checks import check_fractions, check_several, check_sizes
 from tsclr.objectives.infonce import unit
 from tsclr.objectives.parts import (
     averaged_copy,
+    ema_update,
     embed,
-    follow,
     hidden_layer,
     mean_of_others,
     projector,
@@ -159,7 +159,7 @@ class BYOL(Objective):
         self.hidden = hidden
         self.width = width
 
-    def make(self, encoder: Encoder, n_windows: int) -> None:  # noqa: ARG002
+    def make(self, encoder: Encoder, n_windows: int) -> None:
         """Make the heads and the averaged network, at first equal to the trained one."""
         self.projector = projector(encoder.num_features, self.hidden, self.width)
         self.predictor = projector(self.width, self.hidden, self.width)
@@ -176,8 +176,8 @@ class BYOL(Objective):
 
     def after_step(self, encoder: Encoder) -> None:
         """Move the averaged network."""
-        follow(self.averaged_encoder, encoder, self.momentum)
-        follow(self.averaged_projector, self.projector, self.momentum)
+        ema_update(self.averaged_encoder, encoder, self.momentum)
+        ema_update(self.averaged_projector, self.projector, self.momentum)
 
 
 class SimSiam(Objective):
@@ -230,7 +230,7 @@ class SimSiam(Objective):
         self.width = width
         self.bottleneck = bottleneck
 
-    def make(self, encoder: Encoder, n_windows: int) -> None:  # noqa: ARG002
+    def make(self, encoder: Encoder, n_windows: int) -> None:
         """Make the projector and the predictor."""
         self.projector = nn.Sequential(
             *hidden_layer(encoder.num_features, self.hidden),

@@ -7,7 +7,7 @@ from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent
 from tsclr.objectives.batch import Batch
 from tsclr.objectives.checks import check_fractions, check_not_negative, check_positive, check_sizes
-from tsclr.objectives.infonce import compared, log_sum_exp
+from tsclr.objectives.infonce import anchors_and_keys, log_sum_exp
 from tsclr.objectives.parts import embed, projector
 
 __all__ = ["TFC", "contrastive_distance", "time_frequency_consistency"]
@@ -54,7 +54,7 @@ def contrastive_distance(
     >>> contrastive_distance(z, z, temperature=1.0)  # log(1 + 2 exp(-2))
     tensor([0.2395, 0.2395])
     """
-    z, keys, own = compared(torch.stack([first, second]), temperature)
+    z, keys, own = anchors_and_keys(torch.stack([first, second]), temperature)
     sums = log_sum_exp(z.flatten(0, 1), keys.flatten(0, 1), excluded=own.flatten()[:, None])
     return sums.unflatten(0, (-1, 2)).mean(1) - z.prod(1).sum(-1)
 
@@ -184,7 +184,7 @@ class TFC(Objective):
         self.hidden = hidden
         self.width = width
 
-    def make(self, encoder: Encoder, n_windows: int) -> None:  # noqa: ARG002
+    def make(self, encoder: Encoder, n_windows: int) -> None:
         """Make a projector for each part."""
         widths = encoder.part_widths
         if len(widths) != 2:

@@ -13,7 +13,7 @@ from tsclr.objectives.batch import Batch
 from tsclr.objectives.checks import check_fractions, check_several
 from tsclr.objectives.crops import cropped, draw_crops, masked, samples_per_step
 from tsclr.objectives.infonce import log_sum_exp
-from tsclr.objectives.parts import mean_of_others, precise
+from tsclr.objectives.parts import at_least_float32, mean_of_others
 
 __all__ = ["TS2Vec", "hierarchical_contrast", "instance_contrast", "temporal_contrast"]
 
@@ -46,7 +46,7 @@ def temporal_contrast(z: Float[torch.Tensor, "V B D S"]) -> Float[torch.Tensor, 
     >>> temporal_contrast(torch.zeros(2, 4, 8, 3)).item()  # log(5)
     1.609...
     """
-    z = precise(z)
+    z = at_least_float32(z)
     steps = z.permute(1, 0, 3, 2).flatten(1, 2)
     itself = torch.eye(steps.shape[1], dtype=torch.bool, device=z.device)
     with torch.autocast(z.device.type, enabled=False):
@@ -84,7 +84,7 @@ def instance_contrast(z: Float[torch.Tensor, "V B D S"]) -> Float[torch.Tensor, 
     1.945...
     """
     V, B, _, S = z.shape
-    z = precise(z)
+    z = at_least_float32(z)
     steps = z.permute(1, 3, 0, 2)
     whole = gather(steps)
     itself = torch.arange(B * V, device=z.device)[:, None] + rank() * B * V
@@ -200,7 +200,7 @@ class TS2Vec(Objective):
         self.instance_weight = instance_weight
         self.mask_fraction = mask_fraction
 
-    def make(self, encoder: Encoder, n_windows: int) -> None:  # noqa: ARG002
+    def make(self, encoder: Encoder, n_windows: int) -> None:
         """Measure the stride of the encoder."""
         self.stride = samples_per_step(encoder)
 

@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy, normalize
 
 from tsclr.distributed import gather, own_rows, rank
 from tsclr.objectives.checks import check_positive, check_several
-from tsclr.objectives.parts import mean_of_others, precise
+from tsclr.objectives.parts import at_least_float32, mean_of_others
 
 BLOCK = 2**21
 """Similarities that `log_sum_exp` holds at once: 8 MiB in single precision."""
@@ -27,7 +27,7 @@ def unit(z: Float[torch.Tensor, "... D"]) -> Float[torch.Tensor, "... D"]:
     >>> unit(torch.tensor([3.0, 4.0], dtype=torch.bfloat16))
     tensor([0.6000, 0.8000])
     """
-    return normalize(precise(z), dim=-1)
+    return normalize(at_least_float32(z), dim=-1)
 
 
 class _LogSumExp(torch.autograd.Function):
@@ -99,10 +99,10 @@ def log_sum_exp(
     if excluded is None:
         excluded = torch.empty(len(query), 0, dtype=torch.int64, device=query.device)
     with torch.autocast(query.device.type, enabled=False):
-        return _LogSumExp.apply(precise(query), precise(keys), excluded)  # type: ignore[no-any-return]
+        return _LogSumExp.apply(at_least_float32(query), at_least_float32(keys), excluded)  # type: ignore[no-any-return]
 
 
-def compared(
+def anchors_and_keys(
     z: Float[torch.Tensor, "V B D"], temperature: float
 ) -> tuple[Float[torch.Tensor, "B V D"], Float[torch.Tensor, "M V D"], Int[torch.Tensor, "B V"]]:
     """What a contrast of all views of a batch compares: anchors with those of all processes.
@@ -178,7 +178,7 @@ def nt_xent(z: Float[torch.Tensor, "V B D"], temperature: float = 0.2) -> Float[
     >>> nt_xent(z, temperature=1.0).item()  # log(1 + 2 exp(-2))
     0.239...
     """
-    z, keys, own = compared(z, temperature)
+    z, keys, own = anchors_and_keys(z, temperature)
     denominator = log_sum_exp(z.flatten(0, 1), keys.flatten(0, 1), excluded=own.flatten()[:, None])
     positive = (z * mean_of_others(z, axis=1)).sum(-1)
     return denominator.mean() - positive.mean()
@@ -219,7 +219,7 @@ def step_nce(
     0.313...
     """
     with torch.autocast(predicted.device.type, enabled=False):
-        predicted, steps = precise(predicted), gather(precise(steps))
+        predicted, steps = at_least_float32(predicted), gather(at_least_float32(steps))
         similarity = torch.einsum("bnd,mnd->bmn", predicted, steps)
         own = torch.arange(len(predicted), device=steps.device) + rank() * len(predicted)
         return cross_entropy(similarity, own[:, None].expand(-1, steps.shape[1]))

@@ -10,7 +10,7 @@ from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent_both
 from tsclr.objectives.batch import Batch
 from tsclr.objectives.checks import check_not_negative, check_positive, check_several, check_sizes
-from tsclr.objectives.parts import embed, embed_steps, precise, projector
+from tsclr.objectives.parts import at_least_float32, embed, embed_steps, projector
 
 __all__ = ["LocalGlobal", "local_global_nce"]
 
@@ -65,7 +65,10 @@ def local_global_nce(
     check_several(windows=B)
     check_positive(clip=clip)
     with torch.autocast(z.device.type, enabled=False):
-        raw = torch.einsum("bd,msd->bms", precise(z), gather(precise(steps))) / D**0.5
+        raw = (
+            torch.einsum("bd,msd->bms", at_least_float32(z), gather(at_least_float32(steps)))
+            / D**0.5
+        )
     scores = clip * (raw / clip).tanh()
     row = torch.arange(B, device=z.device)
     own = row + rank() * B
@@ -131,7 +134,7 @@ class LocalGlobal(Objective):
         self.hidden = hidden
         self.width = width
 
-    def make(self, encoder: Encoder, n_windows: int) -> None:  # noqa: ARG002
+    def make(self, encoder: Encoder, n_windows: int) -> None:
         """Make the two projectors."""
         self.project_windows = projector(encoder.num_features, self.hidden, self.width)
         self.project_steps = projector(encoder.feature_width, self.hidden, self.width)

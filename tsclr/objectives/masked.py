@@ -189,7 +189,7 @@ class MaskedReconstruction(Objective):
         self.patch = patch
         self.hidden = hidden
 
-    def make(self, encoder: Encoder, n_windows: int) -> None:  # noqa: ARG002
+    def make(self, encoder: Encoder, n_windows: int) -> None:
         """Make the decoder."""
         self.decoder = nn.Sequential(
             nn.Conv1d(encoder.feature_width, self.hidden, 1),

@@ -9,7 +9,7 @@ from torch.nn.functional import logsigmoid
 
 from tsclr.distributed import gather
 from tsclr.encoders.base import Encoder
-from tsclr.objectives.base import Objective, needed, represent
+from tsclr.objectives.base import Objective, represent, require
 from tsclr.objectives.batch import Batch
 from tsclr.objectives.checks import check_fractions, check_not_negative, check_positive, check_sizes
 from tsclr.objectives.infonce import log_sum_exp, unit
@@ -195,7 +195,7 @@ class InstanceDiscrimination(Objective):
 
     def terms(self, encoder: Encoder, batch: Batch) -> dict[str, Float[torch.Tensor, ""]]:
         """Two terms, ``instance_nce`` and ``proximal``."""
-        windows = needed(batch.windows, "windows", self).flatten()
+        windows = require(batch.windows, "windows", self).flatten()
         z = unit(embed(self.head, represent(encoder, batch.views))).flatten(0, 1)
         drawn = torch.randint(len(self.bank), (self.n_noise,), generator=batch.generator)
         own, noise = self.bank[windows], self.bank[drawn.to(self.bank.device)]
@@ -206,7 +206,7 @@ class InstanceDiscrimination(Objective):
         proximal = (z - own).square().sum(1).mean()
         return {"instance_nce": nce, "proximal": self.proximal_weight * proximal}
 
-    def after_step(self, encoder: Encoder) -> None:  # noqa: ARG002
+    def after_step(self, encoder: Encoder) -> None:
         """Move the rows of the bank that the step has seen."""
         while self.waiting:
             _remember(self.bank, *self.waiting.pop(0), self.momentum)

@@ -10,7 +10,7 @@ from tsclr.objectives.base import Objective, represent
 from tsclr.objectives.batch import Batch
 from tsclr.objectives.checks import check_fractions, check_positive, check_several, check_sizes
 from tsclr.objectives.infonce import log_sum_exp, unit
-from tsclr.objectives.parts import averaged_copy, embed, follow, projector
+from tsclr.objectives.parts import averaged_copy, ema_update, embed, projector
 
 __all__ = ["MoCo", "momentum_contrast"]
 
@@ -137,7 +137,7 @@ class MoCo(Objective):
         self.hidden = hidden
         self.width = width
 
-    def make(self, encoder: Encoder, n_windows: int) -> None:  # noqa: ARG002
+    def make(self, encoder: Encoder, n_windows: int) -> None:
         """Make the projector, the copies and an empty queue."""
         self.projector = projector(encoder.num_features, self.hidden, self.width)
         self.key_encoder = averaged_copy(encoder)
@@ -157,8 +157,8 @@ class MoCo(Objective):
 
     def after_step(self, encoder: Encoder) -> None:
         """Move the copies; the keys of the step enter the queue."""
-        follow(self.key_encoder, encoder, self.momentum)
-        follow(self.key_projector, self.projector, self.momentum)
+        ema_update(self.key_encoder, encoder, self.momentum)
+        ema_update(self.key_projector, self.projector, self.momentum)
         while self.waiting:
             self.memory.push(self.waiting.pop(0))
 

@@ -124,7 +124,7 @@ class CMC(Objective):
         self.hidden = hidden
         self.width = width
 
-    def make(self, encoder: Encoder, n_windows: int) -> None:  # noqa: ARG002
+    def make(self, encoder: Encoder, n_windows: int) -> None:
         """Make a projector for each part."""
         if len(encoder.part_widths) < 2:
             raise ValueError(

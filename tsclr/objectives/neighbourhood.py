@@ -7,10 +7,10 @@ from torch.nn.functional import softplus
 
 from tsclr.distributed import gather, masked_mean, own_rows, world_size
 from tsclr.encoders.base import Encoder
-from tsclr.objectives.base import Objective, needed, represent
+from tsclr.objectives.base import Objective, represent, require
 from tsclr.objectives.batch import Batch
 from tsclr.objectives.checks import check_fractions, check_not_negative, check_sizes
-from tsclr.objectives.parts import precise
+from tsclr.objectives.parts import at_least_float32
 
 __all__ = ["TNC", "neighbourhood_coding"]
 
@@ -63,7 +63,7 @@ def neighbourhood_coding(
     1.386...
     """
     check_fractions(w=w)
-    near, far = precise(near), precise(far)
+    near, far = at_least_float32(near), at_least_float32(far)
     unlabelled = (1 - w) * softplus(far) + w * softplus(-far)
     return softplus(-near).mean() + masked_mean(unlabelled, counts)
 
@@ -127,7 +127,7 @@ class TNC(Objective):
         self.n_negatives = n_negatives
         self.hidden = hidden
 
-    def make(self, encoder: Encoder, n_windows: int) -> None:  # noqa: ARG002
+    def make(self, encoder: Encoder, n_windows: int) -> None:
         """Make the discriminator."""
         self.discriminator = nn.Sequential(
             nn.Linear(2 * encoder.num_features, self.hidden), nn.ReLU(), nn.Linear(self.hidden, 1)
@@ -135,8 +135,8 @@ class TNC(Objective):
 
     def terms(self, encoder: Encoder, batch: Batch) -> dict[str, Float[torch.Tensor, ""]]:
         """One term, ``neighbourhood_coding``."""
-        starts = needed(batch.starts, "starts", self)
-        recordings = needed(batch.recordings, "recordings", self)
+        starts = require(batch.starts, "starts", self)
+        recordings = require(batch.recordings, "recordings", self)
         h = represent(encoder, batch.views)
         drawn, own = (each.to(h.device) for each in self._drawn(batch))
         near, far, counts = [], [], []

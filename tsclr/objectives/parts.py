@@ -106,7 +106,7 @@ def embed_steps(
 
 
 def averaged_copy(module: Module) -> Module:
-    """A copy without gradient, to be moved by `follow`.
+    """A copy without gradient, to be moved by `ema_update`.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def averaged_copy(module: Module) -> Module:
 
 
 @torch.no_grad()
-def follow(copy: nn.Module, module: nn.Module, momentum: float) -> None:
+def ema_update(copy: nn.Module, module: nn.Module, momentum: float) -> None:
     """Move a copy a little towards the module: ``w ← momentum · w + (1 - momentum) · w'``.
 
     Buffers, such as the moments of a batch norm, are the copy's own.
@@ -164,7 +164,7 @@ def numbered(names: Iterable[str]) -> list[str]:
     return given
 
 
-def precise(x: Float[torch.Tensor, "..."]) -> Float[torch.Tensor, "..."]:
+def at_least_float32(x: Float[torch.Tensor, "..."]) -> Float[torch.Tensor, "..."]:
     """The same numbers in single precision at least, for sums and logarithms.
 
     Parameters

@@ -113,7 +113,7 @@ class PatchNCE(Objective):
         self.hidden = hidden
         self.width = width
 
-    def make(self, encoder: Encoder, n_windows: int) -> None:  # noqa: ARG002
+    def make(self, encoder: Encoder, n_windows: int) -> None:
         """Make the projector."""
         self.project_steps = projector(encoder.feature_width, self.hidden, self.width)
 

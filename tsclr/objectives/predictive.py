@@ -114,7 +114,7 @@ class CPC(Objective):
         self.horizon = horizon
         self.context_width = context_width
 
-    def make(self, encoder: Encoder, n_windows: int) -> None:  # noqa: ARG002
+    def make(self, encoder: Encoder, n_windows: int) -> None:
         """Make the context and the K maps W_k, side by side."""
         D = encoder.feature_width
         self.context = nn.GRU(D, self.context_width, batch_first=True)

@@ -12,7 +12,7 @@ from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent
 from tsclr.objectives.batch import Batch
 from tsclr.objectives.checks import check_not_negative, check_several, check_sizes
-from tsclr.objectives.parts import embed, hidden_layer, precise, projector
+from tsclr.objectives.parts import at_least_float32, embed, hidden_layer, projector
 
 __all__ = ["BarlowTwins", "VICReg", "barlow_twins", "vicreg"]
 
@@ -140,7 +140,7 @@ def vicreg(
 def _whole(z: torch.Tensor) -> torch.Tensor:
     """Embeddings of all processes, in single precision at least."""
     check_several(views=z.shape[0], windows=z.shape[1])
-    return gather(precise(z).transpose(0, 1)).transpose(0, 1)
+    return gather(at_least_float32(z).transpose(0, 1)).transpose(0, 1)
 
 
 def _off_diagonal(matrices: torch.Tensor) -> torch.Tensor:
@@ -200,7 +200,7 @@ class BarlowTwins(Objective):
         self.hidden = hidden
         self.width = width
 
-    def make(self, encoder: Encoder, n_windows: int) -> None:  # noqa: ARG002
+    def make(self, encoder: Encoder, n_windows: int) -> None:
         """Make the projector."""
         self.projector = _expander(encoder.num_features, self.hidden, self.width)
 
@@ -268,7 +268,7 @@ class VICReg(Objective):
         self.hidden = hidden
         self.width = width
 
-    def make(self, encoder: Encoder, n_windows: int) -> None:  # noqa: ARG002
+    def make(self, encoder: Encoder, n_windows: int) -> None:
         """Make the projector."""
         self.projector = _expander(encoder.num_features, self.hidden, self.width)
 

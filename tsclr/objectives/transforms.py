@@ -15,7 +15,7 @@ from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent
 from tsclr.objectives.batch import Batch
 from tsclr.objectives.checks import check_sizes
-from tsclr.objectives.parts import numbered, precise
+from tsclr.objectives.parts import at_least_float32, numbered
 
 __all__ = ["TransformPrediction", "apply_some"]
 
@@ -130,7 +130,7 @@ class TransformPrediction(Objective):
             if isinstance(module, Augmentation):
                 _check_certain(module)
 
-    def make(self, encoder: Encoder, n_windows: int) -> None:  # noqa: ARG002
+    def make(self, encoder: Encoder, n_windows: int) -> None:
         """Make a head for each augmentation."""
         self.heads = nn.ModuleList(
             nn.Sequential(
@@ -147,7 +147,7 @@ class TransformPrediction(Objective):
         augmentations = cast("Iterable[Augmentation]", self.augmentations)
         made = [apply_some(view, augmentations, batch.generator) for view in batch.views]
         h = represent(encoder, [views for views, _ in made]).flatten(0, 1)
-        logits = precise(torch.cat([head(h) for head in self.heads], dim=1))
+        logits = at_least_float32(torch.cat([head(h) for head in self.heads], dim=1))
         applied = torch.cat([which for _, which in made]).to(logits.dtype)
         losses = binary_cross_entropy_with_logits(logits, applied, reduction="none").mean(0)
         names = numbered(_snake(type(each).__name__) for each in augmentations)

@@ -191,7 +191,7 @@ class TSTCC(Objective):
         self.hidden = hidden
         self.width = width
 
-    def make(self, encoder: Encoder, n_windows: int) -> None:  # noqa: ARG002
+    def make(self, encoder: Encoder, n_windows: int) -> None:
         """Make the context, the K maps W_k side by side, and the projector."""
         D = encoder.feature_width
         self.context = TokenContext(D, self.context_width, self.depth, self.heads)

@@ -51,7 +51,7 @@ class Pairing(ABC):
         """
         return np.arange(len(windows))
 
-    def visible(self, channels: Sequence[str], view: int) -> Bool[np.ndarray, " C"]:  # noqa: ARG002
+    def visible(self, channels: Sequence[str], view: int) -> Bool[np.ndarray, " C"]:
         """Which channels a view shows; the others are set to 0.
 
         Parameters

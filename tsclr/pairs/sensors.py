@@ -9,7 +9,7 @@ from jaxtyping import Bool, Int
 
 from tsclr.data.windows import Windows
 from tsclr.pairs.base import Pairing, nearest, uniform
-from tsclr.types import sensor_of
+from tsclr.types import sensor_kind
 
 
 class OtherSensor(Pairing):
@@ -43,8 +43,8 @@ class OtherSensor(Pairing):
     def partner(
         self,
         index: Int[np.ndarray, " B"],
-        windows: Windows,  # noqa: ARG002
-        generator: torch.Generator | None = None,  # noqa: ARG002
+        windows: Windows,
+        generator: torch.Generator | None = None,
     ) -> Int[np.ndarray, " B"]:
         """Give `index` back: what differs is the channels."""
         return index
@@ -52,7 +52,7 @@ class OtherSensor(Pairing):
     def visible(self, channels: Sequence[str], view: int) -> Bool[np.ndarray, " C"]:
         """Show the channels of one of the two sensors."""
         sensor = (self.first, self.second)[view % 2]
-        shown = np.array([sensor_of(channel) == sensor for channel in channels])
+        shown = np.array([sensor_kind(channel) == sensor for channel in channels])
         if not shown.any():
             raise ValueError(
                 f"no channel of the sensor {sensor!r} among {', '.join(channels)}: name two "

@@ -27,8 +27,8 @@ class SameWindow(Pairing):
     def partner(
         self,
         index: Int[np.ndarray, " B"],
-        windows: Windows,  # noqa: ARG002
-        generator: torch.Generator | None = None,  # noqa: ARG002
+        windows: Windows,
+        generator: torch.Generator | None = None,
     ) -> Int[np.ndarray, " B"]:
         """Give `index` back."""
         return index

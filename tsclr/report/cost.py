@@ -78,10 +78,16 @@ def _figure(costs: pd.DataFrame, baselines: Sequence[str]) -> Figure:
     places = spread(scores, 0.08 * reach)
     for x, y, place, name in zip(seconds, scores, places, costs["method"], strict=True):
         axes.annotate(
-            short(name), (x, y), (1.03, place), textcoords=axes.get_yaxis_transform(),
-            va="center", fontsize=8.5, color=INK, annotation_clip=False,
+            short(name),
+            (x, y),
+            (1.03, place),
+            textcoords=axes.get_yaxis_transform(),
+            va="center",
+            fontsize=8.5,
+            color=INK,
+            annotation_clip=False,
             arrowprops={"arrowstyle": "-", "lw": 0.4, "color": BASELINE, "shrinkA": 0},
-        )  # fmt: skip
+        )
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
     axes.xaxis.set_major_formatter("{x:g}")

@@ -250,6 +250,11 @@ def _draw_method(
     name = short(method, 34)
     text = f"{name}  {rank:.2f}" if on_left else f"{rank:.2f}  {name}"
     axes.text(
-        side + (-0.012 if on_left else 0.012), height, text,
-        ha="right" if on_left else "left", va="center", color=colour, transform=across,
-    )  # fmt: skip
+        side + (-0.012 if on_left else 0.012),
+        height,
+        text,
+        ha="right" if on_left else "left",
+        va="center",
+        color=colour,
+        transform=across,
+    )

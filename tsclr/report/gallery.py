@@ -15,7 +15,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 from tsclr.report.look import BASELINE, INK, PALETTE, SOFT, STYLE, WIDTH, short
 from tsclr.report.section import Section
 from tsclr.report.views import group_by_sensor
-from tsclr.types import UNITS, sensor_of
+from tsclr.types import UNITS, sensor_kind
 
 DEPTH = 1e-3
 """Lowest amplitude that the picture of a spectrum has room for, as a part of the largest."""
@@ -195,7 +195,7 @@ def _draw(
         _draw_signal(row[0], window, sample_rate)
         _draw_signal(row[1], view, sample_rate)
         _draw_spectra(row[2], window, view, sample_rate)
-        unit = UNITS.get(sensor_of(channels[places[0]]), "")
+        unit = UNITS.get(sensor_kind(channels[places[0]]), "")
         row[0].set_ylabel(f"{short(sensor, 14)} ({unit})" if unit else short(sensor, 14))
         row[0].yaxis.set_label_coords(-0.2, 0.5)
     for axes, title in zip(grid[0], ("Window", "View", "Spectra"), strict=True):

@@ -27,8 +27,15 @@ THEME = {
 PAPER, INK, SOFT, RULE, ACCENT, BASELINE = (light for light, _ in THEME.values())
 
 PALETTE = (
-    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8a8f98", "#7b4fb0",
-)  # fmt: skip
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#56b4e9",
+    "#e69f00",
+    "#8a8f98",
+    "#7b4fb0",
+)
 """Categories, after Okabe and Ito (2008): apart for colour-blind readers, on white and on black."""
 
 WIDTH = 9.6

@@ -87,9 +87,14 @@ def _panel(axes: Axes, metrics: pd.DataFrame, runs: list[str], name: str) -> Non
         style, color = LINES[place // len(PALETTE) % len(LINES)], PALETTE[place % len(PALETTE)]
         values = to_floats(own[name])
         axes.plot(
-            to_floats(own["epoch"]), np.where(np.isfinite(values), values, np.nan),
-            style, color=color, label=run, marker="." if len(own) == 1 else None, clip_on=False,
-        )  # fmt: skip
+            to_floats(own["epoch"]),
+            np.where(np.isfinite(values), values, np.nan),
+            style,
+            color=color,
+            label=run,
+            marker="." if len(own) == 1 else None,
+            clip_on=False,
+        )
     axes.set_title(title, pad=18, color=INK)
     axes.text(0, 1.045, hint, transform=axes.transAxes, color=SOFT, fontsize=8)
     axes.grid(visible=False, axis="x")

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from tsclr.report.look import PALETTE, STYLE, WIDTH, short
 from tsclr.report.section import Section, Table
-from tsclr.types import UNITS, sensor_name, sensor_of
+from tsclr.types import UNITS, device_sensor, sensor_kind
 
 COLUMNS = ("window", "first view", "second view")
 
@@ -71,7 +71,7 @@ def two_views(
 def _moments(panels: dict[str, np.ndarray], channels: Sequence[str]) -> pd.DataFrame:
     """Mean and SD of each channel in each panel."""
     columns: dict[str, Any] = {"channel": list(channels)}
-    columns["unit"] = [UNITS.get(sensor_of(channel), "") for channel in channels]
+    columns["unit"] = [UNITS.get(sensor_kind(channel), "") for channel in channels]
     for name, signal in panels.items():
         by_channel = pd.DataFrame(signal.T.astype(float))
         columns[f"{name}, mean"] = by_channel.mean().to_numpy()
@@ -83,7 +83,7 @@ def group_by_sensor(channels: Sequence[str]) -> dict[str, list[int]]:
     """Rows of the picture: what stands before the last ``_``, and the places of its channels."""
     sensors: dict[str, list[int]] = {}
     for place, channel in enumerate(channels):
-        sensors.setdefault(sensor_name(channel), []).append(place)
+        sensors.setdefault(device_sensor(channel), []).append(place)
     return sensors
 
 
@@ -100,7 +100,7 @@ def _figure(panels: dict[str, np.ndarray], channels: Sequence[str], sample_rate:
                 channel = channels[place]
                 axes.plot(time, signal[place], color=PALETTE[colour % 8], label=channel)
             axes.margins(x=0)
-        unit = UNITS.get(sensor_of(channels[places[0]]), "")
+        unit = UNITS.get(sensor_kind(channels[places[0]]), "")
         row[0].set_ylabel(f"{short(sensor)} ({unit})" if unit else short(sensor))
     for axes, name in zip(grid[0], panels, strict=True):
         axes.set_title(name.capitalize())

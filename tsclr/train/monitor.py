@@ -35,9 +35,9 @@ from tsclr.embed.diagnostics import (
     uniformity,
 )
 from tsclr.encoders import Encoder
+from tsclr.train.batches import BatchBuilder
 from tsclr.train.sampler import seed_of
 from tsclr.train.settings import Training
-from tsclr.train.views import Views
 
 N_WATCHED = 1024
 """Validation pairs on which an epoch is judged."""
@@ -47,7 +47,7 @@ class CollapseError(ArithmeticError):
     """The encoder tells windows apart no longer: all of them have nearly the same features."""
 
 
-def watch(encoder: Encoder, views: Views, seed: int) -> dict[str, float]:
+def watch(encoder: Encoder, views: BatchBuilder, seed: int) -> dict[str, float]:
     """Diagnostics of the representations of validation subjects, on the same pairs every epoch.
 
     Parameters
@@ -70,7 +70,7 @@ def watch(encoder: Encoder, views: Views, seed: int) -> dict[str, float]:
         torch.manual_seed(seed_of(seed, 4))
         index = np.sort(torch.randperm(len(windows))[:N_WATCHED].numpy())
         members = torch.from_numpy(np.stack([index, views.pairing.partner(index, windows)]))
-        two = Views(views.pipelines[:2], views.pairing, windows, views.device)
+        two = BatchBuilder(views.pipelines[:2], views.pairing, windows, views.device)
         seen = two(members, windows.__getitems__(members.flatten())).views
         encoder.eval()
         first, second = (encoder(view).float() for view in seen)
@@ -87,7 +87,7 @@ def watch(encoder: Encoder, views: Views, seed: int) -> dict[str, float]:
 
 
 def _shortcuts(
-    h: Float[torch.Tensor, "N D"], views: Views, index: Int[np.ndarray, " N"]
+    h: Float[torch.Tensor, "N D"], views: BatchBuilder, index: Int[np.ndarray, " N"]
 ) -> dict[str, float]:
     """What can be read from features besides the activity."""
     table = views.windows.store.recordings.iloc[views.windows.rows(index)]

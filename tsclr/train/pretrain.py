@@ -15,12 +15,12 @@ import torch
 from jaxtyping import Float, Int
 
 from tsclr.augment import Augmentation
-from tsclr.data.identity import fingerprints, place
+from tsclr.data.identity import canonical_source, fingerprints
 from tsclr.data.settings import Data
 from tsclr.data.windows import Windows
 from tsclr.distributed import (
-    done_by_first,
     joined,
+    on_rank_zero,
     rank,
     with_synchronised_norms,
     world_size,
@@ -28,12 +28,13 @@ from tsclr.distributed import (
 from tsclr.embed.checkpoint import FILE
 from tsclr.embed.encode import fit_whitening, neighbours
 from tsclr.encoders import Encoder
-from tsclr.files import claimed
+from tsclr.files import exclusive_lock
 from tsclr.objectives import Objective
 from tsclr.objectives.batch import Batch
 from tsclr.objectives.parts import averaged_copy
 from tsclr.pairs import Pairing
 from tsclr.specs import spec_of
+from tsclr.train.batches import BatchBuilder, pipelines, with_partners
 from tsclr.train.monitor import (
     Bar,
     check_collapse,
@@ -46,11 +47,10 @@ from tsclr.train.monitor import (
 )
 from tsclr.train.optimisers import learning_rate, optimizer_for
 from tsclr.train.runs import State, describe
-from tsclr.train.sampler import Steps, gather_for, read, seed_of
+from tsclr.train.sampler import PairSampler, gather_for, load_batches, seed_of
 from tsclr.train.settings import Training
-from tsclr.train.step import Learner, Stepper, check_precision
-from tsclr.train.views import Views, pipelines, with_partners
-from tsclr.types import sensor_name
+from tsclr.train.step import Learner, TrainStep, check_precision
+from tsclr.types import device_sensor
 
 N_SCALED = 1024
 """Training windows that set the input scale."""
@@ -119,15 +119,15 @@ def pretrain(
     )
     device = pick_device(training.device)
     gpus = [device] if device.type == "cuda" else []
-    with joined(device.type), hold(out), torch.random.fork_rng(gpus):
+    with joined(device.type), locked(out), torch.random.fork_rng(gpus):
         torch.manual_seed(training.seed)
         state = start(encoder, objective, train, training, device)
         chains = pipelines(views, store.channels)
-        seen = Views(chains, pairing, train, device, objective.reads_labels)
+        seen = BatchBuilder(chains, pairing, train, device, objective.reads_labels)
         settings = {
             "data": asdict(data),
             "split": asdict(split),
-            "place": place(data.source),
+            "place": canonical_source(data.source),
             "seen": fingerprints(store, (*split.train, *split.validation)),
             "objective": spec_of(objective),
             "views": spec_of(views),
@@ -138,40 +138,50 @@ def pretrain(
         with tensorboard(out, training.tensorboard and rank() == 0) as show:
 
             def save() -> None:
-                done_by_first(lambda: state.save(out, train.input_spec, settings))
+                on_rank_zero(lambda: state.save(out, train.input_spec, settings))
                 show(state.metrics)
 
             show(state.metrics)
-            learn(state, seen, Views(chains[:2], pairing, watched, device), training, save)
+            learn(state, seen, BatchBuilder(chains[:2], pairing, watched, device), training, save)
             if not state.readout and not neighbours(train).alone(train).all():
-                arrays = done_by_first(lambda: fit_whitening(state.result, train).to_arrays())
+                arrays = on_rank_zero(lambda: fit_whitening(state.result, train).to_arrays())
                 state.readout = {name: torch.from_numpy(array) for name, array in arrays.items()}
                 save()
     return out
 
 
 def learn(
-    state: State, seen: Views, watched: Views, training: Training, save: Callable[[], None]
+    state: State,
+    seen: BatchBuilder,
+    watched: BatchBuilder,
+    training: Training,
+    save: Callable[[], None],
 ) -> None:
     """Take the steps that are left; judge and save the encoder after each epoch."""
-    steps = Steps(
-        seen.windows, seen.pairing, len(seen.pipelines),
-        training.batch_size, training.windows_per_epoch, training.seed, rank(), world_size(),
-    )  # fmt: skip
+    steps = PairSampler(
+        seen.windows,
+        seen.pairing,
+        len(seen.pipelines),
+        training.batch_size,
+        training.windows_per_epoch,
+        training.seed,
+        rank(),
+        world_size(),
+    )
     n_steps, device = training.epochs * steps.in_epoch, seen.device
     learner = Learner(state.encoder, state.objective)
-    stepper = Stepper(learner, state.optimizer, state.scaler, training, device)
+    train_step = TrainStep(learner, state.optimizer, state.scaler, training, device)
     numbers = range(state.step, n_steps)
     gather = gather_for(seen.windows, device)
-    batches = read(steps, numbers, gather, training.workers, pinned=device.type == "cuda")
+    batches = load_batches(steps, numbers, gather, training.workers, pinned=device.type == "cuda")
     check_collapse(state.metrics, training)
     with Bar(n_steps, state.step, shown=rank() == 0) as bar:
         while not is_over(state.metrics, training):
             began = time.perf_counter() - state.seconds
             for members, x in islice(batches, steps.in_epoch - state.counted):
                 rate = learning_rate(state.step, n_steps, training)
-                batch = draw(seen, members, x, training.seed, state.step)
-                state.add(stepper.take(batch, rate))
+                batch = make_batch(seen, members, x, training.seed, state.step)
+                state.add(train_step(batch, rate))
                 state.average_in(training.ema_decay)
                 state.seconds = time.perf_counter() - began
                 saves = bool(training.save_every) and state.step % training.save_every == 0
@@ -183,7 +193,7 @@ def learn(
             means = state.means()  # a loss that is not finite is told before features are looked at
             state.close_epoch(
                 means,
-                **done_by_first(lambda: watch(state.result, watched, training.seed)),
+                **on_rank_zero(lambda: watch(state.result, watched, training.seed)),
                 learning_rate=learning_rate(state.step - 1, n_steps, training),
                 windows_per_second=steps.in_epoch * steps.size / state.seconds,
                 memory_mib=peak_memory(device),
@@ -195,8 +205,8 @@ def learn(
             check_collapse(state.metrics, training)
 
 
-def draw(
-    seen: Views, members: Int[torch.Tensor, "V B"], x: torch.Tensor, seed: int, step: int
+def make_batch(
+    seen: BatchBuilder, members: Int[torch.Tensor, "V B"], x: torch.Tensor, seed: int, step: int
 ) -> Batch:
     """Views of a step: other ones in every process, while the objective draws the same in all."""
     torch.manual_seed(seed_of(seed, 2, step, rank()))
@@ -234,14 +244,14 @@ def start(
 
 def claim(out: Path, resume: bool, state: State, settings: dict[str, Any]) -> None:
     """Take the run folder: go on with the run in it, or begin one."""
-    if done_by_first((out / FILE).exists):
+    if on_rank_zero((out / FILE).exists):
         if not resume:
             raise FileExistsError(
                 f"there is a run in {out}: add --resume to go on with it, or choose another folder"
             )
         state.resume(out, settings)
     else:
-        done_by_first(lambda: describe(out, settings | {"encoder": spec_of(state.encoder)}))
+        on_rank_zero(lambda: describe(out, settings | {"encoder": spec_of(state.encoder)}))
 
 
 def sensor_scale(windows: Windows, seed: int) -> Float[torch.Tensor, " C"]:
@@ -252,7 +262,7 @@ def sensor_scale(windows: Windows, seed: int) -> Float[torch.Tensor, " C"]:
     generator = torch.Generator().manual_seed(seed)
     drawn = torch.randperm(len(windows), generator=generator)[:N_SCALED]
     power = windows.__getitems__(drawn).double().square().mean((0, 2))
-    sensors = [sensor_name(channel) for channel in windows.store.channels]
+    sensors = [device_sensor(channel) for channel in windows.store.channels]
     same = torch.tensor([[one == other for other in sensors] for one in sensors]).double()
     scale = (same @ power / same.sum(1)).sqrt()
     return torch.where(scale > 0, scale, 1.0).float()
@@ -283,8 +293,8 @@ def pick_device(name: str) -> torch.device:
 
 
 @contextmanager
-def hold(out: Path) -> Iterator[None]:
+def locked(out: Path) -> Iterator[None]:
     """Keep other runs off the folder; the first of several processes does it for all."""
     with ExitStack() as held:
-        done_by_first(lambda: held.enter_context(claimed(out)))
+        on_rank_zero(lambda: held.enter_context(exclusive_lock(out)))
         yield

@@ -27,7 +27,7 @@ from tsclr.embed.checkpoint import FILE, Checkpoint
 from tsclr.encoders import Encoder
 from tsclr.files import replacing
 from tsclr.objectives import Objective
-from tsclr.objectives.parts import follow
+from tsclr.objectives.parts import ema_update
 from tsclr.specs import spec_of
 from tsclr.train.settings import Training
 from tsclr.types import InputSpec
@@ -141,7 +141,7 @@ class State:
             Near 1 for a slow average; None where there is none.
         """
         if self.average is not None and decay is not None:
-            follow(self.average, self.encoder, decay)
+            ema_update(self.average, self.encoder, decay)
             for own, new in zip(self.average.buffers(), self.encoder.buffers(), strict=True):
                 own.copy_(new)
 
@@ -256,7 +256,7 @@ def describe(out: Path, settings: dict[str, Any]) -> None:
     with replacing(out / CONFIG) as temporary:
         temporary.write_text(yaml.safe_dump(config_of(out, settings), sort_keys=False))
     with replacing(out / MACHINE) as temporary:
-        facts = circumstances() | {"split": settings["split"]}
+        facts = environment() | {"split": settings["split"]}
         facts["seed"] = settings["training"]["seed"]
         temporary.write_text(json.dumps(facts, indent=2))
 
@@ -291,7 +291,7 @@ def _class_path(spec: Any) -> Any:
     return {"class_path": spec["class"], "init_args": arguments}
 
 
-def circumstances() -> dict[str, Any]:
+def environment() -> dict[str, Any]:
     """Date, versions, commit, machine and threads: what a figure has to be read beside."""
     packages = ("torch", "numpy", "scipy", "pandas", "pyarrow", "scikit-learn")
     return {
@@ -306,18 +306,18 @@ def circumstances() -> dict[str, Any]:
     }
 
 
-def told_circumstances() -> dict[str, str]:
-    """`circumstances` as text, for a page."""
-    return told(circumstances())
+def environment_text() -> dict[str, str]:
+    """`environment` as text, for a page."""
+    return facts_as_text(environment())
 
 
-def told(facts: dict[str, Any]) -> dict[str, str]:
-    """Circumstances as text.
+def facts_as_text(facts: dict[str, Any]) -> dict[str, str]:
+    """An environment as text.
 
     Parameters
     ----------
     facts : dict
-        As `circumstances` gives them.
+        As `environment` gives them.
     """
     packages = ", ".join(" ".join(each) for each in facts["packages"].items())
     return {name: str(value) for name, value in (facts | {"packages": packages}).items()}

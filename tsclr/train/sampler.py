@@ -42,7 +42,7 @@ def seed_of(seed: int, *where: int) -> int:
 
 
 @dataclass(frozen=True)
-class Steps(Dataset):
+class PairSampler(Dataset):
     """All steps of a run, by number; each epoch takes the windows in an order of its own.
 
     Parameters
@@ -129,10 +129,10 @@ def _order(n_windows: int, seed: int) -> Int[np.ndarray, " N"]:
 
 
 @dataclass(frozen=True)
-class _Read(Dataset):
+class _BatchDataset(Dataset):
     """Steps with their windows: what a reading worker does."""
 
-    steps: Steps
+    steps: PairSampler
     gather: Gather
 
     def __getitem__(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -140,8 +140,8 @@ class _Read(Dataset):
         return torch.from_numpy(members), self.gather(members.ravel())
 
 
-def read(
-    steps: Steps, numbers: range, gather: Gather, workers: int = 0, pinned: bool = False
+def load_batches(
+    steps: PairSampler, numbers: range, gather: Gather, workers: int = 0, pinned: bool = False
 ) -> Iterator[tuple[Int[torch.Tensor, "V B"], Float[torch.Tensor, "N C T"]]]:
     """Members of each step and their windows, one view after the other.
 
@@ -152,24 +152,28 @@ def read(
     numbers : range
         Which steps.
     gather : callable
-        Gives windows by number: ``windows.__getitems__``, or a `Resident`.
+        Gives windows by number: ``windows.__getitems__``, or a `DeviceWindows`.
     workers : int
-        Processes that read ahead; 0 reads when asked, and so does a `Resident`.
+        Processes that read ahead; 0 reads when asked, and so does a `DeviceWindows`.
     pinned : bool
         Whether workers put windows where a GPU fetches them by itself.
     """
-    source = _Read(steps, gather)
-    if not workers or isinstance(gather, Resident):
+    source = _BatchDataset(steps, gather)
+    if not workers or isinstance(gather, DeviceWindows):
         return map(source.__getitem__, numbers)
     loader = DataLoader(
-        source, batch_size=None, sampler=numbers, num_workers=workers,
-        pin_memory=pinned, generator=torch.Generator(),
+        source,
+        batch_size=None,
+        sampler=numbers,
+        num_workers=workers,
+        pin_memory=pinned,
+        generator=torch.Generator(),
         multiprocessing_context="fork",  # shares the mapped store, which cannot be pickled
-    )  # fmt: skip
+    )
     return iter(loader)
 
 
-class Resident:
+class DeviceWindows:
     """Windows of a store that lies in the memory of a device: gathering copies nothing across.
 
     Parameters
@@ -215,5 +219,5 @@ def gather_for(windows: Windows, device: torch.device) -> Gather:
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         if 2 * windows.store.signal.nbytes < free:
-            return Resident(windows, device)
+            return DeviceWindows(windows, device)
     return windows.__getitems__

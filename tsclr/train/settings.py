@@ -85,15 +85,27 @@ class Training:
     device: str = "auto"
 
     free: ClassVar[tuple[str, ...]] = (
-        "workers", "save_every", "patience", "min_rank", "tensorboard", "device",
-    )  # fmt: skip
+        "workers",
+        "save_every",
+        "patience",
+        "min_rank",
+        "tensorboard",
+        "device",
+    )
     """Settings that change nothing learned, so that a resumed run may have others."""
 
     def __post_init__(self) -> None:
         for name in (
-            "epochs", "batch_size", "accumulate", "chunk_size", "learning_rate", "clip_norm",
-            "windows_per_epoch", "save_every", "patience",
-        ):  # fmt: skip
+            "epochs",
+            "batch_size",
+            "accumulate",
+            "chunk_size",
+            "learning_rate",
+            "clip_norm",
+            "windows_per_epoch",
+            "save_every",
+            "patience",
+        ):
             if getattr(self, name) is not None and not getattr(self, name) > 0:
                 raise ValueError(f"training.{name} is {getattr(self, name)}, it must be above 0")
         for name in ("weight_decay", "workers", "seed"):

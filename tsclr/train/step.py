@@ -52,7 +52,7 @@ class Learner(nn.Module):
         return self.objective(self.encoder, batch)
 
 
-class Stepper:
+class TrainStep:
     """Takes steps of training with the precision, memory and processes that the settings ask for.
 
     Parameters
@@ -100,7 +100,7 @@ class Stepper:
             options: dict[str, Any] = {"find_unused_parameters": True, _SYNC_BUFFERS: False}
             self.model = DistributedDataParallel(learner, **options)
 
-    def take(self, batch: Batch, rate: float) -> dict[str, Float[torch.Tensor, ""]]:
+    def __call__(self, batch: Batch, rate: float) -> dict[str, Float[torch.Tensor, ""]]:
         """Move the weights down the gradient of the loss; give its terms.
 
         Parameters
@@ -218,11 +218,13 @@ def _chunked(encode: Encode, encoder: Encoder, size: int) -> Encode:
             return encode(x)
         parts = [
             checkpoint(
-                encode, part, use_reentrant=False,
+                encode,
+                part,
+                use_reentrant=False,
                 context_fn=lambda: (nullcontext(), _without_memory(encoder)),
             )
             for part in x.split(size)
-        ]  # fmt: skip
+        ]
         return torch.cat(parts)
 
     return encoded

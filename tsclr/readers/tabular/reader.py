@@ -17,7 +17,7 @@ from tsclr.readers.tabular.batches import Table, Texts
 from tsclr.readers.tabular.columns import match_channels, match_column
 from tsclr.readers.tabular.tables import File
 from tsclr.specs import nearest
-from tsclr.types import UNITS, UNLABELLED, Recording, sensor_of
+from tsclr.types import UNITS, UNLABELLED, Recording, sensor_kind
 
 TIME_UNITS = ("auto", "iso", "s", "ms", "us", "ns")
 GROUPS = ("subject", "label", "device")
@@ -230,7 +230,7 @@ class Tabular(Reader):
     def _convert(self, signal: Float32[np.ndarray, "T C"], channels: tuple[str, ...]) -> int:
         """Bring `signal` into tsclr's units in place; count accelerometers without 1 g."""
         units = UNITS | (self.units or {})
-        sensors = [sensor_of(channel) for channel in channels]
+        sensors = [sensor_kind(channel) for channel in channels]
         signal *= np.array([signals.conversion(s, units[s]) for s in sensors], np.float32)
         spread = signal[:: 1 + len(signal) // GRAVITY_ROWS]
         triads = [first for first in range(0, len(sensors), 3) if sensors[first] == "acc"]

@@ -11,7 +11,7 @@ from tsclr.augment import Chain, Jitter, Mixup, Scale
 from tsclr.data.store import Store
 from tsclr.data.windows import Windows
 from tsclr.pairs import Neighbour, OtherDevice, OtherSensor, SameWindow
-from tsclr.train.views import Views, pipelines, with_partners
+from tsclr.train.batches import BatchBuilder, pipelines, with_partners
 
 CHANNELS = ("acc_x", "acc_y", "acc_z", "gyr_x", "gyr_y", "gyr_z")
 CPU = torch.device("cpu")
@@ -28,7 +28,7 @@ def seen(chains, pairing, windows, index):
     partners = [pairing.partner(index, windows) for _ in chains[1:]]
     members = torch.from_numpy(np.stack([index, *partners]))
     x = windows.__getitems__(members.flatten())
-    return Views(chains, pairing, windows, CPU)(members, x)
+    return BatchBuilder(chains, pairing, windows, CPU)(members, x)
 
 
 def test_a_list_is_for_both_views():
@@ -106,7 +106,7 @@ def test_labels_are_shown_to_those_who_read_them_alone():
     )
     windows = Windows.sliding(store, 20, 10)
     members = torch.arange(len(windows)).expand(2, -1)
-    views = Views(pipelines([], CHANNELS), SameWindow(), windows, CPU, reads_labels=True)
+    views = BatchBuilder(pipelines([], CHANNELS), SameWindow(), windows, CPU, reads_labels=True)
     told = views(members, windows.__getitems__(members.flatten())).labels
     assert told.tolist() == [0, 0, 0, -1, -1, -1, 1, 1, 1]
 
@@ -114,4 +114,4 @@ def test_labels_are_shown_to_those_who_read_them_alone():
 def test_views_that_mix_windows_are_refused(windows):
     mixing = pipelines([Jitter(), Chain([Mixup()])], CHANNELS)
     with pytest.raises(ValueError, match="Mixup mixes windows"):
-        Views(mixing, SameWindow(), windows, CPU)
+        BatchBuilder(mixing, SameWindow(), windows, CPU)

@@ -6,25 +6,28 @@ from copy import deepcopy
 
 import pytest
 import torch
-from tsclr.train.settings import Training
 
 from tests.support.objectives import batch, learner
 from tsclr.encoders import CNN1d, Encoder
 from tsclr.objectives import NTXent, Objective
 from tsclr.train.optimisers import optimizer_for
-from tsclr.train.step import BF16_HARDWARE, Learner, Stepper, _without_memory, check_precision
+from tsclr.train.settings import Training
+from tsclr.train.step import BF16_HARDWARE, Learner, TrainStep, _without_memory, check_precision
 
 CPU = torch.device("cpu")
 HAS_BF16 = any(map(torch.cpu.get_capabilities().get, BF16_HARDWARE))
 
 
-def stepper(given: tuple[Encoder, Objective] | None = None, **settings: object) -> Stepper:
+def train_step(given: tuple[Encoder, Objective] | None = None, **settings: object) -> TrainStep:
     encoder, objective = given or learner(NTXent)
     training = Training(clip_norm=1e9, **settings)
-    return Stepper(
-        Learner(encoder, objective), optimizer_for([encoder, objective], training), None,
-        training, CPU,
-    )  # fmt: skip
+    return TrainStep(
+        Learner(encoder, objective),
+        optimizer_for([encoder, objective], training),
+        None,
+        training,
+        CPU,
+    )
 
 
 def small() -> tuple[Encoder, Objective]:
@@ -34,15 +37,15 @@ def small() -> tuple[Encoder, Objective]:
     return encoder.double(), NTXent(hidden=16, width=8).build(encoder, 64).double()
 
 
-def gradients(of: Stepper) -> dict[str, torch.Tensor]:
+def gradients(of: TrainStep) -> dict[str, torch.Tensor]:
     return {name: weight.grad.clone() for name, weight in of.learner.named_parameters()}
 
 
 def test_accumulation_averages_the_parts() -> None:
-    parts = stepper(accumulate=2)
+    parts = train_step(accumulate=2)
     alone = deepcopy(parts.learner)
     given = batch(n=8)
-    terms = parts.take(given, 0.0)
+    terms = parts(given, 0.0)
     losses = [alone(given.rows(slice(low, low + 4)))["nt_xent"] for low in (0, 4)]
     torch.stack(losses).mean().backward()
     torch.testing.assert_close(terms["nt_xent"], torch.stack(losses).mean().detach())
@@ -53,25 +56,25 @@ def test_accumulation_averages_the_parts() -> None:
 @pytest.mark.parametrize(("n", "accumulate"), [(8, 3), (8, 8)])
 def test_parts_that_do_not_fit_are_refused(n: int, accumulate: int) -> None:
     with pytest.raises(ValueError, match=f"accumulate is {accumulate}, but a batch of {n}"):
-        stepper(accumulate=accumulate).take(batch(n=n), 0.1)
+        train_step(accumulate=accumulate)(batch(n=n), 0.1)
 
 
 def test_chunks_give_the_loss_and_gradient_of_the_whole_batch() -> None:
     """With BatchNorm held still: in training it normalises a chunk by itself."""
     found = []
     for size in (None, 3, 100):
-        one = stepper(chunk_size=size)
+        one = train_step(chunk_size=size)
         one.learner.encoder.eval()
-        terms = one.take(batch(n=8), 0.0)
+        terms = one(batch(n=8), 0.0)
         found.append({"loss": terms["nt_xent"]} | gradients(one))
     for other in found[1:]:
         torch.testing.assert_close(other, found[0], rtol=1e-10, atol=1e-12)
 
 
 def test_chunks_move_the_moments_of_batch_norm_once() -> None:
-    one, other = stepper(chunk_size=4), stepper()
+    one, other = train_step(chunk_size=4), train_step()
     given = batch(n=8)
-    one.take(given, 0.0)
+    one(given, 0.0)
     with torch.no_grad():
         for part in torch.cat(list(given.views)).split(4):
             other.learner.encoder(part)
@@ -99,7 +102,7 @@ def test_norms_of_any_kind_forget_a_second_pass() -> None:
 
 def kept_for_backward(size: int | None) -> int:
     """Bytes that autograd keeps."""
-    one, kept = stepper(chunk_size=size), 0
+    one, kept = train_step(chunk_size=size), 0
 
     def count(tensor: torch.Tensor) -> torch.Tensor:
         nonlocal kept
@@ -117,9 +120,9 @@ def test_chunks_keep_a_fraction_of_the_activations() -> None:
 
 
 def test_the_norm_of_the_whole_gradient_is_clipped() -> None:
-    one = stepper()
+    one = train_step()
     one.training = Training(clip_norm=1e-3)
-    one.take(batch(), 0.0)
+    one(batch(), 0.0)
     norm = torch.cat([gradient.flatten() for gradient in gradients(one).values()]).norm()
     assert norm == pytest.approx(1e-3, rel=1e-3)
 
@@ -127,9 +130,9 @@ def test_the_norm_of_the_whole_gradient_is_clipped() -> None:
 COMPILED = """
 import torch
 from tests.support.objectives import batch
-from tests.test_learner import gradients, small, stepper
-one, other = (stepper(small(), compile=compiled) for compiled in (True, False))
-torch.testing.assert_close(one.take(batch(), 0.0), other.take(batch(), 0.0), rtol=1e-6, atol=1e-8)
+from tests.test_learner import gradients, small, train_step
+one, other = (train_step(small(), compile=compiled) for compiled in (True, False))
+torch.testing.assert_close(one(batch(), 0.0), other(batch(), 0.0), rtol=1e-6, atol=1e-8)
 torch.testing.assert_close(gradients(one), gradients(other), rtol=1e-5, atol=1e-7)
 """
 
@@ -143,11 +146,11 @@ def test_compiled_features_are_the_same() -> None:
 def test_bfloat16_is_near_single_precision() -> None:
     found = []
     for precision in ("fp32", "bf16"):
-        one = stepper(precision=precision)
+        one = train_step(precision=precision)
         one.learner.float()
         given = batch()
         given = type(given)([view.float() for view in given.views])
-        found.append(float(one.take(given, 0.0)["nt_xent"]))
+        found.append(float(one(given, 0.0)["nt_xent"]))
     assert found[1] == pytest.approx(found[0], rel=0.05)
     assert found[1] != found[0]
 
@@ -169,13 +172,13 @@ def test_precision_without_hardware_is_refused(monkeypatch: pytest.MonkeyPatch) 
 
 def test_half_precision_scales_its_gradients() -> None:
     """The scaler alone, on a device that has one: a step whose gradient overflows is left out."""
-    one = stepper()
+    one = train_step()
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0**10)
     one.scaler = scaler
     before = deepcopy(one.learner.state_dict())
     with torch.no_grad():
         one.learner.objective.projector[3].weight[0, 0] = torch.inf
-    one.take(batch(), 1e-3)
+    one(batch(), 1e-3)
     assert scaler.get_scale() == 2.0**9
     after = one.learner.encoder.layers[0][0].convolution.weight
     assert torch.equal(after, before["encoder.layers.0.0.convolution.weight"])

@@ -10,7 +10,7 @@ import torch
 from tsclr.data.store import Store
 from tsclr.data.windows import Windows
 from tsclr.pairs import Neighbour, SameWindow
-from tsclr.train.sampler import Resident, Steps, gather_for, read, seed_of
+from tsclr.train.sampler import DeviceWindows, PairSampler, gather_for, load_batches, seed_of
 
 
 @pytest.fixture(scope="module")
@@ -18,10 +18,10 @@ def windows(tiny_store: Path) -> Windows:
     return Windows.sliding(Store.open(tiny_store), 128, 64)
 
 
-def steps(windows: Windows, n: int | None = None, **changed: object) -> Steps:
+def steps(windows: Windows, n: int | None = None, **changed: object) -> PairSampler:
     chosen = windows if n is None else windows.select(np.arange(n))
     settings = {"n_views": 2, "batch_size": 10, "per_epoch": None, "seed": 0} | changed
-    return Steps(chosen, Neighbour(2.56), **settings)
+    return PairSampler(chosen, Neighbour(2.56), **settings)
 
 
 def test_an_epoch_takes_every_window_once_and_leaves_out_the_rest(windows: Windows) -> None:
@@ -44,7 +44,7 @@ def test_partners_are_those_of_the_pairing(windows: Windows) -> None:
     assert not np.array_equal(first, second)
     reach = 2.56 * windows.store.sample_rate
     assert (abs(windows.starts[index] - windows.starts[first]) <= reach).all()
-    same = Steps(windows, SameWindow(), 2, 10, None, 0).members(4)
+    same = PairSampler(windows, SameWindow(), 2, 10, None, 0).members(4)
     assert np.array_equal(*same)
 
 
@@ -71,8 +71,8 @@ def test_a_batch_that_cannot_be_shared_is_refused(windows: Windows) -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_any_number_of_workers_reads_the_same_batches(windows: Windows, workers: int) -> None:
     some, numbers = steps(windows), range(3, 9)
-    alone = list(read(some, numbers, windows.__getitems__))
-    ahead = list(read(some, numbers, windows.__getitems__, workers))
+    alone = list(load_batches(some, numbers, windows.__getitems__))
+    ahead = list(load_batches(some, numbers, windows.__getitems__, workers))
     assert len(ahead) == len(numbers)
     for (members, x), (same_members, same_x) in zip(alone, ahead, strict=True):
         assert torch.equal(members, same_members)
@@ -85,7 +85,9 @@ def test_workers_share_the_store_whatever_the_default_is(windows: Windows) -> No
     default = multiprocessing.get_start_method()
     multiprocessing.set_start_method("forkserver", force=True)
     try:
-        assert len(list(read(steps(windows), range(2), windows.__getitems__, workers=1))) == 2
+        assert (
+            len(list(load_batches(steps(windows), range(2), windows.__getitems__, workers=1))) == 2
+        )
     finally:
         multiprocessing.set_start_method(default, force=True)
 
@@ -94,10 +96,10 @@ def test_a_store_on_the_device_gives_the_same_windows(
     windows: Windows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tsclr.train.sampler.COPIED", 1000)
-    some, resident = steps(windows), Resident(windows, torch.device("cpu"))
-    found = list(read(some, range(2), resident, workers=2))
+    some, resident = steps(windows), DeviceWindows(windows, torch.device("cpu"))
+    found = list(load_batches(some, range(2), resident, workers=2))
     for (_, x), (_, expected) in zip(
-        found, read(some, range(2), windows.__getitems__), strict=True
+        found, load_batches(some, range(2), windows.__getitems__), strict=True
     ):
         assert torch.equal(x, expected)
     assert gather_for(windows, torch.device("cpu")) == windows.__getitems__

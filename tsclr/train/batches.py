@@ -68,13 +68,14 @@ def with_partners(windows: Windows, pairing: Pairing) -> Windows:
     if len(usable) < len(windows):
         log.info(
             "%d of %d windows have no partner and are left out",
-            len(windows) - len(usable), len(windows),
-        )  # fmt: skip
+            len(windows) - len(usable),
+            len(windows),
+        )
     return windows.select(usable)
 
 
 @dataclass(frozen=True)
-class Views:
+class BatchBuilder:
     """What training sees of a batch: each pipeline shows one view of each window.
 
     Parameters

@@ -32,7 +32,7 @@ ROUNDED = 0.05
 Embed = Callable[[Windows], Float[np.ndarray, "N F"]]
 
 
-class Stage:
+class FoldAccess:
     """What a method may see, and where it may keep what it learns.
 
     The windows that it gives have no labels, and whose they are is noted in the ledger.
@@ -119,7 +119,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Learned:
+class Representation:
     """What a method made of the unlabelled side of a fold.
 
     Parameters

@@ -193,8 +193,10 @@ def test_transductive_lets_unlabelled_roles_see_the_test_and_no_other():
     seen = noted(pretraining=EVERYBODY, statistics=EVERYBODY)
     assert leaks(seen, transductive=True) == []
     assert kinds(seen) == {
-        ("subject", "pretraining"), ("overlap", "pretraining"), ("statistics", "statistics"),
-    }  # fmt: skip
+        ("subject", "pretraining"),
+        ("overlap", "pretraining"),
+        ("statistics", "statistics"),
+    }
     for role in ("fitting", "choice"):
         frame = noted(pretraining=EVERYBODY, **{role: EVERYBODY})
         assert {found for _, found in kinds(frame, transductive=True)} == {role}
@@ -253,8 +255,9 @@ def test_honest_results_are_told_unit_by_unit(results):
     table = audit_results(results({"one": noted(), "two": noted(pretraining=())}))
     assert table["method"].tolist() == ["one", "two"]
     assert table["roles"].tolist() == [
-        "pretraining, statistics, fitting, choice", "statistics, fitting, choice",
-    ]  # fmt: skip
+        "pretraining, statistics, fitting, choice",
+        "statistics, fitting, choice",
+    ]
     assert table["holds"].tolist() == ["subject, overlap, statistics, choice"] * 2
     assert table["samples"].tolist() == [100, 100]
 
@@ -306,8 +309,13 @@ def test_certificate_that_was_changed_is_refused(results, name):
 
 
 def test_provenance_of_another_fold_is_refused(results):
-    folder = results({"one": noted(fitting=TRAIN, choice=TRAIN, test=("s2",), pretraining=TRAIN,
-                                   statistics=TRAIN)})  # fmt: skip
+    folder = results(
+        {
+            "one": noted(
+                fitting=TRAIN, choice=TRAIN, test=("s2",), pretraining=TRAIN, statistics=TRAIN
+            )
+        }
+    )
     other = hashed("mine", "s2")
     with pytest.raises(ValueError, match=f"that its split does not name: {other} in"):
         audit_results(folder)
