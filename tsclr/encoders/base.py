@@ -19,6 +19,8 @@ from torch import nn
 
 from tsclr.encoders.pooling import Pooling
 
+__all__ = ["Encoder"]
+
 DEFAULT_POOLING = ("mean", "max", "std")
 """What the window is like on average, at its strongest, and how much it changes."""
 

@@ -8,6 +8,8 @@ from torch import nn
 
 from tsclr.encoders.base import Encoder, build_encoder, check_positive
 
+__all__ = ["Concat", "Spectrum"]
+
 
 class Concat(Encoder):
     """Several encoders side by side, on all channels or each on its own; features are concatenated.

@@ -14,6 +14,8 @@ from torch import nn
 
 from tsclr.encoders.base import DEFAULT_POOLING, Encoder, check_positive
 
+__all__ = ["CNN1d", "ResNet1d"]
+
 Edges = Literal["zeros", "replicate"]
 """What a convolution sees beyond the ends of a window."""
 

@@ -9,6 +9,8 @@ from torch import nn
 
 from tsclr.encoders.base import DEFAULT_POOLING, Encoder, check_positive
 
+__all__ = ["Transformer"]
+
 
 class Transformer(Encoder):
     """Transformer over patches of `patch` samples: a linear embedding, then pre-norm layers [1]_.
