@@ -1,6 +1,7 @@
 """Stores, datasets and scores in, text and tables for people out."""
 
 import json
+import textwrap
 from collections import Counter
 from typing import Any
 
@@ -79,6 +80,27 @@ def by_budget(rows: list[dict[str, Any]]) -> pd.DataFrame:
         cells[row["budget"]] = f"{row['macro_f1_mean']:.3f}{spread}"
     return pd.DataFrame(
         {"method": method, "head": head} | cells for (method, head), cells in table.items()
+    )
+
+
+def about_scores(scores: dict[str, Any]) -> str:
+    """Caption of `by_budget`: the metric, on whom it was measured, and what the spread is of.
+
+    Examples
+    --------
+    >>> results = [{"draws": 5}]
+    >>> scores = {"results": results, "test_subjects": ["7", "8"], "n_test_windows": 1200}
+    >>> print(about_scores(scores | {"classes": ["walk", "run"]}))
+    Macro F1 by labels per class, on 2 test subjects (1,200 windows, 2 classes: walk, run);
+    ± is the SD over 5 label draws.
+    """
+    n_draws = max(row["draws"] for row in scores["results"])
+    classes = textwrap.shorten(", ".join(scores["classes"]), 45, placeholder=" …")
+    spread = f";\n± is the SD over {n_draws} label draws" if n_draws > 1 else ""
+    return (
+        f"Macro F1 by labels per class, on {len(scores['test_subjects'])} test subjects "
+        f"({scores['n_test_windows']:,} windows, {len(scores['classes'])} classes: {classes})"
+        f"{spread}."
     )
 
 
