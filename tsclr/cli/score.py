@@ -44,7 +44,9 @@ def probe(given: Given) -> None:
 
     arguments = {name: given[name] for name in given if name not in ("dataset", "json", CHANGES)}
     scores = probe(source=given["dataset"], **arguments)
-    say_table(by_budget(scores["results"]), about_scores(scores))
+    rows, classes = scores["results"], scores["classes"]
+    n_subjects = len(scores["test_subjects"])
+    say_table(by_budget(rows), about_scores(rows, n_subjects, scores["n_test_windows"], classes))
     if given["json"]:
         write_scores(given["json"], scores)
         say_next(f"tsclr bench audit {given['json']}")

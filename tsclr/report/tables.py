@@ -3,6 +3,7 @@
 import json
 import textwrap
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -10,6 +11,9 @@ import pandas as pd
 from tsclr.data.store import Store
 from tsclr.datasets import Dataset
 from tsclr.specs import subclasses
+
+WIDTH = 98
+"""Columns of a line of text."""
 
 
 def about_store(store: Store) -> str:
@@ -83,24 +87,24 @@ def by_budget(rows: list[dict[str, Any]]) -> pd.DataFrame:
     )
 
 
-def about_scores(scores: dict[str, Any]) -> str:
+def about_scores(
+    rows: list[dict[str, Any]], n_subjects: int, n_windows: int, classes: Sequence[str]
+) -> str:
     """Caption of `by_budget`: the metric, on whom it was measured, and what the spread is of.
 
     Examples
     --------
-    >>> results = [{"draws": 5}]
-    >>> scores = {"results": results, "test_subjects": ["7", "8"], "n_test_windows": 1200}
-    >>> print(about_scores(scores | {"classes": ["walk", "run"]}))
-    Macro F1 by labels per class, on 2 test subjects (1,200 windows, 2 classes: walk, run);
-    ± is the SD over 5 label draws.
+    >>> print(about_scores([{"draws": 5}], 2, 1200, ["walk", "run"]))
+    Macro F1 by labels per class, on 2 test subjects (1,200 windows, 2 classes: walk, run). ± is the
+    SD over 5 label draws.
     """
-    n_draws = max(row["draws"] for row in scores["results"])
-    classes = textwrap.shorten(", ".join(scores["classes"]), 45, placeholder=" …")
-    spread = f";\n± is the SD over {n_draws} label draws" if n_draws > 1 else ""
-    return (
-        f"Macro F1 by labels per class, on {len(scores['test_subjects'])} test subjects "
-        f"({scores['n_test_windows']:,} windows, {len(scores['classes'])} classes: {classes})"
-        f"{spread}."
+    n_draws = max(row["draws"] for row in rows)
+    spread = f" ± is the SD over {n_draws} label draws." if n_draws > 1 else ""
+    people = f"{n_subjects} test subject{'s' * (n_subjects != 1)}"
+    return textwrap.fill(
+        f"Macro F1 by labels per class, on {people} ({n_windows:,} windows, "
+        f"{len(classes)} classes: {', '.join(classes)}).{spread}",
+        WIDTH,
     )
 
 
