@@ -1,6 +1,7 @@
 """Specs: an object becomes plain data and comes back; nothing but known classes is ever built."""
 
 import json
+import pickle
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from tsclr.specs import (
     spec_of,
     subclasses,
 )
-from tsclr.specs.build import split_commas
+from tsclr.specs.text import split_commas
 
 
 class Shape(ABC):
@@ -185,6 +186,7 @@ class Settings:
     pair: tuple[int, float] = (1, 2.0)
     flag: bool = False
     anything: Any = None
+    sizes: dict[str, int] | None = None
 
     def __post_init__(self) -> None:
         if self.size < 0:
@@ -210,6 +212,8 @@ BUILT = [
     ("share", Word("P1,P2"), ["P1", "P2"]),
     ("pair", [3, 4], (3, 4.0)),
     ("flag", Word("true"), True),
+    ("sizes", Word("a=1,b=2"), {"a": 1, "b": 2}),
+    ("sizes", Word("{a: 1}"), {"a": 1}),
     ("anything", {"a": [1]}, {"a": [1]}),
     ("anything", Word("{a: [1]}"), {"a": [1]}),
 ]
@@ -245,6 +249,7 @@ REFUSED = [
     ),
     ({"size": 1, "shapes": [3]}, "shapes[0]: 3 is not the name of a class (Shape)"),
     ({"size": 1, "pair": [1]}, "pair: [1] is not a list of 2 values"),
+    ({"size": 1, "sizes": Word("a")}, "sizes: 'a' is not a mapping: write name=value or {name: v"),
     ({"size": 1, "flag": "maybe"}, "flag: 'maybe' is not true or false"),
 ]
 
@@ -315,3 +320,10 @@ def test_what_cannot_be_described_is_refused():
 
 def test_commas_inside_quotes_do_not_divide():
     assert split_commas('walk, "stairs, up" ,run') == ["walk", "stairs, up", "run"]
+
+
+def test_errors_go_from_process_to_process():
+    with pytest.raises(SpecError) as refused:
+        Builder().build(Settings, {"size": "many"})
+    error = pickle.loads(pickle.dumps(refused.value))
+    assert (str(error), error.path) == (str(refused.value), "size")

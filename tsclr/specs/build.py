@@ -6,7 +6,6 @@ base; only a builder with ``importing=True`` follows a full path such as ``mine.
 checkpoint cannot run code.
 """
 
-import csv
 import inspect
 from abc import ABCMeta
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,7 +18,7 @@ from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origi
 from tsclr.specs.describe import nearest, subclasses
 from tsclr.specs.errors import MismatchError, SpecError, shown
 from tsclr.specs.scalars import SCALARS, noun
-from tsclr.specs.text import Word, parse_yaml
+from tsclr.specs.text import Word, parse_yaml, split_commas, split_pairs
 
 T = TypeVar("T")
 
@@ -127,8 +126,6 @@ class Builder(NamedTuple):
         built = self._arguments(function, arguments, path)
         try:
             return function(**built)
-        except SpecError as error:
-            raise SpecError(path, error.reason) from error
         except (TypeError, ValueError) as error:
             raise SpecError(path, str(error)) from error
 
@@ -205,9 +202,9 @@ class Builder(NamedTuple):
     def _mapping(self, kind: Any, value: Any, path: str) -> dict[Any, Any]:
         """A dict of what the annotation says."""
         if isinstance(value, Word):
-            value = _parsed(value, path) if value.startswith("{") else _pairs(value, path)
+            value = _parsed(value, path) if value.startswith("{") else split_pairs(value)
         if not isinstance(value, Mapping):
-            raise MismatchError(path, value, "a mapping", "write {name: value}")
+            raise MismatchError(path, value, "a mapping", "write name=value or {name: value}")
         of_keys, of_values = get_args(kind) or (Any, Any)
         return {
             self.build(of_keys, key, _join(path, key)): self.build(
@@ -290,26 +287,6 @@ def parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
         for name, parameter in signature.parameters.items()
         if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     }
-
-
-def split_commas(text: str) -> list[Word]:
-    """Words between commas; quotes keep a comma inside a word.
-
-    Examples
-    --------
-    >>> split_commas('"a,b", c')
-    ['a,b', 'c']
-    """
-    rows = list(csv.reader([text], skipinitialspace=True))
-    return [Word(word.strip()) for row in rows for word in row if word.strip()]
-
-
-def _pairs(word: str, path: str) -> dict[str, Word]:
-    """Words of the form ``name=value`` between commas."""
-    pairs = [pair.partition("=") for pair in split_commas(word)]
-    if not all(equals for _, equals, _ in pairs):
-        raise MismatchError(path, word, "a mapping", "write name=value,name=value")
-    return {key.strip(): Word(value.strip()) for key, _, value in pairs}
 
 
 def _choice(literal: Any, value: Any, path: str) -> Any:

@@ -27,6 +27,9 @@ class SpecError(ValueError):
         named = path and not reason.startswith(f"{path}.")
         super().__init__(": ".join(filter(None, (source, path if named else "", reason))))
 
+    def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
+        return SpecError, (self.path, self.reason, self.source)
+
     def lies_in(self, paths: Iterable[str]) -> bool:
         """Whether the value is one of those at `paths`, or a constructor refuses one of them."""
         inside = f"{self.path}."

@@ -1,5 +1,6 @@
 """YAML text in, plain data out; what YAML would misread in silence is an error or a number here."""
 
+import csv
 import re
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,32 @@ def parse_yaml(text: str) -> Any:
         raise SpecError("", _explained(error, text)) from error
     except yaml.YAMLError as error:
         raise SpecError("", f"this is not YAML: {error}") from error
+
+
+def split_commas(text: str) -> list[Word]:
+    """Words between commas; quotes keep a comma inside a word.
+
+    Examples
+    --------
+    >>> split_commas('"a,b", c')
+    ['a,b', 'c']
+    """
+    rows = csv.reader([text], skipinitialspace=True)
+    return [Word(word.strip()) for row in rows for word in row if word.strip()]
+
+
+def split_pairs(text: str) -> dict[str, Word] | Word:
+    """Words of the form ``name=value`` between commas; the text itself where they are not.
+
+    Examples
+    --------
+    >>> split_pairs("acc_x=ax, acc_y=ay")
+    {'acc_x': 'ax', 'acc_y': 'ay'}
+    """
+    pairs = [pair.partition("=") for pair in split_commas(text)]
+    if not all(equals for _, equals, _ in pairs):
+        return Word(text)
+    return {name.strip(): Word(value.strip()) for name, _, value in pairs}
 
 
 def _explained(error: yaml.MarkedYAMLError, text: str) -> str:
