@@ -27,7 +27,7 @@ from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour
 from tsclr.readers import Tabular
 from tsclr.train.pretrain import pretrain
-from tsclr.train.runs import CONFIG, METRICS, environment_text
+from tsclr.train.runs import METRICS, environment_text
 from tsclr.train.settings import Training
 
 LOGS = {
@@ -90,7 +90,7 @@ def demo(
         out / "store",
     )
     store = ingest(Tabular(**LOGS), track(files, "ingesting"), out / "store", RATE)
-    log.info("3/5  tsclr pretrain %s --resume", out / "run" / CONFIG)
+    log.info("3/5  tsclr pretrain --resume %s", out / "run")
     run = pretrain(
         Data(str(out / "store"), test=list(simulation.test_subjects)),
         CNN1d,

@@ -1,1 +1,1 @@
-"""YAML and command-line options in, objects of the package out."""
+"""Presets, YAML and command-line options in, objects of the package out."""

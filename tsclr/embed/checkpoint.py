@@ -18,7 +18,7 @@ from torch import nn
 from tsclr.data.splits import Split
 from tsclr.encoders import Encoder
 from tsclr.files import replacing
-from tsclr.specs import from_spec, spec_of
+from tsclr.specs import SpecError, from_spec, spec_of
 from tsclr.types import InputSpec
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -164,7 +164,7 @@ class Checkpoint:
         """The encoder with its weights, in evaluation mode, on the CPU."""
         try:
             encoder = from_spec(Encoder, self.settings["encoder"])
-        except (KeyError, TypeError) as error:
+        except SpecError as error:
             raise ValueError(
                 f"this tsclr cannot rebuild the encoder of the checkpoint ({error}): "
                 "use the version of tsclr that wrote it, or pretrain again"

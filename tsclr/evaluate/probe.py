@@ -194,7 +194,7 @@ def open_labelled(
     if shared:
         raise LeakError(
             f"pretraining has seen the test subjects {', '.join(sorted(shared))}: pretrain with "
-            f'`--data.test "{list(split.test)}"`, or name other subjects with --test'
+            f"--data.test {','.join(split.test)}, or name other subjects with --test"
         )
     return windows, tuple(classes), split
 

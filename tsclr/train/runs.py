@@ -22,19 +22,22 @@ import torch
 import yaml
 
 import tsclr
+from tsclr.augment import Augmentation
 from tsclr.distributed import total, world_size
 from tsclr.embed.checkpoint import FILE, Checkpoint
 from tsclr.encoders import Encoder
 from tsclr.files import replacing
 from tsclr.objectives import Objective
 from tsclr.objectives.parts import ema_update
-from tsclr.specs import spec_of
+from tsclr.pairs import Pairing
+from tsclr.specs import importable_name, spec_of, subclasses
 from tsclr.train.settings import Training
 from tsclr.types import InputSpec
 
 METRICS = "metrics.jsonl"
 CONFIG = "config.yaml"
 MACHINE = "run.json"
+NAMED = ("encoder", "objective", "pairing", "views")
 
 
 @dataclass
@@ -272,23 +275,22 @@ def config_of(out: Path, settings: dict[str, Any]) -> dict[str, Any]:
         As `State.save` keeps them.
     """
     call = {name: settings[name] for name in ("data", "training")}
-    call |= {
-        name: _class_path(settings[name]) for name in ("encoder", "objective", "pairing", "views")
-    }
+    call |= {name: _as_config(settings[name]) for name in NAMED}
     return call | {"out": str(out)}
 
 
-def _class_path(spec: Any) -> Any:
-    """A spec in the words of a config; widths come from the data and are left out."""
+def _as_config(spec: Any) -> Any:
+    """A spec as a config has it: channels come from the data, and a user's class has its module."""
     if isinstance(spec, list):
-        return [_class_path(each) for each in spec]
+        return [_as_config(item) for item in spec]
     if not isinstance(spec, dict):
         return spec
     if not isinstance(spec.get("class"), str):
-        return {name: _class_path(value) for name, value in spec.items()}
-    widths = ("class", "in_channels")
-    arguments = {name: _class_path(value) for name, value in spec.items() if name not in widths}
-    return {"class_path": spec["class"], "init_args": arguments}
+        return {name: _as_config(value) for name, value in spec.items()}
+    arguments = {name: _as_config(value) for name, value in spec.items() if name != "in_channels"}
+    families = [subclasses(kind) for kind in (Encoder, Objective, Augmentation, Pairing)]
+    named = next((family[spec["class"]] for family in families if spec["class"] in family), None)
+    return arguments if named is None else arguments | {"class": importable_name(named)}
 
 
 def environment() -> dict[str, Any]:
