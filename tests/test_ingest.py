@@ -4,7 +4,6 @@ Run as a script it is the victim of the test with SIGKILL: see `serve`.
 """
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -23,7 +22,7 @@ import pytest
 from tests.support.recordings import CHANNELS, recording
 from tsclr.data.ingest import UNFINISHED, ingest
 from tsclr.data.store import LABELS, SIGNAL, TABLE, Store
-from tsclr.files import sha256
+from tsclr.files import exclusive_lock, sha256
 from tsclr.readers import Reader
 
 N_OLD, N_FILES = 2, 4
@@ -194,11 +193,11 @@ def test_other_rate_than_that_of_the_store_is_refused(logs, out):
 
 
 def test_second_ingest_at_the_same_time_is_refused(logs, out):
-    out.mkdir()
-    with (out / ".lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        with pytest.raises(ValueError, match="another process is writing to"):
-            ingest(Plain(), logs[:1], out)
+    with (
+        exclusive_lock(out),
+        pytest.raises(ValueError, match="another process is writing to"),
+    ):
+        ingest(Plain(), logs[:1], out)
     assert len(ingest(Plain(), logs[:1], out).recordings) == 2
 
 

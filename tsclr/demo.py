@@ -81,7 +81,7 @@ def demo(
     log.info("1/5  simulated raw logs: %s", out / "logs")
     files = simulation.write_logs(out / "logs")
     with replacing(out / "logs.yaml") as temporary:
-        temporary.write_text(yaml.safe_dump(LOGS, allow_unicode=True, sort_keys=False))
+        temporary.write_text(yaml.safe_dump(LOGS, allow_unicode=True, sort_keys=False), "utf-8")
     log.info(
         "2/5  tsclr ingest %s --config %s --rate %g --out %s",
         out / "logs",
@@ -180,7 +180,7 @@ def _row(results: list[dict[str, Any]], method: str) -> dict[str, Any]:
 def views_section(store: Store) -> report.Section:
     """A window of walking and two views of it."""
     windows = Windows.labelled(store, 128, 64, ["walking"])
-    window = windows.__getitems__([len(windows) // 2])
+    window = windows.take([len(windows) // 2])
     view = Chain(VIEWS)
     first, second = (view(window, torch.Generator().manual_seed(seed))[0] for seed in (0, 1))
     return report.two_views(

@@ -202,8 +202,9 @@ class Store:
 
     def release(self) -> None:
         """Let the operating system take back the pages read so far; they stay in its cache."""
-        for mapped in self.maps:
-            mapped.madvise(mmap.MADV_DONTNEED)
+        if hasattr(mmap, "MADV_DONTNEED"):  # Windows takes pages back by itself
+            for mapped in self.maps:
+                mapped.madvise(mmap.MADV_DONTNEED)
 
     @property
     def subjects(self) -> tuple[str, ...]:

@@ -5,7 +5,6 @@ give away the subject or the device.
 """
 
 import importlib.util
-import resource
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -39,6 +38,11 @@ from tsclr.train.batches import BatchBuilder
 from tsclr.train.sampler import seed_of
 from tsclr.train.settings import Training
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
 N_WATCHED = 1024
 """Validation pairs on which an epoch is judged."""
 
@@ -71,7 +75,7 @@ def watch(encoder: Encoder, views: BatchBuilder, seed: int) -> dict[str, float]:
         index = np.sort(torch.randperm(len(windows))[:N_WATCHED].numpy())
         members = torch.from_numpy(np.stack([index, views.pairing.partner(index, windows)]))
         two = BatchBuilder(views.pipelines[:2], views.pairing, windows, views.device)
-        seen = two(members, windows.__getitems__(members.flatten())).views
+        seen = two(members, windows.take(members.flatten())).views
         encoder.eval()
         first, second = (encoder(view).float() for view in seen)
         encoder.train(was_training)
@@ -178,16 +182,12 @@ def forget_peak_memory() -> None:
         peaks.write_text("5")
 
 
-def peak_memory(device: torch.device) -> float:
-    """Most memory so far, MiB: of the GPU, or of the process on the CPU.
-
-    Parameters
-    ----------
-    device : torch.device
-        Where training runs.
-    """
+def peak_memory(device: torch.device) -> float | None:
+    """Most memory so far, MiB: of the GPU, or of the process on the CPU; None on Windows."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
+    if resource is None:
+        return None
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
