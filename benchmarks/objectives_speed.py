@@ -44,7 +44,7 @@ def stepping(objective: str) -> tuple[Callable[[], None], int]:
     chains = pipelines(given.views, store.channels)
     views = BatchBuilder(chains, given.pairing, windows, CPU, given.objective.reads_labels)
     steps = PairSampler(windows, given.pairing, len(chains), BATCH, None, training.seed)
-    numbered = enumerate(load_batches(steps, range(N_FIRST + N_TIMED), windows.__getitems__))
+    numbered = enumerate(load_batches(steps, range(N_FIRST + N_TIMED), windows.take))
 
     def step() -> None:
         number, (members, x) = next(numbered)

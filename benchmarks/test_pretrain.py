@@ -70,7 +70,7 @@ def measure(benchmark, group, threads, function, rounds=15, warmup_rounds=3):
 
 
 def batches(steps, windows):
-    return load_batches(steps, range(N_STEPS), windows.__getitems__)
+    return load_batches(steps, range(N_STEPS), windows.take)
 
 
 def test_gather(benchmark, threads, steps, windows):

@@ -31,7 +31,7 @@ def windows(tmp_path_factory):
 
 
 def gather(windows, indices):
-    return windows.__getitems__(indices)
+    return windows.take(indices)
 
 
 def loop_of_slices(windows, indices):

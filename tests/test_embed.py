@@ -22,7 +22,7 @@ def windows(tiny_store: Path) -> Windows:
 
 @pytest.fixture(scope="module")
 def X(windows: Windows) -> np.ndarray:
-    return windows.__getitems__(range(40)).numpy()
+    return windows.take(range(40)).numpy()
 
 
 def test_vectors_are_the_features_of_the_encoder(tiny_run: Path, X: np.ndarray) -> None:
@@ -94,7 +94,7 @@ def test_a_store_becomes_a_table_in_order(tiny_run: Path, tiny_store: Path, tmp_
     table = pd.read_parquet(tmp_path / "v.parquet")
     streams = Windows.sliding(store, 128, 128)
     assert len(table) == n_windows == len(streams)
-    expected = embedder.transform(streams.__getitems__(range(len(streams))).numpy())
+    expected = embedder.transform(streams.take(range(len(streams))).numpy())
     np.testing.assert_allclose(table.filter(regex=r"^v\d+$").to_numpy(), expected, atol=1e-5)
     middle = store.labels[streams.starts + 64]
     assert table["label"].tolist() == [store.classes[k] if k >= 0 else "" for k in middle]

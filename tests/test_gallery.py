@@ -240,7 +240,7 @@ def test_examples_have_different_classes_and_go_from_lively_to_quiet(tiny_store:
         labels = labels_of(windows, examples)
         assert len(set(labels)) == n
         assert UNLABELLED not in labels
-        spread = windows.__getitems__(examples).std(dim=2).mean(dim=1)
+        spread = windows.take(examples).std(dim=2).mean(dim=1)
         assert (spread.diff() <= 0).all()
         assert len(examples) + len(companions) == 8
         assert not set(examples) & set(companions)

@@ -154,7 +154,7 @@ def test_the_same_seed_gives_the_same_weights_and_leaves_the_global_generator_al
 
 def test_input_scale_is_the_root_mean_square_of_each_sensor(tiny_store: Path) -> None:
     windows = Windows.sliding(Store.open(tiny_store), 128, 128)
-    signal = windows.__getitems__(range(len(windows))).double()
+    signal = windows.take(range(len(windows))).double()
     acc, gyr = signal[:, :3].square().mean().sqrt(), signal[:, 3:].square().mean().sqrt()
     expected = torch.tensor([acc, acc, acc, gyr, gyr, gyr]).float()
     torch.testing.assert_close(sensor_scale(windows, 0), expected)

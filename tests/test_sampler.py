@@ -71,13 +71,13 @@ def test_a_batch_that_cannot_be_shared_is_refused(windows: Windows) -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_any_number_of_workers_reads_the_same_batches(windows: Windows, workers: int) -> None:
     some, numbers = steps(windows), range(3, 9)
-    alone = list(load_batches(some, numbers, windows.__getitems__))
-    ahead = list(load_batches(some, numbers, windows.__getitems__, workers))
+    alone = list(load_batches(some, numbers, windows.take))
+    ahead = list(load_batches(some, numbers, windows.take, workers))
     assert len(ahead) == len(numbers)
     for (members, x), (same_members, same_x) in zip(alone, ahead, strict=True):
         assert torch.equal(members, same_members)
         assert torch.equal(x, same_x)
-        assert torch.equal(x[: some.size], windows.__getitems__(members[0]))
+        assert torch.equal(x[: some.size], windows.take(members[0]))
 
 
 def test_workers_share_the_store_whatever_the_default_is(windows: Windows) -> None:
@@ -85,9 +85,7 @@ def test_workers_share_the_store_whatever_the_default_is(windows: Windows) -> No
     default = multiprocessing.get_start_method()
     multiprocessing.set_start_method("forkserver", force=True)
     try:
-        assert (
-            len(list(load_batches(steps(windows), range(2), windows.__getitems__, workers=1))) == 2
-        )
+        assert len(list(load_batches(steps(windows), range(2), windows.take, workers=1))) == 2
     finally:
         multiprocessing.set_start_method(default, force=True)
 
@@ -99,12 +97,20 @@ def test_a_store_on_the_device_gives_the_same_windows(
     some, resident = steps(windows), DeviceWindows(windows, torch.device("cpu"))
     found = list(load_batches(some, range(2), resident, workers=2))
     for (_, x), (_, expected) in zip(
-        found, load_batches(some, range(2), windows.__getitems__), strict=True
+        found, load_batches(some, range(2), windows.take), strict=True
     ):
         assert torch.equal(x, expected)
-    assert gather_for(windows, torch.device("cpu")) == windows.__getitems__
+    assert gather_for(windows, torch.device("cpu")) == windows.take
 
 
 def test_seeds_differ_in_every_place() -> None:
     seeds = {seed_of(a, b, c) for a in range(3) for b in range(3) for c in range(3)}
     assert len(seeds) == 27
+
+
+def test_reading_workers_are_refused_where_nothing_forks(
+    windows: Windows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("os.fork")
+    with pytest.raises(ValueError, match=r"training\.workers is 2, .*: set it to 0"):
+        load_batches(steps(windows), range(2), windows.take, workers=2)

@@ -130,7 +130,7 @@ def test_the_norm_of_the_whole_gradient_is_clipped() -> None:
 COMPILED = """
 import torch
 from tests.support.objectives import batch
-from tests.test_learner import gradients, small, train_step
+from tests.test_train_step import gradients, small, train_step
 one, other = (train_step(small(), compile=compiled) for compiled in (True, False))
 torch.testing.assert_close(one(batch(), 0.0), other(batch(), 0.0), rtol=1e-6, atol=1e-8)
 torch.testing.assert_close(gradients(one), gradients(other), rtol=1e-5, atol=1e-7)

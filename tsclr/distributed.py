@@ -65,7 +65,7 @@ def on_rank_zero(work: Callable[[], T]) -> T:
 
     Examples
     --------
-    >>> done_by_first(lambda: 3)
+    >>> on_rank_zero(lambda: 3)
     3
     """
     if not is_parallel():

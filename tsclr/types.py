@@ -250,7 +250,7 @@ def device_sensor(channel: str) -> str:
 
     Examples
     --------
-    >>> sensor_name("wrist_acc_x"), sensor_name("pulse")
+    >>> device_sensor("wrist_acc_x"), device_sensor("pulse")
     ('wrist_acc', 'pulse')
     """
     return channel.rpartition("_")[0] or channel
@@ -261,7 +261,7 @@ def sensor_kind(channel: str) -> str:
 
     Examples
     --------
-    >>> sensor_of("wrist_acc_x")
+    >>> sensor_kind("wrist_acc_x")
     'acc'
     """
     parts = channel.split("_")

@@ -17,7 +17,7 @@ def canonical_source(source: str) -> str:
 
     Examples
     --------
-    >>> place("HAPT")
+    >>> canonical_source("HAPT")
     'hapt'
     """
     return str(Path(source).resolve()) if Path(source).is_dir() else source.lower()

@@ -167,7 +167,7 @@ class _Array:
     def __len__(self) -> int:
         return len(self.windows)
 
-    def __getitems__(self, indices: np.ndarray) -> torch.Tensor:
+    def take(self, indices: np.ndarray) -> torch.Tensor:
         return self.windows[torch.from_numpy(indices)]
 
 

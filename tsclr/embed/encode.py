@@ -17,13 +17,13 @@ N_PAIRS = 8192
 
 @runtime_checkable
 class Batches(Protocol):
-    """What gives windows by number: `Windows`, or any dataset with ``__getitems__``."""
+    """What gives windows by number, as `Windows` does."""
 
     def __len__(self) -> int:
         """How many windows."""
         ...
 
-    def __getitems__(self, indices: np.ndarray) -> torch.Tensor:
+    def take(self, indices: np.ndarray) -> torch.Tensor:
         """Windows (B, C, T) by number."""
         ...
 
@@ -59,7 +59,7 @@ def encode(
     with torch.inference_mode():
         for low in range(0, len(chosen), batch_size):
             batch = chosen[low : low + batch_size]
-            x = windows.__getitems__(batch).to(encoder.input_scale.device)
+            x = windows.take(batch).to(encoder.input_scale.device)
             features[low : low + len(batch)] = encoder(x).cpu()
     encoder.train(was_training)
     return features

@@ -69,7 +69,7 @@ def gallery(
     windows = data.windows(store, split.train)
     examples, companions = choose(windows, n_windows, seed)
     names = _names(windows, examples)
-    x = windows.__getitems__(np.append(examples, companions))
+    x = windows.take(np.append(examples, companions))
     sections = []
     for title, view, reading in _pages(views, store.channels):
         shown = draw_examples(view, x, names, seed)
@@ -130,7 +130,7 @@ def choose(
     """
     drawn = np.random.default_rng(seed).permutation(len(windows))[:N_CANDIDATES]
     classes = labels_of(windows, drawn)
-    spread = windows.__getitems__(drawn).std(dim=2).mean(dim=1).numpy()
+    spread = windows.take(drawn).std(dim=2).mean(dim=1).numpy()
     table = pd.DataFrame({"window": drawn, "label": classes, "spread": spread})
     pool = table[table["label"] != UNLABELLED]
     if pool.empty:

@@ -261,7 +261,7 @@ def sensor_scale(windows: Windows, seed: int) -> Float[torch.Tensor, " C"]:
     """
     generator = torch.Generator().manual_seed(seed)
     drawn = torch.randperm(len(windows), generator=generator)[:N_SCALED]
-    power = windows.__getitems__(drawn).double().square().mean((0, 2))
+    power = windows.take(drawn).double().square().mean((0, 2))
     sensors = [device_sensor(channel) for channel in windows.store.channels]
     same = torch.tensor([[one == other for other in sensors] for one in sensors]).double()
     scale = (same @ power / same.sum(1)).sqrt()

@@ -5,6 +5,7 @@ processes and any number of reading workers see the same batches, and there is n
 sampler to keep.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -152,15 +153,25 @@ def load_batches(
     numbers : range
         Which steps.
     gather : callable
-        Gives windows by number: ``windows.__getitems__``, or a `DeviceWindows`.
+        Gives windows by number: ``windows.take``, or a `DeviceWindows`.
     workers : int
         Processes that read ahead; 0 reads when asked, and so does a `DeviceWindows`.
     pinned : bool
         Whether workers put windows where a GPU fetches them by itself.
+
+    Raises
+    ------
+    ValueError
+        If there should be workers where processes cannot be forked: on Windows.
     """
     source = _BatchDataset(steps, gather)
     if not workers or isinstance(gather, DeviceWindows):
         return map(source.__getitem__, numbers)
+    if not hasattr(os, "fork"):
+        raise ValueError(
+            f"training.workers is {workers}, but this system cannot fork processes that share the "
+            "store: set it to 0, which changes nothing but the speed"
+        )
     loader = DataLoader(
         source,
         batch_size=None,
@@ -187,8 +198,8 @@ class DeviceWindows:
     --------
     >>> from tsclr.data.store import Store
     >>> windows = Windows.sliding(Store.load("synthetic"), 128, 64)
-    >>> resident = Resident(windows, torch.device("cpu"))
-    >>> torch.equal(resident(np.array([3, 1])), windows.__getitems__([3, 1]))
+    >>> resident = DeviceWindows(windows, torch.device("cpu"))
+    >>> torch.equal(resident(np.array([3, 1])), windows.take([3, 1]))
     True
     """
 
@@ -220,4 +231,4 @@ def gather_for(windows: Windows, device: torch.device) -> Gather:
         free, _ = torch.cuda.mem_get_info(device)
         if 2 * windows.store.signal.nbytes < free:
             return DeviceWindows(windows, device)
-    return windows.__getitems__
+    return windows.take
