@@ -59,7 +59,7 @@ def test_a_pipeline_for_each_of_three_views(
     config["views"] = dict(reversed(config["views"].items()))
     path.write_text(yaml.safe_dump(config, sort_keys=False))
     assert main(["pretrain", str(path), "--out", str(tmp_path / "run"), "--resume"]) == 1
-    assert "made with another order of views" in capsys.readouterr().err
+    assert "order of views: the run has num_features, strong, either" in capsys.readouterr().err
     assert list(views) == ["num_features", "strong", "either"]
     assert views["either"][0]["augmentations"][0] == {"class": "Jitter", "sd": 0.01, "p": 1.0}
 

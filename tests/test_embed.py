@@ -11,7 +11,8 @@ from sklearn.pipeline import make_pipeline
 from tsclr.data.store import Store
 from tsclr.data.windows import Windows
 from tsclr.embed.checkpoint import Checkpoint
-from tsclr.embed.embedder import Embedder, write_vectors
+from tsclr.embed.embedder import Embedder
+from tsclr.embed.vectors import embed_store, write_vectors
 from tsclr.embed.whitening import PairWhitening
 
 
@@ -109,7 +110,7 @@ def test_a_store_with_other_channels_or_rate_is_refused(tiny_run: Path, tiny_sto
         store.signal[:, :3], store.labels, store.recordings, store.channels[:3], 50.0, store.classes
     )
     with pytest.raises(ValueError, match=r"channels acc_x, acc_y, acc_z, the encoder"):
-        next(embedder.transform_store(acc, 64))
+        next(embed_store(embedder, acc, 64))
     slow = Store(store.signal, store.labels, store.recordings, store.channels, 25.0, store.classes)
     with pytest.raises(ValueError, match="ingest the logs with --rate 50"):
-        next(embedder.transform_store(slow, 64))
+        next(embed_store(embedder, slow, 64))

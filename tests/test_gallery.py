@@ -411,7 +411,7 @@ def test_a_store_without_labels(logs: Path, tmp_path: Path) -> None:
     columns = {"acc_x": "ax", "acc_y": "ay", "acc_z": "az"}
     pattern = r"(?P<subject>\d+)_phone"
     reader = Tabular(columns=columns, units={"acc": "m/s²"}, time="time", pattern=pattern)
-    ingest(reader, sorted(logs.iterdir()), tmp_path / "store", 50.0)
+    ingest(logs, tmp_path / "store", rate=50.0, reader=reader)
     out = gallery(Data(str(tmp_path / "store")), [Jitter()], tmp_path / "g.html")
     assert len(re.findall(">subject 0[1-4]: the noise in units of sd: acc ", out.read_text())) == 3
 

@@ -35,8 +35,8 @@ from tsclr.evaluate.probe import (
 )
 from tsclr.evaluate.task import Candidate, Task
 from tsclr.objectives import NTXent
-from tsclr.train.pretrain import start
 from tsclr.train.settings import Training
+from tsclr.train.setup import start
 
 
 @pytest.fixture(scope="module")

@@ -28,37 +28,37 @@ def test_an_epoch_takes_every_window_once_and_leaves_out_the_rest(windows: Windo
     some = steps(windows, 103)
     assert (some.size, some.in_epoch) == (10, 10)
     for epoch in range(2):
-        drawn = np.concatenate([some.members(10 * epoch + number)[0] for number in range(10)])
+        drawn = np.concatenate([some.indices(10 * epoch + number)[0] for number in range(10)])
         assert len(np.unique(drawn)) == 100
-    assert not np.array_equal(some.members(0), some.members(10))
+    assert not np.array_equal(some.indices(0), some.indices(10))
 
 
 def test_few_windows_make_one_small_batch(windows: Windows) -> None:
-    assert steps(windows, 7).members(0).shape == (2, 7)
+    assert steps(windows, 7).indices(0).shape == (2, 7)
     assert steps(windows, 103, per_epoch=25).in_epoch == 2
     assert steps(windows, 103, per_epoch=1000).in_epoch == 10
 
 
 def test_partners_are_those_of_the_pairing(windows: Windows) -> None:
-    index, first, second = steps(windows, n_views=3).members(4)
+    index, first, second = steps(windows, n_views=3).indices(4)
     assert not np.array_equal(first, second)
     reach = 2.56 * windows.store.sample_rate
     assert (abs(windows.starts[index] - windows.starts[first]) <= reach).all()
-    same = PairSampler(windows, SameWindow(), 2, 10, None, 0).members(4)
+    same = PairSampler(windows, SameWindow(), 2, 10, None, 0).indices(4)
     assert np.array_equal(*same)
 
 
 def test_the_global_generator_has_no_say(windows: Windows) -> None:
     torch.manual_seed(1)
-    drawn = steps(windows).members(3)
+    drawn = steps(windows).indices(3)
     torch.manual_seed(2)
-    assert np.array_equal(steps(windows).members(3), drawn)
-    assert not np.array_equal(steps(windows, seed=1).members(3), drawn)
+    assert np.array_equal(steps(windows).indices(3), drawn)
+    assert not np.array_equal(steps(windows, seed=1).indices(3), drawn)
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 5])
 def test_any_number_of_processes_shares_the_same_batches(windows: Windows, world_size: int) -> None:
-    whole = steps(windows).members(3)
+    whole = steps(windows).indices(3)
     parts = [steps(windows, rank=rank, world_size=world_size)[3] for rank in range(world_size)]
     assert np.array_equal(np.concatenate(parts, axis=1), whole)
 
@@ -74,10 +74,10 @@ def test_any_number_of_workers_reads_the_same_batches(windows: Windows, workers:
     alone = list(load_batches(some, numbers, windows.take))
     ahead = list(load_batches(some, numbers, windows.take, workers))
     assert len(ahead) == len(numbers)
-    for (members, x), (same_members, same_x) in zip(alone, ahead, strict=True):
-        assert torch.equal(members, same_members)
+    for (indices, x), (same_indices, same_x) in zip(alone, ahead, strict=True):
+        assert torch.equal(indices, same_indices)
         assert torch.equal(x, same_x)
-        assert torch.equal(x[: some.size], windows.take(members[0]))
+        assert torch.equal(x[: some.size], windows.take(indices[0]))
 
 
 def test_workers_share_the_store_whatever_the_default_is(windows: Windows) -> None:

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import torch
 import yaml
-from rich.progress import track
 from sklearn.decomposition import PCA
 
 from tsclr import report
@@ -19,13 +18,13 @@ from tsclr.data.store import Store
 from tsclr.data.windows import Windows
 from tsclr.datasets import Synthetic
 from tsclr.embed.checkpoint import FILE
-from tsclr.embed.embedder import Embedder, write_vectors
+from tsclr.embed.embedder import Embedder
+from tsclr.embed.vectors import write_vectors
 from tsclr.encoders import CNN1d
 from tsclr.evaluate.probe import PRETRAINED, RANDOM, probe, write_scores
 from tsclr.files import replacing
 from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour
-from tsclr.readers import Tabular
 from tsclr.train.pretrain import pretrain
 from tsclr.train.runs import CONFIG, METRICS, environment_text
 from tsclr.train.settings import Training
@@ -89,7 +88,7 @@ def demo(
         RATE,
         out / "store",
     )
-    store = ingest(Tabular(**LOGS), track(files, "ingesting"), out / "store", RATE)
+    store = ingest(files, out / "store", rate=RATE, **LOGS)
     log.info("3/5  tsclr pretrain %s --resume", out / "run" / CONFIG)
     run = pretrain(
         Data(str(out / "store"), test=list(simulation.test_subjects)),

@@ -105,14 +105,10 @@ def ingest(words: list[str]) -> None:
     )
     _describe_logs(parser)
     given = parser.parse_args(words)
-    from rich.progress import track
-
     from tsclr.data.ingest import ingest as run
-    from tsclr.readers import find_files
 
     reader = _reader(given)
-    files = find_files(given.paths, reader.suffixes)
-    store = run(reader, track(files, "ingesting"), given.out, given.rate)
+    store = run(given.paths, given.out, rate=given.rate, reader=reader)
     from tsclr.report.tables import about_store
     from tsclr.types import UNITS
 
@@ -316,7 +312,8 @@ def embed(words: list[str]) -> None:
     _describe_logs(parser)
     given = parser.parse_args(words)
     from tsclr.data.windows import samples
-    from tsclr.embed.embedder import Embedder, write_vectors
+    from tsclr.embed.embedder import Embedder
+    from tsclr.embed.vectors import write_vectors
 
     embedder = Embedder.load(given.run, given.whiten)
     spec = embedder.input_spec_

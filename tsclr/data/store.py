@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float32, Int16
 
-from tsclr import datasets, signals
+from tsclr import signals
 from tsclr.files import read_table, replacing, write_table
 from tsclr.specs import nearest
 from tsclr.types import UNITS, UNLABELLED, Recording
@@ -51,6 +51,8 @@ class Store:
         Class names.
     maps : tuple of mmap, optional
         What `signal` and `labels` map, where the store lies on disk.
+    source : str, optional
+        Folder or public dataset that it was opened from.
 
     Examples
     --------
@@ -71,6 +73,7 @@ class Store:
     sample_rate: float
     classes: tuple[str, ...]
     maps: tuple[mmap.mmap, ...] = field(default=(), repr=False)
+    source: str | None = None
 
     @classmethod
     def load(cls, source: str | Path, root: str | Path | None = None) -> "Store":
@@ -85,8 +88,11 @@ class Store:
         """
         if Path(source).is_dir():
             return cls.open(Path(source))
+        from tsclr import datasets  # imports pooch, which a store of one's logs does without
+
         dataset = datasets.find(str(source))
-        return cls.build(dataset(None if root is None else str(root)).recordings())
+        recordings = dataset(None if root is None else str(root)).recordings()
+        return replace(cls.build(recordings), source=str(source))
 
     @classmethod
     def build(cls, recordings: Iterable[Recording], sample_rate: float | None = None) -> "Store":
@@ -104,21 +110,21 @@ class Store:
         ValueError
             If there is no recording, or one does not fit: see `StoreTable.add`.
         """
-        draft = StoreTable(sample_rate=sample_rate)
-        added = [draft.add(recording) for recording in recordings]
+        table = StoreTable(sample_rate=sample_rate)
+        added = [table.add(recording) for recording in recordings]
         if not added:
             raise ValueError("there are no recordings to build a store from")
         signal = np.concatenate([signal for signal, _ in added])
         labels = np.concatenate([labels for _, labels in added])
-        return cls(signal, labels, pd.DataFrame(draft.rows), *draft.header())
+        return cls(signal, labels, pd.DataFrame(table.rows), *table.header())
 
     @classmethod
-    def open(cls, path: Path) -> "Store":
+    def open(cls, path: str | Path) -> "Store":
         """Map the store in folder `path` without reading it.
 
         Parameters
         ----------
-        path : Path
+        path : str or Path
             Folder that `ingest` wrote.
 
         Raises
@@ -128,23 +134,25 @@ class Store:
         ValueError
             If its files are damaged, or another version of tsclr wrote them.
         """
-        draft = StoreTable.read(path / TABLE)
-        total, n_channels = draft.n_samples, len(draft.channels)
+        path = Path(path)
+        table = StoreTable.read(path / TABLE)
+        total, n_channels = table.n_samples, len(table.channels)
         maps = _map(path / SIGNAL, total * n_channels * 4), _map(path / LABELS, total * 2)
         return cls(
             np.frombuffer(maps[0], "<f4", total * n_channels).reshape(total, n_channels),
             np.frombuffer(maps[1], "<i2", total),
-            pd.DataFrame(draft.rows),
-            *draft.header(),
+            pd.DataFrame(table.rows),
+            *table.header(),
             maps,
+            str(path),
         )
 
-    def write(self, path: Path) -> None:
+    def write(self, path: str | Path) -> None:
         """Write the store to a folder; there is none until it is whole.
 
         Parameters
         ----------
-        path : Path
+        path : str or Path
             Folder, made where it does not exist.
 
         Raises
@@ -164,7 +172,7 @@ class Store:
         ...     Store.open(Path(folder, "store")).signal.shape
         (100, 1)
         """
-        rows = self.recordings.to_dict("records")
+        path, rows = Path(path), self.recordings.to_dict("records")
         for name, array in ((SIGNAL, self.signal), (LABELS, self.labels)):
             little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
             with replacing(path / name) as temporary:
@@ -198,7 +206,7 @@ class Store:
                 raise ValueError(f"no channel {name!r}: {nearest(name, self.channels)}")
         columns = [self.channels.index(name) for name in names]
         signal = np.ascontiguousarray(self.signal[:, columns])
-        return replace(self, signal=signal, channels=tuple(names), maps=())
+        return replace(self, signal=signal, channels=tuple(names), maps=(), source=None)
 
     def release(self) -> None:
         """Let the operating system take back the pages read so far; they stay in its cache."""

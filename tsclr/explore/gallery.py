@@ -101,7 +101,7 @@ def on_dataset(data: Data, dataset: str | None, root: str | None) -> Data:
     >>> on_dataset(Data("store", test=["7"]), "hapt", None)
     Data(source='hapt', root=None, window=2.56, stride=1.28, test=None, validation=0.2, ...)
     """
-    if dataset is not None and canonical_source(dataset) != canonical_source(data.source):
+    if dataset is not None and canonical_source(dataset) != canonical_source(data.name):
         data = replace(data, source=dataset, test=None)
     return data if root is None else replace(data, root=root)
 
@@ -246,5 +246,5 @@ def _names(windows: Windows, indices: Int[np.ndarray, " n"]) -> list[str]:
 
 def _facts(data: Data, subjects: tuple[str, ...], seed: int) -> dict[str, str]:
     """What was drawn from what, and with which versions."""
-    told = {"data": data.source, "training subjects": ", ".join(subjects), "seed": str(seed)}
+    told = {"data": data.name, "training subjects": ", ".join(subjects), "seed": str(seed)}
     return told | environment_text()
