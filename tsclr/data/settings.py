@@ -20,7 +20,7 @@ class Data:
     Parameters
     ----------
     source : str or Store
-        Folder of a store, name of a public dataset, or an open store.
+        Folder of a store, or name of a public dataset; from Python also an open `Store`.
     root : str, optional
         Folder with the archive of the dataset; the variable TSCLR_DATA by default.
     window : float
@@ -35,7 +35,7 @@ class Data:
         Seed of the draw of validation subjects.
     """
 
-    source: str | Store
+    source: str | Any  # a Store: jsonargparse would offer its arguments as options
     root: str | None = None
     window: float = 2.56
     stride: float = 1.28
