@@ -176,7 +176,7 @@ def test_the_same_store_is_known_by_another_path(tiny_run: Path, tiny_store: Pat
 
 def test_a_split_that_shares_a_subject_makes_no_task(tiny_store: Path) -> None:
     windows = Windows.labelled(Store.open(tiny_store), 128, 64)
-    with pytest.raises(LeakError, match="subjects 02 are in train and in test"):
+    with pytest.raises(LeakError, match="subject 02 is in both train and test"):
         Task(windows, windows.store.classes, Split(("01", "02"), ("03",), ("02",)))
 
 

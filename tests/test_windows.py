@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from tests.support.recordings import recording
 from tsclr.data import windows as module
-from tsclr.data.store import LABELS, SIGNAL, TABLE, Store, StoreTable
+from tsclr.data.store import LABELS, SIGNAL, TABLE, Store
+from tsclr.data.table import StoreTable
 from tsclr.data.windows import Windows, samples
 from tsclr.datasets import Hapt
 from tsclr.types import UNLABELLED, InputSpec

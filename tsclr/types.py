@@ -54,7 +54,7 @@ class Recording:
     source_hash : str
         SHA-256 of that file, empty where there is no file.
     repairs : dict of str to int
-        What had to be repaired, with counts of samples or places.
+        What had to be repaired, with counts of samples or occurrences.
 
     Raises
     ------
@@ -264,5 +264,5 @@ def sensor_kind(channel: str) -> str:
     >>> sensor_kind("wrist_acc_x")
     'acc'
     """
-    parts = channel.split("_")
-    return parts[-2] if len(parts) > 1 else channel
+    words = channel.split("_")
+    return words[-2] if len(words) > 1 else channel

@@ -15,7 +15,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from tsclr.data.progress import track
-from tsclr.data.store import LABELS, SIGNAL, TABLE, Store, StoreTable
+from tsclr.data.store import LABELS, SIGNAL, TABLE, Store
+from tsclr.data.table import StoreTable
 from tsclr.files import exclusive_lock, naming_full_disk, sha256
 from tsclr.readers import Reader, Tabular, find_files
 from tsclr.specs import spec_of

@@ -90,7 +90,7 @@ class Windows(Dataset):
         Parameters
         ----------
         store : Store
-            Any store.
+            Where the samples lie.
         length, stride : int
             Samples.
         subjects : sequence of str, optional
@@ -299,9 +299,9 @@ def _bouts(store: Store) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     change = np.flatnonzero(labels[1:] != labels[:-1]) + 1
     edges = np.union1d(change, store.recordings["start"].to_numpy())
     lengths = np.diff(edges, append=len(labels))
-    found = labels[edges]
-    kept = found != UNLABELLED
-    return edges[kept], lengths[kept], found[kept].astype(int)
+    classes = labels[edges]
+    kept = classes != UNLABELLED
+    return edges[kept], lengths[kept], classes[kept].astype(int)
 
 
 def _class_index(store: Store, classes: Sequence[str] | None) -> np.ndarray:
@@ -314,5 +314,5 @@ def _class_index(store: Store, classes: Sequence[str] | None) -> np.ndarray:
             f"no class {', '.join(map(repr, unknown))} in the store: "
             f"it has {', '.join(store.classes)}"
         )
-    places = {name: place for place, name in enumerate(classes)}
-    return np.array([places.get(name, UNLABELLED) for name in store.classes])
+    numbers = {name: number for number, name in enumerate(classes)}
+    return np.array([numbers.get(name, UNLABELLED) for name in store.classes])

@@ -165,7 +165,7 @@ def learn(
         world_size(),
     )
     n_steps, device = training.epochs * sampler.in_epoch, batches.device
-    learner = Learner(state.encoder, state.objective)
+    learner = Learner(state.encoder, state.objective, training.chunk_size)
     train_step = TrainStep(learner, state.optimizer, state.scaler, training, device)
     gather, pinned = gather_for(batches.windows, device), device.type == "cuda"
     loaded = load_batches(sampler, range(state.step, n_steps), gather, training.workers, pinned)

@@ -20,8 +20,8 @@ class Training:
     batch_size : int
         Pairs per step, of all processes together.
     accumulate : int
-        Parts of a batch that pass one after the other; each is contrasted within itself, and the
-        gradients are averaged.
+        Micro-batches of a batch that pass one after the other; each is contrasted within itself,
+        and the gradients are averaged.
     chunk_size : int, optional
         Windows that pass through the encoder at a time. The loss is still that of the whole batch
         while memory is that of a chunk; every chunk is encoded twice, and BatchNorm sees a chunk.
