@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path` that takes its place when the block ends well.
+    """Yield a temporary path next to `path`, and move it to `path` when the block ends well.
 
     A reader sees the old file or the new one, whatever happens in between.
 
@@ -53,8 +53,8 @@ def replacing(path: Path) -> Iterator[Path]:
 def exclusive_lock(folder: Path) -> Iterator[None]:
     """Hold a folder against a second writer; remove what a killed one left half written.
 
-    The lock is one of `filelock`, which torch depends on as well: the operating system frees it
-    when the process ends, however it ends, and a forked child does not hold it along.
+    The lock is one of `filelock`, which torch depends on as well. The operating system frees it
+    when the process ends, however it ends, and a forked child does not inherit it.
 
     Parameters
     ----------

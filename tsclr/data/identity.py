@@ -1,4 +1,4 @@
-"""Which recordings are the same, also where a store was copied, moved or made anew."""
+"""Which recordings are the same, even if their store was copied, moved or made again."""
 
 from collections.abc import Iterable
 from hashlib import sha256
@@ -24,7 +24,7 @@ def canonical_source(source: str) -> str:
 
 
 def fingerprints(store: Store, subjects: tuple[str, ...]) -> list[str]:
-    """Hashes that recognise the recordings of `subjects` in a store that was copied or made anew.
+    """Hashes that recognise the recordings of `subjects` in a store that was copied or made again.
 
     A recording has the hash of the file it came from, followed by that of the subject where the
     file holds several. A recording that came from no file has the hash of its samples, which is

@@ -47,7 +47,7 @@ def ingest(
     reader : Reader, optional
         What turns a file into recordings; by default a `tsclr.readers.Tabular`, which reads CSV and
         Parquet.
-    **options
+    **options : object
         Settings of that `tsclr.readers.Tabular`, such as ``columns``, ``units``, ``time``,
         ``label``, ``pattern`` and ``log_rate``.
 

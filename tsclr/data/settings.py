@@ -70,7 +70,7 @@ class Data:
         )
         test: Sequence[str] = self.test or ()
         if self.test is None and self.name != MEMORY and not Path(self.name).is_dir():
-            from tsclr import datasets  # imports pooch, which folders do without
+            from tsclr import datasets  # imports pooch, which only downloads need
 
             test = datasets.find(self.name)(self.root).test_subjects
         return store, split_subjects(store.subjects, test, self.validation, self.split_seed)

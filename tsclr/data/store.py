@@ -85,7 +85,7 @@ class Store:
         """
         if Path(source).is_dir():
             return cls.open(Path(source))
-        from tsclr import datasets  # imports pooch, which a store of one's logs does without
+        from tsclr import datasets  # imports pooch, which only downloads need
 
         dataset = datasets.find(str(source))
         recordings = dataset(None if root is None else str(root)).recordings()

@@ -1,7 +1,7 @@
 """Tensors and plain settings in one safetensors file; nothing is ever unpickled.
 
 The settings travel as JSON in the header of the file, so tensors and settings cannot part, and a
-SHA-256 over both tells a damaged file from a whole one.
+SHA-256 over both reveals a damaged file.
 """
 
 import hashlib
@@ -125,7 +125,7 @@ class Checkpoint:
             name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors.items()
         }
         header = {"tsclr": settings, "sha256": _digest(settings, tensors)}
-        with replacing(Path(path)) as temporary:  # save_file of safetensors makes files of its own
+        with replacing(Path(path)) as temporary:  # save_file would write another temporary file
             temporary.write_bytes(save(tensors, header))
 
     @classmethod

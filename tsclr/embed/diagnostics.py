@@ -138,7 +138,7 @@ def neighbour_agreement(
 
     ``mean over n of P(cos(z1_n, z2_n) > cos(z1_n, z2_m))`` over the m that `compared` allows, a tie
     counting one half: the area under the ROC curve of the cosine as a detector of neighbours,
-    averaged over windows. 1 where every neighbour is nearest, ½ where the representation tells
+    averaged over windows. 1 where every neighbour is nearest, ½ where the representation says
     nothing or has collapsed. Only the order of the cosines counts, so representations of any width
     and spread can be compared. `compared` decides what is asked: windows of the same wearer alone,
     and knowing the wearer or the mounting does not help. Memory grows with N².
@@ -249,7 +249,7 @@ def shortcut(
 
     It is fitted on the first half of the windows of each group and scored on the second half, so
     windows have to come in the order of time. The balanced accuracy is scaled to 0 at chance and 1
-    where every window is told right. A representation that solves the pairing by such a shortcut
+    where every window is classified correctly. A representation that solves the pairing by such a shortcut
     need not know what the wearer does.
 
     Parameters

@@ -107,7 +107,7 @@ class BatchBuilder:
         x: Float[torch.Tensor, "N C T"],
         generator: torch.Generator | None = None,
     ) -> Batch:
-        """Views of windows, drawn anew from the global generator.
+        """Views of windows, drawn from the global generator.
 
         Parameters
         ----------

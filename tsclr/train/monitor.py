@@ -61,7 +61,8 @@ def watch(encoder: Encoder, batches: BatchBuilder, seed: int) -> dict[str, float
     Returns
     -------
     dict
-        `subject_shortcut` and `device_shortcut` are left out where there is one of them alone.
+        Without `subject_shortcut` if there is only one subject, and without `device_shortcut` if
+        there is only one device.
     """
     windows, was_training = batches.windows, encoder.training
     gpus = [batches.device] if batches.device.type == "cuda" else []
@@ -136,7 +137,7 @@ def is_over(metrics: list[dict[str, Any]], training: Training) -> bool:
 
 
 def forget_peak_memory() -> None:
-    """Let `peak_memory` of the CPU begin anew, where the system can: Linux."""
+    """Reset what `peak_memory` has measured on the CPU; only Linux can."""
     peaks = Path("/proc/self/clear_refs")
     if peaks.exists():
         peaks.write_text("5")

@@ -61,11 +61,11 @@ def pretrain(
 
     Under torchrun all processes share each batch, and the first one writes.
 
-    A run is resumed with the settings it was made with, but for those that change nothing learned
-    (`Training.free`) and ``training.epochs``. With more epochs the run trains on: from the step
-    reached, the learning rate follows the schedule of the longer run, a half cosine to zero over
-    its new total. A run that was lengthened has therefore other weights than one that was that
-    long from the start.
+    A resumed run must have the settings it was made with, except for `Training.free`, which do not
+    change what is learned, and ``training.epochs``. With more epochs the run trains on: from the
+    step it has reached, the learning rate follows the schedule of the longer run, a half cosine to
+    zero over the new total. The weights therefore differ from those of a run that was that long
+    from the start.
 
     Parameters
     ----------

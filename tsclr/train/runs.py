@@ -71,7 +71,7 @@ def _class_path(spec: Any) -> Any:
 
 
 def environment() -> dict[str, Any]:
-    """Date, versions, commit, machine and threads: what a figure has to be read beside."""
+    """Date, versions, commit, machine and threads, without which no figure should be read."""
     packages = ("torch", "numpy", "scipy", "pandas", "pyarrow", "scikit-learn")
     return {
         "date": datetime.now(UTC).date().isoformat(),
@@ -107,7 +107,7 @@ def _commit() -> str | None:
 
 
 def _processor() -> str:
-    """Name of the processor, where the system tells."""
+    """Name of the processor."""
     information = Path("/proc/cpuinfo")
     lines = information.read_text().splitlines() if information.exists() else []
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]

@@ -44,7 +44,7 @@ def seed_of(seed: int, *where: int) -> int:
 
 @dataclass(frozen=True)
 class PairSampler(Dataset):
-    """All steps of a run, by number; each epoch takes the windows in an order of its own.
+    """The windows of each step of a run; every epoch shuffles them.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ class State:
     encoder : Encoder
         What is trained.
     objective : Objective
-        Its projector is trained along.
+        Its projector is trained as well.
     optimizer : Optimizer
         Over the parameters of both.
     average : Encoder or None
@@ -69,13 +69,7 @@ class State:
         return self.encoder if self.average is None else self.average
 
     def add(self, terms: dict[str, torch.Tensor]) -> None:
-        """Count a step and its terms; what was fitted to the weights before it is void.
-
-        Parameters
-        ----------
-        terms : dict of str to Tensor
-            Detached scalars.
-        """
+        """Count a step and its terms; a readout fitted before it no longer fits the weights."""
         self.step, self.counted, self.readout = self.step + 1, self.counted + 1, {}
         for name, term in terms.items():
             self.sums[name] = self.sums.get(name, 0) + term.double()
@@ -103,45 +97,21 @@ class State:
         return {name: value / self.counted for name, value in ({"loss": loss} | means).items()}
 
     def close_epoch(self, means: dict[str, float], **row: Any) -> None:
-        """Turn what was summed into the metrics of an epoch.
-
-        Parameters
-        ----------
-        means : dict
-            As `means` gives them at the last step.
-        **row
-            Further values of the epoch.
-        """
+        """Append a row to the metrics, with `means` as they are at the last step."""
         epoch = {"epoch": len(self.metrics) + 1}
         self.metrics.append(epoch | means | row | {"seconds": self.seconds})
         self.sums, self.counted, self.seconds = {}, 0, 0.0
 
     @torch.no_grad()
     def average_in(self, decay: float | None) -> None:
-        """Move the average a little towards the encoder; moments of batch norms are taken over.
-
-        Parameters
-        ----------
-        decay : float or None
-            Near 1 for a slow average; None where there is none.
-        """
+        """Move the average a little towards the encoder, and copy the moments of batch norms."""
         if self.average is not None and decay is not None:
             ema_update(self.average, self.encoder, decay)
             for old, new in zip(self.average.buffers(), self.encoder.buffers(), strict=True):
                 old.copy_(new)
 
     def save(self, out: Path, input_spec: InputSpec, settings: dict[str, Any]) -> None:
-        """Keep the state: the checkpoint first, then the metrics it holds as lines.
-
-        Parameters
-        ----------
-        out : Path
-            Run folder.
-        input_spec : InputSpec
-            What the encoder accepts.
-        settings : dict
-            How it was trained; a resumed run has to agree.
-        """
+        """Write the checkpoint first, then the metrics that it holds as lines."""
         progress = {
             "epoch": len(self.metrics),
             "step": self.step,
@@ -160,19 +130,12 @@ class State:
         write_lines(out / METRICS, self.metrics)
 
     def resume(self, out: Path, settings: dict[str, Any]) -> int:
-        """Take over what `save` kept in `out`; give the epochs that were asked for before.
-
-        Parameters
-        ----------
-        out : Path
-            Run folder.
-        settings : dict
-            As they are asked for now.
+        """Take up what `save` wrote to `out`; return the epochs that were asked for until now.
 
         Raises
         ------
         ValueError
-            If the run was made with other settings, or is longer than what is asked for.
+            If `settings` differ from those of the run, or ask for fewer epochs than are done.
         """
         checkpoint = Checkpoint.load(out)
         _check_settings(out, checkpoint.settings, settings | {"encoder": spec_of(self.encoder)})
@@ -196,7 +159,7 @@ class State:
 
 
 def _check_settings(out: Path, kept: dict[str, Any], asked: dict[str, Any]) -> None:
-    """Refuse to go on with settings other than those of the run, but for those that are free."""
+    """Raise ``ValueError`` for settings that the run was not made with, unless they are free."""
     kept, asked = (json.loads(json.dumps(settings)) for settings in (kept, asked))
     if kept.get("training", {}).keys() != asked["training"].keys():
         raise ValueError(

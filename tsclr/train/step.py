@@ -27,8 +27,8 @@ BF16_HARDWARE = ("amx_bf16", "avx512_bf16", "bf16")
 class ChunkedEncoder(Encoder):
     """An encoder that keeps the activations of `size` windows at a time and makes them again.
 
-    Outputs and gradients are those of the whole batch, but for BatchNorm, which normalises each
-    chunk on its own. It is the memory of GradCache (Gao et al., RepL4NLP 2021) for any objective.
+    Outputs and gradients are those of the whole batch, except that BatchNorm normalises each chunk
+    by itself. It is the memory of GradCache (Gao et al., RepL4NLP 2021) for any objective.
 
     Parameters
     ----------
@@ -105,20 +105,14 @@ class Learner(nn.Module):
         self.chunk_size = chunk_size
 
     def forward(self, batch: Batch) -> dict[str, Float[torch.Tensor, ""]]:
-        """Terms of the loss.
-
-        Parameters
-        ----------
-        batch : Batch
-            The windows of this process.
-        """
+        """Terms of the loss on the windows of this process."""
         if self.chunk_size is None:
             return self.objective(self.encoder, batch)
         return self.objective(ChunkedEncoder(self.encoder, self.chunk_size), batch)
 
 
 class TrainStep:
-    """Takes steps of training with the precision, memory and processes that the settings ask for.
+    """One optimiser step, with the precision, memory and processes that the settings ask for.
 
     Parameters
     ----------
@@ -164,15 +158,7 @@ class TrainStep:
             self.model = DistributedDataParallel(learner, **options)
 
     def __call__(self, batch: Batch, rate: float) -> dict[str, Float[torch.Tensor, ""]]:
-        """Move the weights down the gradient of the loss; give its terms.
-
-        Parameters
-        ----------
-        batch : Batch
-            The windows of this process.
-        rate : float
-            Learning rate of this step.
-        """
+        """Move the weights along the gradient of the loss at this learning rate; give its terms."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad()
