@@ -30,7 +30,8 @@ from tsclr.config.pretraining import read_config
 from tsclr.data.settings import Data
 from tsclr.data.windows import Windows
 from tsclr.embed.checkpoint import Checkpoint
-from tsclr.embed.encode import N_PAIRS, encode
+from tsclr.embed.encode import encode
+from tsclr.embed.fitting import N_PAIRS
 from tsclr.encoders import CNN1d
 from tsclr.evaluate.heads import linear
 from tsclr.evaluate.task import Candidate, Task

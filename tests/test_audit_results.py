@@ -332,7 +332,7 @@ def test_provenance_with_nothing_but_the_test_is_refused(results):
 def test_split_that_has_a_subject_in_two_places_is_refused(results, side):
     split = {"train": TRAIN, "validation": ["s2"], "test": TEST}
     folder = results({"one": noted()}, split=split | {side: TEST})
-    with pytest.raises(LeakError, match=f"unit 0 .* subjects s3 are in {side} and in test"):
+    with pytest.raises(LeakError, match=f"unit 0 .* subject s3 is in both {side} and test"):
         audit_results(folder)
 
 

@@ -242,7 +242,7 @@ def hapt_windows(hapt_store):
     """Windows of HAPT, whose they are, and which are tested officially."""
     windows = Windows.sliding(hapt_store, length=128, stride=64)
     tested = np.isin(windows.subjects, ["2", "4", "9", "10", "12", "13", "18", "20", "24"])
-    return windows.__getitems__(np.arange(len(windows))).numpy(), windows.subjects, tested
+    return windows.take(np.arange(len(windows))).numpy(), windows.subjects, tested
 
 
 def test_real_recordings_are_accused_of_a_random_split(hapt_windows):

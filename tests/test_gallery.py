@@ -240,7 +240,7 @@ def test_examples_have_different_classes_and_go_from_lively_to_quiet(tiny_store:
         labels = labels_of(windows, examples)
         assert len(set(labels)) == n
         assert UNLABELLED not in labels
-        spread = windows.__getitems__(examples).std(dim=2).mean(dim=1)
+        spread = windows.take(examples).std(dim=2).mean(dim=1)
         assert (spread.diff() <= 0).all()
         assert len(examples) + len(companions) == 8
         assert not set(examples) & set(companions)
@@ -408,7 +408,7 @@ def test_a_store_without_labels(logs: Path, tmp_path: Path) -> None:
     columns = {"acc_x": "ax", "acc_y": "ay", "acc_z": "az"}
     pattern = r"(?P<subject>\d+)_phone"
     reader = Tabular(columns=columns, units={"acc": "m/s²"}, time="time", pattern=pattern)
-    ingest(reader, sorted(logs.iterdir()), tmp_path / "store", 50.0)
+    ingest(logs, tmp_path / "store", rate=50.0, reader=reader)
     out = gallery(Data(str(tmp_path / "store")), [Jitter()], tmp_path / "g.html")
     assert len(re.findall(">subject 0[1-4]: the noise in units of sd: acc ", out.read_text())) == 3
 

@@ -28,7 +28,8 @@ from tsclr.evaluate.heads import FROZEN, HEADS
 from tsclr.files import lock
 from tsclr.specs import spec_of
 from tsclr.train.batches import pipelines
-from tsclr.train.pretrain import pick_device, pretrain, sensor_scale
+from tsclr.train.pretrain import pretrain
+from tsclr.train.setup import pick_device, sensor_scale
 
 
 class Method(ABC):

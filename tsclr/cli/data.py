@@ -45,16 +45,9 @@ def _ingest_options() -> "list[Option]":
 
 def _ingested(given: Given) -> "Store":
     """The store, written by `tsclr.data.ingest.ingest`."""
-    from rich.console import Console
-    from rich.progress import track
-
     from tsclr.data.ingest import ingest
-    from tsclr.readers import find_files
 
-    reader = reader_of(given)
-    files = find_files(given["paths"], reader.suffixes)
-    shown = track(files, "ingesting", console=Console(stderr=True))
-    return ingest(reader, shown, out=given["out"], sample_rate=given["rate"])
+    return ingest(given["paths"], given["out"], rate=given["rate"], reader=reader_of(given))
 
 
 @command(

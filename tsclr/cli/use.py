@@ -44,7 +44,8 @@ def embed(given: Given) -> None:
     Logs are read with the options of tsclr ingest.
     """
     from tsclr.data.windows import samples
-    from tsclr.embed.embedder import Embedder, write_vectors
+    from tsclr.embed.embedder import Embedder
+    from tsclr.embed.vectors import write_vectors
 
     embedder = Embedder.load(given["run"], given["whiten"])
     spec = embedder.input_spec_

@@ -25,7 +25,8 @@ from tsclr.data.splits import LeakError, Split, parse_budget, split_subjects
 from tsclr.data.store import Store
 from tsclr.data.windows import Windows, all_of
 from tsclr.embed.checkpoint import Checkpoint
-from tsclr.embed.encode import N_PAIRS, encode, fit_whitening
+from tsclr.embed.encode import encode
+from tsclr.embed.fitting import N_PAIRS, fit_whitening
 from tsclr.encoders import Encoder, Statistics
 from tsclr.evaluate.heads import FROZEN, HEADS, SEES_UNLABELLED, TRAINED
 from tsclr.evaluate.scores import summarise

@@ -16,7 +16,7 @@ import json
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -145,7 +145,7 @@ def advise(
     tried = candidates(steps, also)
     if len(tried) < 2:
         raise ValueError("there is no view to advise on: name some in the config under `views`")
-    data = _OpenedOnce(**asdict(data))
+    data = _OpenedOnce(**vars(data))
     store, split = data.open()
     judged = LabelFreeScorer.drawn(data.windows(store, split.validation))
     size = min(training.windows_per_epoch or LARGEST_EPOCH, LARGEST_EPOCH)

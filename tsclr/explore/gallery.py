@@ -69,7 +69,7 @@ def gallery(
     windows = data.windows(store, split.train)
     examples, companions = choose(windows, n_windows, seed)
     names = _names(windows, examples)
-    x = windows.__getitems__(np.append(examples, companions))
+    x = windows.take(np.append(examples, companions))
     sections = []
     for title, view, reading in _pages(views, store.channels):
         shown = draw_examples(view, x, names, seed)
@@ -101,7 +101,7 @@ def on_dataset(data: Data, dataset: str | None, root: str | None) -> Data:
     >>> on_dataset(Data("store", test=["7"]), "hapt", None)
     Data(source='hapt', root=None, window=2.56, stride=1.28, test=None, validation=0.2, ...)
     """
-    if dataset is not None and canonical_source(dataset) != canonical_source(data.source):
+    if dataset is not None and canonical_source(dataset) != canonical_source(data.name):
         data = replace(data, source=dataset, test=None)
     return data if root is None else replace(data, root=root)
 
@@ -130,7 +130,7 @@ def choose(
     """
     drawn = np.random.default_rng(seed).permutation(len(windows))[:N_CANDIDATES]
     classes = labels_of(windows, drawn)
-    spread = windows.__getitems__(drawn).std(dim=2).mean(dim=1).numpy()
+    spread = windows.take(drawn).std(dim=2).mean(dim=1).numpy()
     table = pd.DataFrame({"window": drawn, "label": classes, "spread": spread})
     pool = table[table["label"] != UNLABELLED]
     if pool.empty:
@@ -246,5 +246,5 @@ def _names(windows: Windows, indices: Int[np.ndarray, " n"]) -> list[str]:
 
 def _facts(data: Data, subjects: tuple[str, ...], seed: int) -> dict[str, str]:
     """What was drawn from what, and with which versions."""
-    told = {"data": data.source, "training subjects": ", ".join(subjects), "seed": str(seed)}
+    told = {"data": data.name, "training subjects": ", ".join(subjects), "seed": str(seed)}
     return told | environment_text()

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Int
 
 from tsclr.data.windows import Windows
 from tsclr.embed.checkpoint import Checkpoint
-from tsclr.embed.diagnostics import alignment, effective_rank, neighbour_agreement, uniformity
+from tsclr.embed.diagnostics import neighbour_agreement, pair_diagnostics
 from tsclr.embed.encode import encode
 
 N_JUDGED = 2048
@@ -87,13 +87,9 @@ class LabelFreeScorer:
             torch.from_numpy(encode(encoder, self.windows, index)).double()
             for index in (self.first, self.second)
         )
-        h1, h2 = h1 - h1.mean(0), h2 - h1.mean(0)
+        compared, centre = torch.from_numpy(self.compared()), h1.mean(0)
         return {
-            "effective_rank": float(effective_rank(h1)),
-            "alignment": float(alignment(h1, h2)),
-            "uniformity": float(uniformity(h1)),
-            "neighbour_agreement": float(
-                neighbour_agreement(h1, h2, torch.from_numpy(self.compared()))
-            ),
+            **pair_diagnostics(h1, h2),
+            "neighbour_agreement": float(neighbour_agreement(h1 - centre, h2 - centre, compared)),
             "seconds": sum(epoch["seconds"] for epoch in checkpoint.settings["metrics"]),
         }
