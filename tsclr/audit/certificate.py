@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Int
 
 from tsclr.audit import ledger
+from tsclr.audit.intervals import intersections
 from tsclr.data.splits import LeakError
 
 TRANSDUCTIVE = ("pretraining", "statistics")
@@ -21,19 +21,19 @@ CHECKS = {
     "statistics": "no subject or sample of the test behind moments, scales or whitening",
     "choice": "no subject or sample of the test where settings or epochs are chosen",
 }
-"""What is looked for, and the kinds of `Leak`."""
+"""What is checked, and the kinds of `Leak`."""
 
 
 @dataclass(frozen=True)
 class Leak:
-    """Something of the test side that another role has seen.
+    """A part of the test data that another role has seen.
 
     Parameters
     ----------
     kind : str
         One of `CHECKS`.
     role : str
-        Who saw it.
+        The role that saw it, one of `tsclr.audit.ledger.ROLES`.
     detail : str
         Subject, recording and samples.
     """
@@ -47,16 +47,16 @@ class Leak:
 
 
 def leaks(frame: pd.DataFrame, transductive: bool = False) -> list[Leak]:
-    """What the roles have seen of the subjects and the samples of the test.
+    """Find test subjects and test samples that other roles have seen.
 
-    Intervals are compared in seconds, so a recording is the same at two rates.
+    Intervals are compared in seconds, so a recording at two rates is the same recording.
 
     Parameters
     ----------
     frame : DataFrame
-        A provenance, as `Ledger.frame` or `ledger.read` gives it.
+        A provenance, from `Ledger.frame` or `ledger.read`.
     transductive : bool
-        Let pretraining and statistics see the test side, and nothing else.
+        Whether pretraining and statistics may see the test data.
 
     Examples
     --------
@@ -73,15 +73,15 @@ def leaks(frame: pd.DataFrame, transductive: bool = False) -> list[Leak]:
     overlap: fitting saw samples 64 to 128 of recording ab, subject cd, which are tested
     """
     test = frame.loc[frame["role"] == "test"]
-    found = []
+    leaked = []
     for role, seen in frame.groupby("role", sort=False):
         if role != "test" and not (transductive and role in TRANSDUCTIVE):
-            found += [*_shared_subjects(str(role), seen, test), *_overlaps(str(role), seen, test)]
-    return found
+            leaked += [*_shared_subjects(str(role), seen, test), *_overlaps(str(role), seen, test)]
+    return leaked
 
 
 def certificate(frame: pd.DataFrame, transductive: bool = False) -> dict[str, Any]:
-    """What a result file says of its provenance; `check_certificate` tells whether it is true.
+    """Sum up a provenance for a results file; `check_certificate` verifies it later.
 
     Parameters
     ----------
@@ -94,41 +94,49 @@ def certificate(frame: pd.DataFrame, transductive: bool = False) -> dict[str, An
     -------
     dict
         ``transductive``, ``roles`` (subjects, recordings and samples of each), ``provenance``
-        (SHA-256 of its rows) and ``checks`` (whether each of `CHECKS` holds). Transductive, there
-        is no check of ``statistics``, and the others are not made of pretraining.
+        (SHA-256 of its rows) and ``checks`` (whether each of `CHECKS` holds). If transductive,
+        there is no check of ``statistics``, and the others leave pretraining out.
 
     Raises
     ------
     ValueError
-        If nothing was tested: then there is nothing to certify.
+        If nothing was tested, so that there is nothing to certify.
 
     Examples
     --------
     >>> row = {"recording": "ab", "subject": "cd", "sample_rate": 50.0, "start": 0, "stop": 9}
-    >>> given = certificate(pd.DataFrame([{"role": "test", **row}]))
-    >>> given["roles"]["test"], given["checks"]["overlap"]
+    >>> result = certificate(pd.DataFrame([{"role": "test", **row}]))
+    >>> result["roles"]["test"], result["checks"]["overlap"]
     ({'subjects': 1, 'recordings': 1, 'samples': 9}, True)
     """
     if "test" not in frame["role"].tolist():
         raise ValueError("the provenance has no test windows: note them in the ledger as 'test'")
     kinds = {leak.kind for leak in leaks(frame, transductive)}
-    made = [name for name in CHECKS if not (transductive and name in TRANSDUCTIVE)]
+    checks = [name for name in CHECKS if not (transductive and name in TRANSDUCTIVE)]
     return {
         "transductive": transductive,
         "roles": {str(role): _counts(rows) for role, rows in frame.groupby("role", sort=False)},
         "provenance": ledger.digest(frame),
-        "checks": {name: name not in kinds for name in made},
+        "checks": {name: name not in kinds for name in checks},
     }
 
 
-def check_certificate(given: dict[str, Any], path: Path) -> None:
+def check_certificate(stated: dict[str, Any], path: Path, leaky: bool = False) -> pd.DataFrame:
     """Recompute a certificate from the provenance, and raise unless it is true and nothing leaked.
 
     Parameters
     ----------
-    given : dict
-        As `certificate` gave it.
+    stated : dict
+        A certificate, from `certificate`.
     path : Path
+        The provenance file.
+    leaky : bool
+        Whether the protocol leaks on purpose. Then it is no error that something leaked, but that
+        nothing did.
+
+    Returns
+    -------
+    DataFrame
         The provenance.
 
     Raises
@@ -136,47 +144,34 @@ def check_certificate(given: dict[str, Any], path: Path) -> None:
     LeakError
         If something leaked; every leak is named with role, subject, recording and samples.
     ValueError
-        If the file is missing or damaged, or it is not the one that was certified, or the
-        certificate says something else than the file.
+        If the file is missing or damaged, it is not the one that was certified, or the certificate
+        does not agree with it.
     """
     frame = ledger.read(path)
-    transductive = field_of(given, "transductive", bool, f"the certificate of {path}")
-    stated, found = given.get("provenance"), ledger.digest(frame)
-    if stated != found:
+    transductive = field_of(stated, "transductive", bool, f"the certificate of {path}")
+    certified, digest = stated.get("provenance"), ledger.digest(frame)
+    if certified != digest:
         raise ValueError(
-            f"{path} is not the provenance that was certified: its rows have SHA-256 {found}, the "
-            f"certificate names {stated!r}; run the evaluation again"
+            f"{path} is not the provenance that was certified: its rows have SHA-256 {digest}, the "
+            f"certificate names {certified!r}; run the evaluation again"
         )
     leaked = leaks(frame, transductive)
-    if leaked:
-        raise LeakError(f"{path} tells of {len(leaked)} leaks:\n" + "\n".join(map(str, leaked)))
-    true = certificate(frame, transductive)
-    for name in sorted({*true, *given}):
-        if given.get(name) != true.get(name):
+    if leaked and not leaky:
+        raise LeakError(f"{path} shows {len(leaked)} leaks:\n" + "\n".join(map(str, leaked)))
+    if leaky and not leaked:
+        raise ValueError(f"{path} shows no leak, but its protocol says that there is one")
+    expected = certificate(frame, transductive)
+    for name in sorted({*expected, *stated}):
+        if stated.get(name) != expected.get(name):
             raise ValueError(
-                f"the certificate of {path} has {name} {given.get(name)!r}, the file gives "
-                f"{true.get(name)!r}: one of the two was changed; run the evaluation again"
+                f"the certificate of {path} has {name} {stated.get(name)!r}, the file gives "
+                f"{expected.get(name)!r}: one of the two was changed; run the evaluation again"
             )
+    return frame
 
 
 def field_of(values: Any, name: str, kind: type | tuple[type, ...], where: str) -> Any:
-    """One field of an object that a JSON file holds.
-
-    Parameters
-    ----------
-    values : dict
-        The object; it may be anything.
-    name : str
-        Of the field.
-    kind : type or tuple of type
-        What it must be.
-    where : str
-        Named in the error.
-
-    Raises
-    ------
-    ValueError
-        If it is missing or of another kind.
+    """A field of an object from a JSON file, or a ``ValueError`` if it is missing or mistyped.
 
     Examples
     --------
@@ -184,13 +179,13 @@ def field_of(values: Any, name: str, kind: type | tuple[type, ...], where: str) 
     3
     """
     if not isinstance(values, dict) or not isinstance(values.get(name), kind):
-        found = values.get(name) if isinstance(values, dict) else values
-        raise ValueError(f"{where} has no valid {name!r}, it has {found!r:.80}")
+        value = values.get(name) if isinstance(values, dict) else values
+        raise ValueError(f"{where} has no valid {name!r}, it has {value!r:.80}")
     return values[name]
 
 
 def _shared_subjects(role: str, seen: pd.DataFrame, test: pd.DataFrame) -> Iterator[Leak]:
-    """A leak for each subject of the test among those seen, with the first place it was seen."""
+    """A leak for each test subject that a role has seen, with the first interval it saw."""
     shared = seen.loc[seen["subject"].isin(test["subject"])]
     for row in shared.drop_duplicates("subject").itertuples():
         yield Leak(
@@ -202,17 +197,18 @@ def _shared_subjects(role: str, seen: pd.DataFrame, test: pd.DataFrame) -> Itera
 
 
 def _overlaps(role: str, seen: pd.DataFrame, test: pd.DataFrame) -> Iterator[Leak]:
-    """A leak for each interval that both have, in the order of those seen."""
+    """A leak for each test interval that a role has seen, in the order in which it saw them."""
     seen = seen.reset_index(drop=True)
-    mine = _parts(seen.loc[seen["recording"].isin(test["recording"])])
-    tested = _parts(test.loc[test["recording"].isin(seen["recording"])])
-    cuts = [
-        _cut(rows, others)
-        for recording, parts in mine.items()
-        for rows in parts
-        for others in tested[recording]
+    tested = dict(iter(test.groupby("recording")))
+    shared = [
+        _shared_samples(rows, test_rows)
+        for recording, seen_rows in seen.groupby("recording", sort=False)
+        if recording in tested
+        for _, rows in seen_rows.groupby("sample_rate", sort=False)
+        for _, test_rows in tested[recording].groupby("sample_rate", sort=False)
     ]
-    for row in pd.concat([seen.iloc[:0], *cuts]).sort_index(kind="stable").to_dict("records"):
+    rows = pd.concat([seen.iloc[:0], *shared]).sort_index(kind="stable")  # of none, no rows
+    for row in rows.to_dict("records"):
         yield Leak(
             _kind(role, "overlap"),
             role,
@@ -221,60 +217,27 @@ def _overlaps(role: str, seen: pd.DataFrame, test: pd.DataFrame) -> Iterator[Lea
         )
 
 
-def _parts(frame: pd.DataFrame) -> dict[str, list[pd.DataFrame]]:
-    """Rows of each recording, those of each rate apart."""
-    return {
-        str(recording): [part for _, part in rows.groupby("sample_rate", sort=False)]
-        for recording, rows in frame.groupby("recording", sort=False)
-    }
-
-
-def _cut(seen: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
-    """Rows of `seen` cut to the samples that rows of `test` hold, once for each row that meets one.
-
-    All are of one recording, those of each side at one rate.
-    """
+def _shared_samples(seen: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `seen` cut to the samples that are tested; both are of one recording, at one rate."""
+    # The test in samples of the rate of `seen`. A sample that is touched counts as shared, so the
+    # edges are rounded outwards, after errors of rounding are gone.
     scale = seen["sample_rate"].iloc[0] / test["sample_rate"].iloc[0]
     test = test.sort_values("start")
-    starts = np.floor(np.round(test["start"].to_numpy() * scale, 6)).astype(int)
-    stops = np.ceil(np.round(test["stop"].to_numpy() * scale, 6)).astype(int)
-    row, met = _neighbours(seen["start"].to_numpy(), seen["stop"].to_numpy(), starts, stops)
-    cut = seen.iloc[row]
-    cut = cut.assign(
-        start=np.maximum(cut["start"], starts[met]), stop=np.minimum(cut["stop"], stops[met])
+    test_starts = np.floor(np.round(test["start"].to_numpy() * scale, 6)).astype(int)
+    test_stops = np.ceil(np.round(test["stop"].to_numpy() * scale, 6)).astype(int)
+    row, _, start, stop = intersections(
+        seen["start"].to_numpy(), seen["stop"].to_numpy(), test_starts, test_stops
     )
-    return cut.loc[cut["start"] < cut["stop"]]
-
-
-def _neighbours(
-    seen_starts: Int[np.ndarray, " N"],
-    seen_stops: Int[np.ndarray, " N"],
-    starts: Int[np.ndarray, " M"],
-    stops: Int[np.ndarray, " M"],
-) -> tuple[Int[np.ndarray, " P"], Int[np.ndarray, " P"]]:
-    """Pairs of a span that was seen and one of the sorted others, with all that meet.
-
-    Which can meet is drawn::
-
-        seen                |-----------|
-        others    |----|  |---|  |--|  |----|  |---|
-                          low               high      the others from low to before high
-
-    Others that lie in one another add pairs that do not meet; those of one ledger never do.
-    """
-    low = np.searchsorted(np.maximum.accumulate(stops), seen_starts, "right")
-    high = np.searchsorted(starts, seen_stops, "left")
-    n_met = np.maximum(high - low, 0)
-    row = np.repeat(np.arange(len(n_met)), n_met)
-    return row, np.arange(len(row)) + np.repeat(low - np.cumsum(n_met) + n_met, n_met)
+    return seen.iloc[row].assign(start=start, stop=stop)
 
 
 def _kind(role: str, kind: str) -> str:
-    """A role with a check of its own gives that check its name."""
+    """The kind of a leak: a role with a check of its own has the name of that check."""
     return role if role in CHECKS else kind
 
 
 def _counts(rows: pd.DataFrame) -> dict[str, int]:
+    """How many subjects, recordings and samples the rows of a role have."""
     return {
         "subjects": len(set(rows["subject"])),
         "recordings": len(set(rows["recording"])),
