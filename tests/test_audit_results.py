@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.recordings import recording
-from tsclr.audit.certificate import CHECKS, certificate, check_certificate, leaks
+from tsclr.audit.certificates import CHECKS, certificate, check_certificate, leaks
 from tsclr.audit.ledger import Ledger, digest, frame_of, hashed, merged, write
 from tsclr.audit.results import audit_results
 from tsclr.data.splits import LeakError

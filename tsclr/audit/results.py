@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from tsclr.audit import ledger
-from tsclr.audit.certificate import check_certificate, field_of
+from tsclr.audit.certificates import check_certificate, field_of
 from tsclr.data.splits import LeakError, Split
 
 LINE = ("dataset", "protocol", "method")
