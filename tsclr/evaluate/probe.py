@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from tsclr import datasets
 from tsclr.audit import ledger
-from tsclr.audit.certificate import certificate, leaks
+from tsclr.audit.certificates import certificate, leaks
 from tsclr.data.identity import canonical_source, fingerprints, seen_before
 from tsclr.data.settings import Data
 from tsclr.data.splits import LeakError, Split, parse_budget, split_subjects
