@@ -15,7 +15,7 @@ from tsclr.augment import Augmentation
 from tsclr.data.identity import canonical_source
 from tsclr.data.settings import Data
 from tsclr.data.windows import Windows
-from tsclr.explore.describe import call_of, steps_of, tell
+from tsclr.explore.describe import call_of, caption, views_inside
 from tsclr.report.gallery import Example, view_gallery
 from tsclr.train.batches import pipelines
 from tsclr.train.runs import environment_text
@@ -129,7 +129,7 @@ def choose(
         Numbers of windows.
     """
     drawn = np.random.default_rng(seed).permutation(len(windows))[:N_CANDIDATES]
-    classes = labels_of(windows, drawn)
+    classes = windows.stream_labels(drawn)
     spread = windows.__getitems__(drawn).std(dim=2).mean(dim=1).numpy()
     table = pd.DataFrame({"window": drawn, "label": classes, "spread": spread})
     pool = table[table["label"] != UNLABELLED]
@@ -143,21 +143,6 @@ def choose(
     examples = pool[places]
     others = drawn[~np.isin(drawn, examples)]
     return examples, others[: max(0, N_BATCH - len(examples))]
-
-
-def labels_of(windows: Windows, indices: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
-    """Class of windows over whole streams, `UNLABELLED` where a window does not have exactly one.
-
-    Parameters
-    ----------
-    windows : Windows
-        As `Windows.sliding` gives them.
-    indices : (n,) int
-        Which.
-    """
-    samples = windows.starts[indices, None] + np.arange(windows.length)
-    labels = windows.store.labels[samples]
-    return np.where((labels == labels[:, :1]).all(axis=1), labels[:, 0], UNLABELLED).astype(int)
 
 
 def draw_examples(
@@ -180,7 +165,7 @@ def draw_examples(
     made = view.transform_gated(x, gated)
     examples = []
     for number, name in enumerate(names):
-        lines = tell(view, gated, number)
+        lines = caption(view, gated, number)
         notes = [f"{name}: {lines[0]}"] if len(lines) == 1 else [name, *lines]
         examples.append(Example(notes, x[number].numpy(), made[number].numpy()))
     return examples
@@ -213,7 +198,7 @@ def _pages(
         ]
         reading = (
             "As training sees it: one view after the other, each with its own probability. "
-            + " → ".join(call_of(step) for step in steps_of(pipeline))
+            + " → ".join(call_of(step) for step in views_inside(pipeline))
         )
         pages.append((f"{prefix}whole pipeline" if prefix else "Whole pipeline", pipeline, reading))
     return pages
@@ -222,7 +207,7 @@ def _pages(
 def _inside(view: Augmentation) -> list[Augmentation]:
     """Every view inside, a composition before what it is made of."""
     found: list[Augmentation] = []
-    for step in steps_of(view):
+    for step in views_inside(view):
         found += [step, *_inside(step)]
     return found
 
@@ -238,7 +223,7 @@ def _names(windows: Windows, indices: Int[np.ndarray, " n"]) -> list[str]:
     """Class and subject of windows."""
     table = windows.store.recordings.iloc[windows.rows(indices)]
     names = []
-    for label, subject in zip(labels_of(windows, indices), table["subject"], strict=True):
+    for label, subject in zip(windows.stream_labels(indices), table["subject"], strict=True):
         known = [] if label == UNLABELLED else [windows.store.classes[label]]
         names.append(", ".join([*known, f"subject {subject}"]))
     return names
