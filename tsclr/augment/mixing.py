@@ -12,8 +12,9 @@ from typing import Annotated, NamedTuple, final
 import torch
 from jaxtyping import Float, Int
 
-from tsclr.augment.base import Augmentation, Gated, Quantity, in_range
+from tsclr.augment.base import Augmentation, Gated, Quantity
 from tsclr.augment.draws import integers, precision, uniform
+from tsclr.checks import in_range
 
 __all__ = ["CutMix", "Mixup", "soft_targets"]
 
