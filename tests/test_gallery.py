@@ -12,6 +12,7 @@ import torch
 import yaml
 
 from benchmarks import views_page
+from benchmarks.svg import smaller
 from tests.support.views import CLASSES, batch, default, seeded, tensors
 from tests.test_report import Page
 from tsclr.augment import (
@@ -41,7 +42,7 @@ from tsclr.data.settings import Data
 from tsclr.data.store import Store
 from tsclr.data.windows import Windows
 from tsclr.explore.describe import call_of, caption, views_inside
-from tsclr.explore.gallery import always, choose, draw_examples, gallery
+from tsclr.explore.gallery import always, choose, examples_of, gallery
 from tsclr.readers import Tabular
 from tsclr.report.gallery import DEPTH, Example, spectrum, view_gallery
 from tsclr.types import UNLABELLED
@@ -102,7 +103,9 @@ def mixing_view() -> type[Augmentation]:
     class Mix(Augmentation):
         mixes_windows = True
 
-        def draw(self, x, generator=None):
+        def draw(
+            self, x, generator=None
+        ) -> Annotated[torch.Tensor, Quantity("index of the partner")]:
             other = integers(x, 1, len(x), generator=generator)
             return (other + torch.arange(len(x))) % len(x)
 
@@ -297,7 +300,7 @@ def test_always_changes_every_window_and_leaves_the_view_as_it_is() -> None:
 def test_an_example_is_the_window_and_what_the_view_makes_of_it() -> None:
     x = batch(5, 6, 32)
     for view in (Jitter(sd=0.3), mixing_view()()):
-        examples = draw_examples(view.for_channels(CHANNELS), x, ["walking", "sitting"], seed=4)
+        examples = examples_of(view.for_channels(CHANNELS), x, ["walking", "sitting"], seed=4)
         views = view(x, seeded(4))
         assert [example.notes[0].partition(":")[0] for example in examples] == [
             "walking",
@@ -416,7 +419,7 @@ def test_the_config_of_a_run_can_be_drawn(
 ) -> None:
     words = ["views", str(tiny_run / "config.yaml"), "--windows", "1"]
     assert main(words) == 1  # the config says that out is the run folder
-    assert "name it with --out" in capsys.readouterr().err
+    assert "pass it with --out" in capsys.readouterr().err
     out = tmp_path / "g.html"
     assert main([*words, "--out", str(out)]) == 0
     assert titles(out)[:3] == ["Rotate", "Jitter", "Whole pipeline"]
@@ -460,7 +463,7 @@ def test_named_pipelines_and_what_is_inside_compositions(tiny_store: Path, tmp_p
 
 def test_a_view_that_mixes_windows_gets_several(tiny_store: Path, tmp_path: Path) -> None:
     out = gallery(Data(str(tiny_store)), [mixing_view()()], tmp_path / "g.html", n_windows=1)
-    assert "a partner among the other windows: " in Page(out).text
+    assert "index of the partner: " in Page(out).text
 
 
 def test_an_empty_pipeline_is_shown_as_it_is(tiny_store: Path, tmp_path: Path) -> None:
@@ -470,7 +473,7 @@ def test_an_empty_pipeline_is_shown_as_it_is(tiny_store: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--out", "gallery"], "out is gallery, expected a page such as gallery.html"),
+        (["--out", "gallery"], "out is gallery, expected an HTML file such as gallery.html"),
         (["--windows", "0"], "windows is 0, allowed is 1 or more"),
         (["--dataset", "hatp"], "did you mean hapt?"),
         (["--data.window", "2.555"], "choose a whole number of samples"),
@@ -549,6 +552,6 @@ def test_a_picture_is_the_same_every_time() -> None:
         views_page.most_changed(Jitter(p=0.0), same)
 
 
-def test_places_are_rounded_and_text_is_not() -> None:
+def test_coordinates_are_cut_and_text_is_not() -> None:
     svg = '<a d="M 1.234567 8.96  L 2.5 3 z ">\n   <b>0.1234</b></a>'
-    assert views_page.smaller(svg) == '<a d="M 1.2 8.9L2.5 3z">\n<b>0.1234</b></a>'
+    assert smaller(svg) == '<a d="M 1.2 8.9L2.5 3z">\n<b>0.1234</b></a>'

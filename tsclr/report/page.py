@@ -27,15 +27,15 @@ def write_report(
     Parameters
     ----------
     path : path
-        Where to write; missing folders are made.
+        Where to write; missing folders are created.
     title, subtitle : str
-        Head of the page.
+        Heading of the page.
     sections : sequence of Section
-        In the order of the page.
+        From top to bottom.
     facts : mapping of str to str
-        Settings, hardware and versions, a table at the end.
+        Settings, hardware and versions for a table at the end.
     key_figures : mapping of str to str, optional
-        What a figure is → the figure, shown large under the title.
+        Name → value of the numbers that are shown large under the title.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def _svg(section: Section, prefix: str) -> str:
 
 
 def _text_columns(table: Table) -> set[int]:
-    """Columns that name rows by text: they stand left, numbers stand right."""
+    """Columns that name rows by text: these are aligned left, numbers right."""
     return {
         column
         for column, dtype in enumerate(table.frame.dtypes.iloc[: table.names])
