@@ -63,13 +63,15 @@ def views_figure() -> Figure:
     window = windows_by_class()["running"]
     figure = Figure(figsize=(9.6, 2.3))
     panels = figure.subplots(1, 1 + len(VIEWS), sharex=True, sharey=True)
-    signals = {"window": window} | {type(view).__name__: _view(view, window) for view in VIEWS}
-    for axes, (name, signal) in zip(panels, signals.items(), strict=True):
-        _plot_acceleration(axes, signal, window)
-        axes.set_title(name)
+    _plot_acceleration(panels[0], window)
+    panels[0].set_title("window")
     panels[0].set_ylabel("acceleration (g)")
-    labels = ["window", "x", "y", "z"]
+    for axes, view in zip(panels[1:], VIEWS, strict=True):
+        axes.plot(_time(window), window[:3].T, color=BASELINE, linewidth=0.7)
+        _plot_acceleration(axes, _view(view, window))
+        axes.set_title(type(view).__name__)
     handles = panels[1].lines[2:]  # of the three lines of the window one is enough
+    labels = ["window", "x", "y", "z"]
     figure.legend(handles, labels, loc="outside upper right", ncols=4, borderaxespad=0)
     return figure
 
@@ -80,14 +82,15 @@ def _view(view: Augmentation, window: Float[torch.Tensor, "C T"]) -> Float[torch
     return view(window[None], torch.Generator().manual_seed(SEED))[0]
 
 
-def _plot_acceleration(
-    axes: Axes, signal: Float[torch.Tensor, "C T"], window: Float[torch.Tensor, "C T"]
-) -> None:
-    """A line for each axis of the accelerometer, and the window in grey behind them."""
-    time = np.arange(signal.shape[1]) / Synthetic.sample_rate
-    axes.plot(time, window[:3].T, color=BASELINE, linewidth=0.7)
+def _time(signal: Float[torch.Tensor, "C T"]) -> Float[np.ndarray, " T"]:
+    """Seconds of the samples of a signal."""
+    return np.arange(signal.shape[1]) / Synthetic.sample_rate
+
+
+def _plot_acceleration(axes: Axes, signal: Float[torch.Tensor, "C T"]) -> None:
+    """A line for each axis of the accelerometer."""
     for values, colour in zip(signal[:3].numpy(), (ACCENT, *PALETTE[1:3]), strict=True):
-        axes.plot(time, values, color=colour, linewidth=1.3)
+        axes.plot(_time(signal), values, color=colour, linewidth=1.3)
     axes.margins(x=0)
     axes.set_xticks([0, 1, 2])
     axes.set_xlabel("time (s)")
