@@ -756,7 +756,7 @@ def test_the_quick_suite_has_every_protocol_head_and_section(tmp_path: Path) -> 
         "Scores by subject",
         "Confusion of methods",
         "Cost and score",
-        "Embedding",
+        "Features in two dimensions",
         "Segmentation",
         "Which differences are proven",
         "Leak audit",

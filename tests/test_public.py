@@ -38,8 +38,8 @@ PUBLIC = {
     "tsclr.augment": """
         AmplitudeNoise Augmentation BandStop Chain ChannelDropout ChannelShuffle Crop CutMix Drift
         FrequencyMask FromTsaug Jitter MagnitudeWarp Mirror Mixup MountFlip Negate Offset OneOf
-        Permute PhaseNoise Pool Quantize RandomOrder Resample Reverse Rotate SampleDropout Saturate
-        Scale SensorDropout Smooth SomeOf TimeMask TimeShift TimeWarp Yaw soft_targets
+        Permute PhaseNoise Pool Quantity Quantize RandomOrder Resample Reverse Rotate SampleDropout
+        Saturate Scale SensorDropout Smooth SomeOf TimeMask TimeShift TimeWarp Yaw soft_targets
     """,
 }
 NAMES = [(module, name) for module, names in PUBLIC.items() for name in names.split()]

@@ -3,7 +3,7 @@ import pytest
 
 from tsclr.data.store import Store
 from tsclr.data.windows import Windows
-from tsclr.explore.judge import FAR, N_JUDGED, NEAR, LabelFreeScorer
+from tsclr.explore.advise import FAR, N_SCORED, NEAR, LabelFreeScorer
 from tsclr.types import Recording
 
 
@@ -23,11 +23,11 @@ def _still(*lengths: int, subject: str = "1") -> Store:
 
 def test_neighbours_follow_without_touching_and_within_the_stretch() -> None:
     windows = Windows.sliding(_still(1000, 400), 100, 50)
-    judged = LabelFreeScorer.drawn(windows)
-    assert (judged.second - judged.first == 2 * NEAR).all()
+    scorer = LabelFreeScorer.from_windows(windows)
+    assert (scorer.second - scorer.first == 2 * NEAR).all()
     rows = windows.rows()
-    assert (rows[judged.first] == rows[judged.second]).all()
-    assert judged.first.tolist() == [*range(19 - 4), 19, 20, 21]
+    assert (rows[scorer.first] == rows[scorer.second]).all()
+    assert scorer.first.tolist() == [*range(19 - 4), 19, 20, 21]
 
 
 def test_a_neighbour_is_compared_with_distant_windows_of_the_same_wearer() -> None:
@@ -43,11 +43,11 @@ def test_a_neighbour_is_compared_with_distant_windows_of_the_same_wearer() -> No
         for subject, name in (("1", "a"), ("1", "b"), ("2", "c"))
     )
     windows = Windows.sliding(store, 100, 100)
-    judged = LabelFreeScorer.drawn(windows)
+    scorer = LabelFreeScorer.from_windows(windows)
     names, subjects = windows.store.recordings["name"].to_numpy(), windows.subjects
-    compared = judged.compared()
-    for n, one in enumerate(judged.first):
-        for m, other in enumerate(judged.second):
+    compared = scorer.compared()
+    for n, one in enumerate(scorer.first):
+        for m, other in enumerate(scorer.second):
             distant = (
                 names[windows.rows()[one]] != names[windows.rows()[other]]
                 or abs(windows.starts[one] - windows.starts[other]) > FAR * 100
@@ -55,13 +55,13 @@ def test_a_neighbour_is_compared_with_distant_windows_of_the_same_wearer() -> No
             assert compared[n, m] == (distant and subjects[one] == subjects[other])
 
 
-def test_no_more_windows_than_needed_are_judged() -> None:
-    judged = LabelFreeScorer.drawn(Windows.sliding(_still(30_000), 10, 10))
-    assert len(judged.first) == N_JUDGED
-    assert (np.diff(judged.first) > 0).all()
-    assert (judged.second - judged.first == NEAR).all()
+def test_no_more_windows_than_needed_are_scored() -> None:
+    scorer = LabelFreeScorer.from_windows(Windows.sliding(_still(30_000), 10, 10))
+    assert len(scorer.first) == N_SCORED
+    assert (np.diff(scorer.first) > 0).all()
+    assert (scorer.second - scorer.first == NEAR).all()
 
 
 def test_recordings_too_short_for_neighbours_are_refused() -> None:
     with pytest.raises(ValueError, match="do not touch"):
-        LabelFreeScorer.drawn(Windows.sliding(_still(250, 250), 100, 50))
+        LabelFreeScorer.from_windows(Windows.sliding(_still(250, 250), 100, 50))
