@@ -1,0 +1,95 @@
+"""Hooks of mkdocs: pages that are not files under ``docs/``, and links that GitHub can follow too.
+
+The home page is the README; the reference has a page for each package, written from its exported
+names, so that there is no list to keep.
+"""
+
+import importlib
+import inspect
+import pkgutil
+import posixpath
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+MOVED = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
+"""Pages of the repository's top, and where the site has them."""
+LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#]*)(#[^)\s]*)?\)")
+
+
+def exported(module: ModuleType) -> list[str]:
+    """Names that a package offers: its ``__all__``, or whatever public it imports from itself."""
+    names = getattr(module, "__all__", None) or dir(module)
+    return sorted(name for name in names if not name.startswith("_") and _is_offered(module, name))
+
+
+def _is_offered(module: ModuleType, name: str) -> bool:
+    value = getattr(module, name)
+    origin = getattr(value, "__module__", None) or ""
+    return not inspect.ismodule(value) and origin.startswith("tsclr.")
+
+
+def packages() -> dict[str, list[str]]:
+    """Every package of tsclr that exports something, tsclr first, with the exported names."""
+    root = importlib.import_module("tsclr")
+    children = sorted(child.name for child in pkgutil.iter_modules(root.__path__) if child.ispkg)
+    modules = [root, *(importlib.import_module(f"tsclr.{child}") for child in children)]
+    return {module.__name__: names for module in modules if (names := exported(module))}
+
+
+def reference_page(package: str, names: list[str]) -> str:
+    """The page of a package: its docstring and an entry for each exported name."""
+    module = importlib.import_module(package)
+    entries = [f"::: {_origin(getattr(module, name), name)}" for name in names]
+    lines = (inspect.getdoc(module) or "").replace("``", "`")
+    return "\n\n".join([f"# {package}", lines, *entries])
+
+
+def _origin(value: Any, name: str) -> str:
+    """Where a name is defined, which is where its documentation stands."""
+    return f"{value.__module__}.{getattr(value, '__qualname__', name)}"
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Add the reference to the navigation."""
+    reference = [{package: f"reference/{package}.md"} for package in packages()]
+    config.nav.insert(-1, {"Reference": reference})
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages that no file under ``docs/`` holds."""
+    for source, target in MOVED.items():
+        text = (ROOT / source).read_text()
+        files.append(File.generated(config, target, content=text))
+    for package, names in packages().items():
+        page = reference_page(package, names)
+        files.append(File.generated(config, f"reference/{package}.md", content=page))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Links as the site needs them: what it has no page for becomes plain text."""
+    at_top = {target: source for source, target in MOVED.items()}
+    source = at_top.get(page.file.src_uri, f"docs/{page.file.src_uri}")
+    here = posixpath.dirname(page.file.src_uri)
+
+    def on_site(link: re.Match[str]) -> str:
+        image, text, target, anchor = link.groups(default="")
+        if not target or ":" in target:
+            return link[0]
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(source), target))
+        uri = MOVED.get(path, path.removeprefix("docs/"))
+        if uri == path and (ROOT / path).exists():
+            return text
+        return f"{image}[{text}]({posixpath.relpath(uri, here or '.')}{anchor})"
+
+    return LINK.sub(on_site, markdown)
