@@ -12,7 +12,6 @@ import re
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -20,21 +19,27 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-MOVED = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
+MOVED = {
+    "README.md": "index.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "CHANGELOG.md": "changelog.md",
+}
 """Pages of the repository's top, and where the site has them."""
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#]*)(#[^)\s]*)?\)")
 
 
 def exported(module: ModuleType) -> list[str]:
-    """Names that a package offers: its ``__all__``, or whatever public it imports from itself."""
-    names = getattr(module, "__all__", None) or dir(module)
-    return sorted(name for name in names if not name.startswith("_") and _is_offered(module, name))
+    """Names that a package offers: its ``__all__``, else what it takes from its modules."""
+    listed = getattr(module, "__all__", None)
+    names = (
+        [name for name in dir(module) if _is_offered(module, name)] if listed is None else listed
+    )
+    return sorted(name for name in names if not inspect.ismodule(getattr(module, name)))
 
 
 def _is_offered(module: ModuleType, name: str) -> bool:
-    value = getattr(module, name)
-    origin = getattr(value, "__module__", None) or ""
-    return not inspect.ismodule(value) and origin.startswith("tsclr.")
+    origin = getattr(getattr(module, name), "__module__", None) or ""
+    return name[0] != "_" and origin.startswith("tsclr.") and origin != module.__name__
 
 
 def packages() -> dict[str, list[str]]:
@@ -48,14 +53,18 @@ def packages() -> dict[str, list[str]]:
 def reference_page(package: str, names: list[str]) -> str:
     """The page of a package: its docstring and an entry for each exported name."""
     module = importlib.import_module(package)
-    entries = [f"::: {_origin(getattr(module, name), name)}" for name in names]
+    entries = [
+        f"::: {_origin(module, name)}\n    options:\n      heading: {name}" for name in names
+    ]
     lines = (inspect.getdoc(module) or "").replace("``", "`")
     return "\n\n".join([f"# {package}", lines, *entries])
 
 
-def _origin(value: Any, name: str) -> str:
+def _origin(module: ModuleType, name: str) -> str:
     """Where a name is defined, which is where its documentation stands."""
-    return f"{value.__module__}.{getattr(value, '__qualname__', name)}"
+    value = getattr(module, name)
+    where = getattr(value, "__module__", None) or module.__name__
+    return f"{where}.{getattr(value, '__qualname__', name)}"
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -76,20 +85,25 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Links as the site needs them: what it has no page for becomes plain text."""
+def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
+    """Links as the site needs them."""
+    return for_site(markdown, page.file.src_uri)
+
+
+def for_site(markdown: str, uri: str) -> str:
+    """Links between files of the repository as links between pages; without a page, plain text."""
     at_top = {target: source for source, target in MOVED.items()}
-    source = at_top.get(page.file.src_uri, f"docs/{page.file.src_uri}")
-    here = posixpath.dirname(page.file.src_uri)
+    folder = posixpath.dirname(at_top.get(uri, f"docs/{uri}"))
+    here = posixpath.dirname(uri) or "."
 
     def on_site(link: re.Match[str]) -> str:
         image, text, target, anchor = link.groups(default="")
         if not target or ":" in target:
             return link[0]
-        path = posixpath.normpath(posixpath.join(posixpath.dirname(source), target))
-        uri = MOVED.get(path, path.removeprefix("docs/"))
-        if uri == path and (ROOT / path).exists():
+        path = posixpath.normpath(posixpath.join(folder, target))
+        page = MOVED.get(path, path.removeprefix("docs/"))
+        if page == path:
             return text
-        return f"{image}[{text}]({posixpath.relpath(uri, here or '.')}{anchor})"
+        return f"{image}[{text}]({posixpath.relpath(page, here)}{anchor})"
 
     return LINK.sub(on_site, markdown)
