@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import griffe
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
@@ -26,6 +27,16 @@ MOVED = {
 }
 """Pages of the repository's top, and where the site has them."""
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#]*)(#[^)\s]*)?\)")
+
+
+class Markdown(griffe.Extension):
+    """Docstrings mark a block of text with two colons, as reST has it; Markdown needs none."""
+
+    def on_object(self, *, obj: griffe.Object, **_: object) -> None:
+        """Leave one colon of two after a sentence, and none on a line of their own."""
+        if obj.docstring:
+            text = re.sub(r"^ *::$", "", obj.docstring.value, flags=re.MULTILINE)
+            obj.docstring.value = re.sub(r"::$", ":", text, flags=re.MULTILINE)
 
 
 def exported(module: ModuleType) -> list[str]:
