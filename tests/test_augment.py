@@ -14,8 +14,8 @@ from scipy.interpolate import CubicSpline
 from tests.support.views import CLASSES, COMPOSED, batch, default, seeded, tensors, window_of
 from tsclr import specs
 from tsclr.augment import Augmentation, FromTsaug, Jitter
-from tsclr.augment.base import in_range
 from tsclr.augment.draws import spline_basis
+from tsclr.checks import in_range
 
 every = pytest.mark.parametrize("cls", CLASSES.values(), ids=CLASSES)
 every_single = pytest.mark.parametrize(

@@ -6,8 +6,9 @@ from typing import final
 import torch
 from jaxtyping import Float
 
-from tsclr.augment.base import Augmentation, in_range
+from tsclr.augment.base import Augmentation
 from tsclr.augment.draws import integers, normal, precision, spline_basis
+from tsclr.checks import in_range
 
 __all__ = ["Drift", "Jitter", "MagnitudeWarp", "Offset", "Scale"]
 

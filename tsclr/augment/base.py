@@ -10,8 +10,8 @@ from torch import nn
 
 from tsclr.augment.channels import Triad, find_triads, number_sensors
 from tsclr.augment.draws import uniform
+from tsclr.checks import in_range
 
-Number = TypeVar("Number", int, float)
 Augmented = TypeVar("Augmented", bound="Augmentation")
 
 
@@ -274,33 +274,3 @@ def check_windows(x: torch.Tensor) -> None:
         f"windows have shape {tuple(x.shape)} and dtype {x.dtype}, "
         f"expected a floating (B, C, T) with T ≥ 2: {hint}"
     )
-
-
-def in_range(name: str, value: Number, low: float, high: float) -> Number:
-    """Give back `value` if it lies from `low` to `high`, both included.
-
-    Parameters
-    ----------
-    name : str
-        The argument, for the message.
-    value : int or float
-        What was passed.
-    low, high : float
-        What is allowed; whole numbers if `low` is an int.
-
-    Raises
-    ------
-    ValueError
-        If it lies outside, is NaN, or is no whole number where it should be one.
-
-    Examples
-    --------
-    >>> in_range("p", 1.5, 0.0, 1.0)
-    Traceback (most recent call last):
-    ValueError: p is 1.5, allowed is 0 to 1
-    """
-    if not low <= value <= high:
-        raise ValueError(f"{name} is {value}, allowed is {low:g} to {high:g}")
-    if isinstance(low, int) and value != int(value):
-        raise ValueError(f"{name} is {value}, allowed are whole numbers from {low} to {high}")
-    return value

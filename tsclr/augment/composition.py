@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import nn
 
-from tsclr.augment.base import Augmentation, Gated, in_range, map_drawn
+from tsclr.augment.base import Augmentation, Gated, map_drawn
 from tsclr.augment.draws import uniform
+from tsclr.checks import in_range
 
 __all__ = ["Chain", "OneOf", "RandomOrder", "SomeOf"]
 

@@ -5,8 +5,9 @@ from typing import final
 import torch
 from jaxtyping import Bool, Float, Int
 
-from tsclr.augment.base import Augmentation, in_range
+from tsclr.augment.base import Augmentation
 from tsclr.augment.draws import integers, precision, uniform
+from tsclr.checks import in_range
 
 __all__ = ["ChannelDropout", "SampleDropout", "SensorDropout", "TimeMask"]
 

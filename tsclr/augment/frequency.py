@@ -17,9 +17,10 @@ import torch
 from jaxtyping import Bool, Complex, Float, Int
 from torch.nn.functional import conv2d
 
-from tsclr.augment.base import Augmentation, in_range
+from tsclr.augment.base import Augmentation
 from tsclr.augment.channels import number_sensors
 from tsclr.augment.draws import integers, normal, precision, uniform
+from tsclr.checks import in_range
 
 __all__ = ["AmplitudeNoise", "BandStop", "FrequencyMask", "PhaseNoise", "Smooth"]
 

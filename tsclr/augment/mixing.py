@@ -12,8 +12,9 @@ from typing import NamedTuple, final
 import torch
 from jaxtyping import Float, Int
 
-from tsclr.augment.base import Augmentation, Gated, in_range
+from tsclr.augment.base import Augmentation, Gated
 from tsclr.augment.draws import integers, precision, uniform
+from tsclr.checks import in_range
 
 __all__ = ["CutMix", "Mixup", "soft_targets"]
 

@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Float, Int
 from torch.nn.functional import pad
 
-from tsclr.augment.base import Augmentation, in_range
+from tsclr.augment.base import Augmentation
 from tsclr.augment.draws import integers, uniform
+from tsclr.checks import in_range
 
 __all__ = ["Permute", "Reverse", "TimeShift"]
 

@@ -13,8 +13,9 @@ import torch
 from jaxtyping import Float, Int
 from torch.nn.functional import normalize
 
-from tsclr.augment.base import Augmentation, in_range
+from tsclr.augment.base import Augmentation
 from tsclr.augment.draws import integers, normal, precision, uniform
+from tsclr.checks import in_range
 
 __all__ = ["Mirror", "MountFlip", "Rotate", "Yaw"]
 

@@ -5,8 +5,9 @@ from typing import final
 import torch
 from jaxtyping import Float, Int
 
-from tsclr.augment.base import Augmentation, in_range
+from tsclr.augment.base import Augmentation
 from tsclr.augment.draws import integers, precision
+from tsclr.checks import in_range
 
 __all__ = ["Pool"]
 

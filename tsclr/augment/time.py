@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Float
 from torch.nn.functional import pad
 
-from tsclr.augment.base import Augmentation, in_range
+from tsclr.augment.base import Augmentation
 from tsclr.augment.draws import normal, spline_basis, uniform
+from tsclr.checks import in_range
 
 __all__ = ["Crop", "Resample", "TimeWarp"]
 

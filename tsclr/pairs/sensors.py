@@ -11,6 +11,8 @@ from tsclr.data.windows import Windows
 from tsclr.pairs.base import Pairing, nearest, uniform
 from tsclr.types import sensor_kind
 
+__all__ = ["OtherDevice", "OtherSensor"]
+
 
 class OtherSensor(Pairing):
     """The same moment seen by another sensor: one view shows `first`, the next shows `second`.

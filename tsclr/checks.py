@@ -1,6 +1,9 @@
-"""Arguments of objectives in, ``ValueError`` out: the value, and what is allowed."""
+"""Checks of constructor arguments: each error names the value and what is allowed."""
 
 import math
+from typing import TypeVar
+
+Number = TypeVar("Number", int, float)
 
 
 def check_sizes(**sizes: int) -> None:
@@ -98,24 +101,31 @@ def check_several(**counts: int) -> None:
             raise ValueError(f"the number of {name} is {count}, it must be at least 2")
 
 
-def check_horizon(n_steps: int, horizon: int) -> None:
-    """Raise ``ValueError`` unless a feature map has more steps than are foretold.
+def in_range(name: str, value: Number, low: float, high: float) -> Number:
+    """Give back `value` if it lies from `low` to `high`, both included.
 
     Parameters
     ----------
-    n_steps : int
-        Steps of the feature map (S).
-    horizon : int
-        Steps ahead (K).
+    name : str
+        The argument, for the message.
+    value : int or float
+        What was passed.
+    low, high : float
+        What is allowed; whole numbers if `low` is an int.
+
+    Raises
+    ------
+    ValueError
+        If it lies outside, is NaN, or is no whole number where it should be one.
 
     Examples
     --------
-    >>> check_horizon(n_steps=4, horizon=4)
+    >>> in_range("p", 1.5, 0.0, 1.0)
     Traceback (most recent call last):
-    ValueError: the feature map has 4 steps, too few for horizon = 4: take a smaller horizon, ...
+    ValueError: p is 1.5, allowed is 0 to 1
     """
-    if n_steps <= horizon:
-        raise ValueError(
-            f"the feature map has {n_steps} steps, too few for horizon = {horizon}: take a "
-            "smaller horizon, longer windows or an encoder with fewer strides"
-        )
+    if not low <= value <= high:
+        raise ValueError(f"{name} is {value}, allowed is {low:g} to {high:g}")
+    if isinstance(low, int) and value != int(value):
+        raise ValueError(f"{name} is {value}, allowed are whole numbers from {low} to {high}")
+    return value
