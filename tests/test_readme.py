@@ -45,5 +45,5 @@ def test_a_run_on_a_public_dataset_is_scored_on_it(
     assert main(["pretrain", "ntxent", "--data.source", name, "--out", "run", *quick]) == 0
     words = ["--json", "scores.json", "--budgets", "1", "--draws", "1", "--heads", "knn"]
     assert main(["probe", "run", "--dataset", name, *words]) == 0
-    row = json.loads(Path("scores.json").read_text())["results"][0]
+    row = json.loads(Path("scores.json").read_text())["rows"][0]
     assert {"method", "budget", "macro_f1_mean", "macro_f1_sd", "draws"} <= row.keys()
