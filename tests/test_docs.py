@@ -28,7 +28,7 @@ def test_the_code_of_a_page_runs_in_order(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    small = (None, 4, 3.0, 0)  # four people, three minutes each
+    small = (None, 4, 4.0, 0)  # four people, four minutes each
     monkeypatch.setattr(inspect.unwrap(Synthetic.__init__), "__defaults__", small)
     Synthetic().write_logs(Path("my_logs"))
     run_page(page.read_text())

@@ -10,7 +10,8 @@ from tsclr.cli import main
 
 QUICK = {
     "pretrain": ["--training.windows_per_epoch", "128", "--training.batch_size", "64"],
-    "probe": ["--draws", "2", "--heads", "linear"],
+    "probe": ["--draws", "2", "--heads", "knn"],
+    "views": ["--windows", "1"],
 }
 """Options that make a command short, for the form in which the documentation shows it."""
 
