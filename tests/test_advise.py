@@ -138,7 +138,7 @@ def test_scores_are_means_over_seeds_of_plain_windows_of_validation_subjects(
         for m in range(len(windows))
         if starts[m] == starts[n] + 256 and rows[m] == rows[n]
     ]
-    first, second = (windows.__getitems__(np.array(each)) for each in zip(*pairs, strict=True))
+    first, second = (windows.take(np.array(each)) for each in zip(*pairs, strict=True))
     expected = []
     for seed in (0, 1):
         encoder = Checkpoint.load(run_folder(out, views, seed)).encoder()

@@ -49,7 +49,7 @@ def test_the_commands_and_the_python_of_the_readme_run(
             quick = ["--epochs", "1", "--training.windows_per_epoch", "64"]
         assert main([*words, *quick]) == 0, words
     windows = Windows.labelled(Store.open(Path("store")), 128, 64)
-    X, y = windows.__getitems__(range(len(windows))).numpy(), windows.labels
+    X, y = windows.take(range(len(windows))).numpy(), windows.labels
     names = {"X": X, "y": y, "windows": torch.from_numpy(X)}
     for code in blocks("python"):
         exec(code, names)

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import torch
 import yaml
-from rich.progress import track
 from sklearn.decomposition import PCA
 
 from tsclr import report
@@ -19,15 +18,15 @@ from tsclr.data.store import Store
 from tsclr.data.windows import Windows
 from tsclr.datasets import Synthetic
 from tsclr.embed.checkpoint import FILE
-from tsclr.embed.embedder import Embedder, write_vectors
+from tsclr.embed.embedder import Embedder
+from tsclr.embed.vectors import write_vectors
 from tsclr.encoders import CNN1d
 from tsclr.evaluate.probe import PRETRAINED, RANDOM, probe, write_scores
 from tsclr.files import replacing
 from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour
-from tsclr.readers import Tabular
 from tsclr.train.pretrain import pretrain
-from tsclr.train.runs import CONFIG, METRICS, environment_text
+from tsclr.train.runs import METRICS, environment_text
 from tsclr.train.settings import Training
 
 LOGS = {
@@ -81,7 +80,7 @@ def demo(
     log.info("1/5  simulated raw logs: %s", out / "logs")
     files = simulation.write_logs(out / "logs")
     with replacing(out / "logs.yaml") as temporary:
-        temporary.write_text(yaml.safe_dump(LOGS, allow_unicode=True, sort_keys=False))
+        temporary.write_text(yaml.safe_dump(LOGS, allow_unicode=True, sort_keys=False), "utf-8")
     log.info(
         "2/5  tsclr ingest %s --config %s --rate %g --out %s",
         out / "logs",
@@ -89,8 +88,8 @@ def demo(
         RATE,
         out / "store",
     )
-    store = ingest(Tabular(**LOGS), track(files, "ingesting"), out / "store", RATE)
-    log.info("3/5  tsclr pretrain %s --resume", out / "run" / CONFIG)
+    store = ingest(files, out / "store", rate=RATE, **LOGS)
+    log.info("3/5  tsclr pretrain --resume %s", out / "run")
     run = pretrain(
         Data(str(out / "store"), test=list(simulation.test_subjects)),
         CNN1d,
@@ -159,7 +158,7 @@ def _row(results: list[dict[str, Any]], method: str) -> dict[str, Any]:
 def views_section(store: Store) -> report.Section:
     """A window of walking and two views of it."""
     windows = Windows.labelled(store, 128, 64, ["walking"])
-    window = windows.__getitems__([len(windows) // 2])
+    window = windows.take([len(windows) // 2])
     view = Chain(VIEWS)
     first, second = (view(window, torch.Generator().manual_seed(seed))[0] for seed in (0, 1))
     return report.two_views(

@@ -17,7 +17,7 @@ import json
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,7 +32,7 @@ from tsclr.data.splits import Split
 from tsclr.data.store import Store
 from tsclr.data.windows import Windows
 from tsclr.embed.checkpoint import Checkpoint
-from tsclr.embed.diagnostics import alignment, effective_rank, neighbour_agreement, uniformity
+from tsclr.embed.diagnostics import neighbour_agreement, pair_diagnostics
 from tsclr.embed.encode import encode
 from tsclr.encoders import Encoder
 from tsclr.explore.describe import call_of
@@ -159,7 +159,7 @@ def advise(
     by_name = candidates(pipeline, also)
     if len(by_name) < 2:
         raise ValueError("there is no view to advise on: name some in the config under `views`")
-    data = _OpenedOnce(**asdict(data))
+    data = _OpenedOnce(**vars(data))
     store, split = data.open()
     scorer = LabelFreeScorer.from_windows(data.windows(store, split.validation))
     size = min(training.windows_per_epoch or LARGEST_EPOCH, LARGEST_EPOCH)
@@ -281,14 +281,10 @@ class LabelFreeScorer:
             torch.from_numpy(encode(encoder, self.windows, index)).double()
             for index in (self.first, self.second)
         )
-        h1, h2 = h1 - h1.mean(0), h2 - h1.mean(0)
+        compared, centre = torch.from_numpy(self.compared()), h1.mean(0)
         return {
-            "effective_rank": float(effective_rank(h1)),
-            "alignment": float(alignment(h1, h2)),
-            "uniformity": float(uniformity(h1)),
-            "neighbour_agreement": float(
-                neighbour_agreement(h1, h2, torch.from_numpy(self.compared()))
-            ),
+            **pair_diagnostics(h1, h2),
+            "neighbour_agreement": float(neighbour_agreement(h1 - centre, h2 - centre, compared)),
             "seconds": sum(epoch["seconds"] for epoch in checkpoint.settings["metrics"]),
         }
 

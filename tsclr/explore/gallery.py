@@ -71,7 +71,7 @@ def gallery(
     windows = data.windows(store, split.train)
     examples, companions = choose(windows, n_windows, seed)
     names = _names(windows, examples)
-    x = windows.__getitems__(np.append(examples, companions))
+    x = windows.take(np.append(examples, companions))
     sections = []
     for title, view, reading in _pages(views, store.channels):
         plotted = examples_of(view, x, names, seed)
@@ -103,7 +103,7 @@ def on_dataset(data: Data, dataset: str | None, root: str | None) -> Data:
     >>> on_dataset(Data("store", test=["7"]), "hapt", None)
     Data(source='hapt', root=None, window=2.56, stride=1.28, test=None, validation=0.2, ...)
     """
-    if dataset is not None and canonical_source(dataset) != canonical_source(data.source):
+    if dataset is not None and canonical_source(dataset) != canonical_source(data.name):
         data = replace(data, source=dataset, test=None)
     return data if root is None else replace(data, root=root)
 
@@ -118,7 +118,7 @@ def choose(
     """
     candidates = np.random.default_rng(seed).permutation(len(windows))[:N_CANDIDATES]
     classes = windows.stream_labels(candidates)
-    spread = windows.__getitems__(candidates).std(dim=2).mean(dim=1).numpy()
+    spread = windows.take(candidates).std(dim=2).mean(dim=1).numpy()
     table = pd.DataFrame({"window": candidates, "label": classes, "spread": spread})
     pool = table[table["label"] != UNLABELLED]
     if pool.empty:
@@ -205,5 +205,5 @@ def _names(windows: Windows, indices: Int[np.ndarray, " n"]) -> list[str]:
 
 def _facts(data: Data, subjects: tuple[str, ...], seed: int) -> dict[str, str]:
     """Data, subjects, seed and versions."""
-    facts = {"data": data.source, "training subjects": ", ".join(subjects), "seed": str(seed)}
+    facts = {"data": data.name, "training subjects": ", ".join(subjects), "seed": str(seed)}
     return facts | environment_text()
