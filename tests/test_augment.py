@@ -198,7 +198,7 @@ def test_names_that_are_none(channels):
 @every
 def test_names_for_another_number_of_channels(cls):
     named = default(cls).for_channels(["acc_x", "acc_y"])
-    with pytest.raises(ValueError, match="6 channels, for_channels was told 2: acc_x, acc_y"):
+    with pytest.raises(ValueError, match="6 channels, for_channels was given 2: acc_x, acc_y"):
         named(batch())
 
 

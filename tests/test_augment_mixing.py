@@ -26,7 +26,7 @@ def test_these_and_no_others_mix_windows():
 
 @both
 def test_not_in_a_random_order(cls):
-    with pytest.raises(ValueError, match=f"{cls.__name__} mixes windows and cannot stand in"):
+    with pytest.raises(ValueError, match=f"{cls.__name__} mixes windows and cannot be in"):
         RandomOrder([Jitter(), Chain([cls()])])
 
 

@@ -141,7 +141,7 @@ def test_names_of_channels_that_it_was_told_are_kept():
     told = TransformPrediction([Mirror().for_channels(channels)])
     objective = copy.deepcopy(told).build(encoder, 100)
     assert list(objective(encoder, Batch([windows().float()]))) == ["mirror"]
-    with pytest.raises(ValueError, match="windows have 4 channels, for_channels was told 6"):
+    with pytest.raises(ValueError, match="windows have 4 channels, for_channels was given 6"):
         apply_some(windows()[:, :4], objective.augmentations)
 
 

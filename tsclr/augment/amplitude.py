@@ -140,7 +140,7 @@ class MagnitudeWarp(Augmentation):
 
     References
     ----------
-    Um et al., ICMI 2017, section 3; there each channel has a curve of its own.
+    Um et al., ICMI 2017, section 3; there each channel has its own curve.
 
     Examples
     --------
@@ -219,7 +219,7 @@ class Offset(Augmentation):
 
 @final
 class Drift(Augmentation):
-    """Add a bias that wanders slowly, in each channel another way.
+    """Add a slowly wandering bias, different in each channel.
 
     The bias is zero at the first sample and walks at random from there: each of `knots` equally
     spaced values is the one before plus ``sd / √(knots - 1) · N(0, 1)``, the last one at the last

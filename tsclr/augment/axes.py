@@ -1,4 +1,4 @@
-"""Windows in, views whose axes stand for others out: what no device does and the field tries."""
+"""Windows in, views with shuffled or negated axes out: unphysical, but used for comparison."""
 
 from typing import Annotated, final
 
@@ -17,7 +17,7 @@ class ChannelShuffle(Augmentation):
 
     No device does this: it takes the acceleration of one axis for the rate of turn of another. It
     is here because pretext tasks and comparisons use it; `MountFlip` and `Rotate` are the physical
-    kin. The order may be the original one, which happens once in C factorial.
+    counterparts. The order may be the original one, which happens once in C factorial.
 
     Parameters
     ----------
@@ -53,9 +53,9 @@ class ChannelShuffle(Augmentation):
 class Negate(Augmentation):
     """Change the sign of every value: ``-x``.
 
-    No device can be worn so: reversing all three axes is no rotation, and the gyroscope would keep
-    its sign. It is here because pretext tasks and comparisons use it; `Mirror` and `MountFlip` are
-    the physical kin.
+    No way of wearing a device does this: reversing all three axes is no rotation, and the gyroscope
+    would keep its sign. It is here because pretext tasks and comparisons use it; `Mirror` and
+    `MountFlip` are the physical counterparts.
 
     Parameters
     ----------

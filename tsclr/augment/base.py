@@ -52,7 +52,7 @@ class Quantity:
 
 
 class Augmentation(nn.Module, ABC):
-    """A random change of a window that leaves alone what the window shows.
+    """A random change of a window that keeps what the window shows.
 
     The random draw and the deterministic transform are two methods, and nothing drawn is kept on
     the object. A subclass writes both; `forward` joins them and is final.
@@ -60,7 +60,7 @@ class Augmentation(nn.Module, ABC):
     Parameters
     ----------
     p : float
-        Probability that a window is changed, drawn for each window on its own.
+        Probability that a window is changed, independently for each window.
 
     Raises
     ------
@@ -69,9 +69,9 @@ class Augmentation(nn.Module, ABC):
     """
 
     channels: tuple[str, ...] | None = None
-    """Names of the channels, where `for_channels` has said them."""
+    """Names of the channels, if `for_channels` has set them."""
     mixes_windows: ClassVar[bool] = False
-    """A view is made of several windows of the batch, as in `Mixup`."""
+    """Whether a view is made of several windows of the batch, as in `Mixup`."""
 
     def __init__(self, p: float = 1.0) -> None:
         super().__init__()
@@ -79,11 +79,11 @@ class Augmentation(nn.Module, ABC):
 
     @final
     def for_channels(self: Augmented, channels: Sequence[str]) -> Augmented:
-        """Say what the channels of the windows are, here and in every augmentation inside.
+        """Name the channels of the windows, here and in every augmentation inside.
 
         Without names, consecutive threes of channels are the axes x, y, z of the sensors of one
         device, and up to nine channels are acc, gyr, mag in this order. An augmentation that is
-        part of two pipelines has the names it was told last.
+        part of two pipelines keeps the names it was given last.
 
         Parameters
         ----------
@@ -127,15 +127,15 @@ class Augmentation(nn.Module, ABC):
         ValueError
             If there is none.
         """
-        found = find_triads(self.channels, x.shape[1])
-        if not found:
+        triads = find_triads(self.channels, x.shape[1])
+        if not triads:
             raise ValueError(
                 f"{type(self).__name__} needs the axes x, y, z of a sensor, windows have shape "
                 f"{tuple(x.shape)} and channels {self.channels or 'without names'}: add the "
                 "missing axes or leave it out; if time came before the channels pass "
                 "x.transpose(1, 2)"
             )
-        return found
+        return triads
 
     @final
     def sensors(self, x: Float[torch.Tensor, "B C T"]) -> Int[torch.Tensor, " C"]:
@@ -208,7 +208,7 @@ class Augmentation(nn.Module, ABC):
         Raises
         ------
         ValueError
-            If `x` is not such a batch, or has other channels than `for_channels` was told.
+            If `x` is not such a batch, or has other channels than `for_channels` was given.
         """
         check_windows(x)
         if torch.is_autocast_enabled(x.device.type):
@@ -233,11 +233,11 @@ class Augmentation(nn.Module, ABC):
         Raises
         ------
         ValueError
-            If `x` has another number of channels than `for_channels` was told.
+            If `x` has another number of channels than `for_channels` was given.
         """
         if self.channels is not None and len(self.channels) != x.shape[1]:
             raise ValueError(
-                f"windows have {x.shape[1]} channels, for_channels was told "
+                f"windows have {x.shape[1]} channels, for_channels was given "
                 f"{len(self.channels)}: {', '.join(self.channels)}"
             )
         applies = None if self.p == 1.0 else uniform(x, generator=generator) < self.p

@@ -1,4 +1,4 @@
-"""Windows in, views that several augmentations made together out."""
+"""Windows in, views made by several augmentations together out."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -17,10 +17,10 @@ __all__ = ["Chain", "OneOf", "RandomOrder", "SomeOf"]
 
 
 class Ordered(NamedTuple):
-    """What `RandomOrder` draws: for each window which step comes first, second and so on."""
+    """What `RandomOrder` draws: the order of the augmentations in each window, and their values."""
 
     order: Annotated[Int[torch.Tensor, "B K"], Quantity("order")]
-    steps: tuple[Gated, ...]
+    gated: tuple[Gated, ...]
 
 
 @final
@@ -47,19 +47,19 @@ class Chain(Augmentation):
     def draw(
         self, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None = None
     ) -> tuple[Gated, ...]:
-        """Draw for every step."""
+        """Draw for every augmentation."""
         return _draw_all(self.augmentations, x, generator)
 
     def transform(
         self, x: Float[torch.Tensor, "B C T"], drawn: tuple[Gated, ...]
     ) -> Float[torch.Tensor, "B C T"]:
-        """Apply the steps in order."""
+        """Apply the augmentations in order."""
         return _apply_all(self.augmentations, x, drawn)
 
 
 @final
 class SomeOf(Augmentation):
-    """For each window another choice of `n` among several augmentations, applied in their order.
+    """Apply `n` of several augmentations, chosen anew for each window, in their order.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class SomeOf(Augmentation):
     def draw(
         self, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None = None
     ) -> tuple[Gated, ...]:
-        """Draw for every step, and who is among the chosen."""
+        """Draw for every augmentation, and choose `n` for each window."""
         luck = uniform(x, len(self.augmentations), generator=generator)
         chosen = luck.argsort(dim=1).argsort(dim=1) < self.n
         return _choose(_draw_all(self.augmentations, x, generator), chosen)
@@ -105,13 +105,13 @@ class SomeOf(Augmentation):
     def transform(
         self, x: Float[torch.Tensor, "B C T"], drawn: tuple[Gated, ...]
     ) -> Float[torch.Tensor, "B C T"]:
-        """Apply the chosen steps in order."""
+        """Apply the chosen augmentations in order."""
         return _apply_all(self.augmentations, x, drawn)
 
 
 @final
 class OneOf(Augmentation):
-    """For each window one of several augmentations.
+    """Apply one of several augmentations, chosen anew for each window.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ class OneOf(Augmentation):
     def draw(
         self, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None = None
     ) -> tuple[Gated, ...]:
-        """Draw for every step, and which one is chosen."""
+        """Draw for every augmentation, and choose one for each window."""
         weights = [1.0] * len(self.augmentations) if self.weights is None else self.weights
         luck = uniform(x, generator=generator)
         share = torch.tensor(weights, dtype=luck.dtype, device=x.device) / sum(weights)
@@ -167,13 +167,13 @@ class OneOf(Augmentation):
     def transform(
         self, x: Float[torch.Tensor, "B C T"], drawn: tuple[Gated, ...]
     ) -> Float[torch.Tensor, "B C T"]:
-        """Apply the chosen step."""
+        """Apply the chosen augmentation."""
         return _apply_all(self.augmentations, x, drawn)
 
 
 @final
 class RandomOrder(Augmentation):
-    """Several augmentations, for each window in another order.
+    """Apply several augmentations in random order, chosen anew for each window.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ class RandomOrder(Augmentation):
     Raises
     ------
     ValueError
-        If one of them mixes windows of the batch, which are then not all at the same step.
+        If one of them mixes windows of the batch, which are then in different states.
 
     Examples
     --------
@@ -200,14 +200,14 @@ class RandomOrder(Augmentation):
         for module in self.modules():
             if isinstance(module, Augmentation) and module.mixes_windows:
                 raise ValueError(
-                    f"{type(module).__name__} mixes windows and cannot stand in a RandomOrder: put "
-                    "it before or after"
+                    f"{type(module).__name__} mixes windows and cannot be in a RandomOrder: put it "
+                    "before or after"
                 )
 
     def draw(
         self, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None = None
     ) -> Ordered:
-        """Draw for every step, and the orders."""
+        """Draw an order for each window, and for every augmentation."""
         order = uniform(x, len(self.augmentations), generator=generator).argsort(dim=1)
         return Ordered(order, _draw_all(self.augmentations, x, generator))
 
@@ -215,17 +215,18 @@ class RandomOrder(Augmentation):
         self, x: Float[torch.Tensor, "B C T"], drawn: Ordered
     ) -> Float[torch.Tensor, "B C T"]:
         """Apply first what comes first in each window, then what comes second and so on."""
-        steps = list(zip(_steps(self.augmentations), drawn.steps, strict=True))
+        pairs = list(zip(_typed(self.augmentations), drawn.gated, strict=True))
         for current in drawn.order.unbind(dim=1):
             views = torch.empty_like(x)
-            for number, (step, gated) in enumerate(steps):
-                rows = (current == number).nonzero()[:, 0]
-                views[rows] = step.transform_gated(x[rows], map_drawn(itemgetter(rows), gated))
+            for index, (augmentation, gated) in enumerate(pairs):
+                rows = (current == index).nonzero()[:, 0]
+                drawn_rows = map_drawn(itemgetter(rows), gated)
+                views[rows] = augmentation.transform_gated(x[rows], drawn_rows)
             x = views
         return x
 
 
-def _steps(augmentations: nn.ModuleList) -> Iterable[Augmentation]:
+def _typed(augmentations: nn.ModuleList) -> Iterable[Augmentation]:
     """Give the ModuleList its element type, which torch does not declare."""
     return cast("Iterable[Augmentation]", augmentations)
 
@@ -235,12 +236,12 @@ def _draw_all(
     x: Float[torch.Tensor, "B C T"],
     generator: torch.Generator | None,
 ) -> tuple[Gated, ...]:
-    """Draw for every step."""
-    return tuple(step.draw_gated(x, generator) for step in _steps(augmentations))
+    """Draw for every augmentation."""
+    return tuple(inner.draw_gated(x, generator) for inner in _typed(augmentations))
 
 
 def _choose(drawn: tuple[Gated, ...], chosen: Bool[torch.Tensor, "B K"]) -> tuple[Gated, ...]:
-    """Let step k apply only to the windows for which it is chosen."""
+    """Let augmentation k change only the windows for which it is chosen."""
     return tuple(
         Gated(applies if gated.applies is None else gated.applies & applies, gated.drawn)
         for gated, applies in zip(drawn, chosen.unbind(dim=1), strict=True)
@@ -250,7 +251,7 @@ def _choose(drawn: tuple[Gated, ...], chosen: Bool[torch.Tensor, "B K"]) -> tupl
 def _apply_all(
     augmentations: nn.ModuleList, x: Float[torch.Tensor, "B C T"], drawn: tuple[Gated, ...]
 ) -> Float[torch.Tensor, "B C T"]:
-    """Apply the steps in order, each to the windows that it is for."""
-    for step, gated in zip(_steps(augmentations), drawn, strict=True):
-        x = step.transform_gated(x, gated)
+    """Apply the augmentations in order, each to its windows."""
+    for augmentation, gated in zip(_typed(augmentations), drawn, strict=True):
+        x = augmentation.transform_gated(x, gated)
     return x

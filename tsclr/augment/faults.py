@@ -237,12 +237,12 @@ class TimeMask(Augmentation):
 
 
 def _survives(luck: Float[torch.Tensor, "B n"], rate: float) -> Bool[torch.Tensor, "B n"]:
-    """Whose luck reaches `rate`, and in each row the luckiest whatever its luck."""
+    """Channels whose random value reaches `rate`, and at least the one with the largest."""
     return luck >= luck.amax(dim=1, keepdim=True).clamp_(max=rate)
 
 
 def _latest(arrives: Bool[torch.Tensor, "B T"]) -> Int[torch.Tensor, "B T"]:
-    """Index of the last sample up to each that arrives; before the first one that, the first."""
+    """Index of the latest sample that has arrived by each sample; the first one before that."""
     time = torch.arange(arrives.shape[1], device=arrives.device)
     latest = torch.where(arrives, time, -1).cummax(dim=1).values
     first = arrives.view(torch.uint8).argmax(dim=1, keepdim=True)

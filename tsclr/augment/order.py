@@ -130,7 +130,7 @@ class TimeShift(Augmentation):
 
 @final
 class Reverse(Augmentation):
-    """Turn the order of the samples round: the last comes first.
+    """Reverse the order of the samples: the last comes first.
 
     A movement played backward has the same accelerations, but turns the other way. The gyroscope
     would show that with its sign changed, and here keeps its sign, as the field has it: a window

@@ -146,7 +146,7 @@ class Yaw(Augmentation):
 
 @final
 class MountFlip(Augmentation):
-    """Strap each device on in another of the ways that it can be strapped on.
+    """Turn each device to another way in which it can be strapped on.
 
     A watch sits on the left or the right wrist with its crown to the hand or to the elbow: the
     half turns about its three axes. A sensor in a square pouch can also be a quarter turn off: the

@@ -14,7 +14,7 @@ __all__ = ["Crop", "Resample", "TimeWarp"]
 
 
 class Span(NamedTuple):
-    """The part of each window that `Crop` keeps, in sampling intervals."""
+    """The span of each window that `Crop` keeps, in sampling intervals."""
 
     start: Annotated[Float[torch.Tensor, " B"], Quantity("start in samples")]
     extent: Annotated[Float[torch.Tensor, " B"], Quantity("length in samples")]
@@ -24,11 +24,11 @@ class Sampling(NamedTuple):
     """When the device that `Resample` imagines takes its samples."""
 
     rate: Annotated[Float[torch.Tensor, " B"], Quantity("relative sampling rate")]
-    """As a part of ours."""
+    """Relative to the rate of the window."""
     phase: Annotated[Float[torch.Tensor, " B"], Quantity("phase")]
-    """Its first sample in the window, in its own intervals after our first."""
+    """Its first sample in the window, in its sampling intervals after the first of the window."""
     error: Annotated[Float[torch.Tensor, " B"], Quantity("clock error")]
-    """How much longer a second lasts on its clock, as a part of a second."""
+    """Relative error of its clock: how much longer a second lasts on it."""
 
 
 @final
