@@ -1,4 +1,4 @@
-"""Units in processes: what stops them, and what is told of those that fail or warn."""
+"""Units in processes: what stops them, and how failures and warnings are reported."""
 
 import logging
 import os
@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from tests.support.suites import suite_on
-from tsclr.bench.outcomes import Outcome, attempt, outcome, refuse, remarks
+from tsclr.bench.outcomes import Outcome, attempt, outcome, raise_failures, warning_lines
 from tsclr.bench.runner import bench, workers
 from tsclr.cli import main
 from tsclr.data.splits import LeakError
@@ -49,7 +49,7 @@ class Slow(HandFeatures):
 
 
 def suite_of(module: str, names: list[str], store: Path, folder: Path) -> list[str]:
-    """Words of the command for a suite of methods of a module in a folder, which are written."""
+    """Write a suite and its module of methods into a folder; the arguments that run it."""
     (folder / f"{module}.py").write_text(OWN)
     methods = "".join(f"  {name}: {module}.{name}\n" for name in names)
     (folder / "suite.yaml").write_text(
@@ -62,8 +62,8 @@ def suite_of(module: str, names: list[str], store: Path, folder: Path) -> list[s
 # Ctrl-C
 
 
-def hearing() -> None:
-    """Let a process hear Ctrl-C also where a shell has put the tests into the background."""
+def restore_ctrl_c() -> None:
+    """Let a process react to Ctrl-C even if a shell runs the tests in the background."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -77,9 +77,9 @@ def test_ctrl_c_ends_every_process_at_once(late: bool, tiny_store: Path, tmp_pat
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=hearing,
+        preexec_fn=restore_ctrl_c,
     ) as process:
-        told = process.stderr.readline()
+        message = process.stderr.readline()
         until = time.monotonic() + (60 if late else 1)
         while time.monotonic() < until and not (tmp_path / "began").exists():
             time.sleep(0.02)
@@ -87,13 +87,15 @@ def test_ctrl_c_ends_every_process_at_once(late: bool, tiny_store: Path, tmp_pat
         assert not late or (tmp_path / "ignored").read_text() == "True"
         for worker in psutil.Process(process.pid).children():
             worker.send_signal(signal.SIGINT)
-        time.sleep(0.5)  # a terminal tells all at once; they could hear it before the first does
+        time.sleep(
+            0.5
+        )  # a terminal signals all at once; workers could receive it before the parent does
         pressed = time.monotonic()
         os.killpg(process.pid, signal.SIGINT)
-        told += process.stderr.read()  # to its end: when the last process is gone
+        message += process.stderr.read()  # to its end: when the last process is gone
         assert process.wait() == 130
     assert time.monotonic() - pressed < 10
-    assert told.splitlines() == [
+    assert message.splitlines() == [
         "4 cells in 2 units, 1 at a time",
         "tsclr: interrupted; run the command again to go on",
     ]
@@ -140,9 +142,9 @@ def test_own_methods_that_fail_can_be_debugged(
     assert f'{tmp_path}/own_failing.py", line' in str(caught.value.__cause__)
     assert 'return {}["spectrum"]' in str(caught.value.__cause__)
     spectrum, fold = caplog.messages
-    assert spectrum.startswith(f"2 units, {store} 1 of 2, Lost the first: the spectrum is short (")
+    assert spectrum.startswith(f"2 units, first {store} 1 of 2, Lost: the spectrum is short (")
     assert "UserWarning of " in spectrum
-    assert fold.startswith(f"2 units, {store} 1 of 2, Refused the first: fold of 2 (UserWarning")
+    assert fold.startswith(f"2 units, first {store} 1 of 2, Refused: fold of 2 (UserWarning")
     assert "own_failing" not in capfd.readouterr().err
 
 
@@ -150,11 +152,11 @@ def test_a_leak_that_a_process_finds_is_a_leak() -> None:
     def leak() -> None:
         raise LeakError("features depend\non the test")
 
-    found = attempt(leak)
-    assert found.failure is not None
+    result = attempt(leak)
+    assert result.failure is not None
     with pytest.raises(LeakError, match=r"a: features depend on the test$"):
-        refuse({"a": found, "b": Outcome()})
-    refuse({"b": Outcome()})
+        raise_failures({"a": result, "b": Outcome()})
+    raise_failures({"b": Outcome()})
 
 
 @pytest.mark.parametrize(
@@ -184,7 +186,7 @@ def test_a_unit_that_warns_often_is_named_once() -> None:
             warnings.warn(f"{number} " + "long " * 100, stacklevel=1)
         warnings.warn("other", RuntimeWarning, stacklevel=1)
 
-    one, other = remarks({"a": attempt(warn), "b": Outcome()})
+    one, other = warning_lines({"a": attempt(warn), "b": Outcome()})
     assert one.startswith("a: 0 long long")
     assert len(one) < 200 + len(f"a:  (UserWarning of {__file__}:999)")
     assert other.startswith("a: other (RuntimeWarning of ")
@@ -193,5 +195,7 @@ def test_a_unit_that_warns_often_is_named_once() -> None:
 @pytest.mark.parametrize("name", ["file", "file/in/it"])
 def test_results_cannot_be_where_a_file_is(name: str, tiny_store: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(NotADirectoryError, match=r"/file is no folder: name one for the results"):
+    with pytest.raises(
+        NotADirectoryError, match=r"/file is not a folder: name a folder for the results"
+    ):
         bench(suite_on(tiny_store), tmp_path / name)

@@ -11,7 +11,7 @@ from sklearn.metrics import f1_score
 from sklearn.preprocessing import StandardScaler
 
 from tests.support.recordings import recording
-from tsclr.bench.segmentation import dense, nearest_step, segment, smooth
+from tsclr.bench.segmentation import dense, nearest_window, segment, smooth
 from tsclr.bench.segments import (
     OVERLAPS,
     edit_score,
@@ -48,27 +48,27 @@ def random_pair(seed: int) -> tuple[np.ndarray, np.ndarray]:
 def slow_segments(labels: np.ndarray) -> list[tuple[int, set[int]]]:
     """Label and samples of each run."""
     runs: list[tuple[int, set[int]]] = []
-    for place, label in enumerate(labels.tolist()):
+    for index, label in enumerate(labels.tolist()):
         if not runs or runs[-1][0] != label:
             runs.append((label, set()))
-        runs[-1][1].add(place)
+        runs[-1][1].add(index)
     return runs
 
 
 def slow_matches(truth: np.ndarray, predicted: np.ndarray, overlap: float) -> tuple[int, int, int]:
     """Sets of samples, and true segments ticked off one by one."""
-    own = slow_segments(truth[truth != UNLABELLED])
+    true = slow_segments(truth[truth != UNLABELLED])
     other = slow_segments(predicted[truth != UNLABELLED])
     ticked = set()
     for label, samples in other:
         ratios = [
-            len(samples & mine) / len(samples | mine) if label == name else 0.0
-            for name, mine in own
+            len(samples & others) / len(samples | others) if label == name else 0.0
+            for name, others in true
         ]
         closest = int(np.argmax(ratios))
         if ratios[closest] >= overlap:
             ticked.add(closest)
-    return len(ticked), len(other) - len(ticked), len(own) - len(ticked)
+    return len(ticked), len(other) - len(ticked), len(true) - len(ticked)
 
 
 def slow_edit(truth: np.ndarray, predicted: np.ndarray) -> float:
@@ -95,10 +95,10 @@ def slow_edit(truth: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def test_segments_of_a_sequence_made_by_hand() -> None:
-    found = segments(sequence("aab..bbb"))
-    assert found.start.tolist() == [0, 2, 3, 5]
-    assert found.stop.tolist() == [2, 3, 5, 8]
-    assert found.label.tolist() == [0, 1, UNLABELLED, 1]
+    runs = segments(sequence("aab..bbb"))
+    assert runs.start.tolist() == [0, 2, 3, 5]
+    assert runs.stop.tolist() == [2, 3, 5, 8]
+    assert runs.label.tolist() == [0, 1, UNLABELLED, 1]
 
 
 @pytest.mark.parametrize(
@@ -127,8 +127,7 @@ def test_edit_scores_by_hand(truth: str, predicted: str, score: float) -> None:
     ],
 )
 def test_segment_matches_by_hand(truth: str, predicted: str, matches: list) -> None:
-    found = segment_matches(sequence(truth), sequence(predicted))
-    assert found.tolist() == matches
+    assert segment_matches(sequence(truth), sequence(predicted)).tolist() == matches
     expected = [2 * tp / (2 * tp + fp + fn) for tp, fp, fn in matches]
     assert f1_at(sequence(truth), sequence(predicted)) == pytest.approx(expected)
 
@@ -212,11 +211,11 @@ def test_sequences_that_do_not_fit_are_refused() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "reach"), [(0, 0), (0.4, 0), (0.5, 1), (0.9, 1), (1.5, 3)])
-def test_smoothing_is_the_mean_over_the_steps_around(seconds: float, reach: int) -> None:
+def test_smoothing_is_the_mean_over_the_windows_around(seconds: float, reach: int) -> None:
     probabilities = np.random.default_rng(1).dirichlet(np.ones(3), 40)
     slow = [
-        probabilities[max(0, place - reach) : place + reach + 1].mean(0).argmax()
-        for place in range(40)
+        probabilities[max(0, index - reach) : index + reach + 1].mean(0).argmax()
+        for index in range(40)
     ]
     assert smooth(probabilities, seconds, step=0.25).tolist() == slow
 
@@ -229,27 +228,27 @@ def test_smoothing_longer_than_the_recording_gives_one_class() -> None:
 
 @pytest.mark.parametrize(("seconds", "step"), [(-1.0, 0.5), (1.0, 0.0)])
 def test_smoothing_backwards_is_refused(seconds: float, step: float) -> None:
-    with pytest.raises(ValueError, match="expected 0 s or more"):
+    with pytest.raises(ValueError, match="expected at least 0 and more than 0"):
         smooth(np.ones((3, 2)), seconds, step)
 
 
 @pytest.mark.parametrize("centres", [[3], [2, 4], [5, 12, 19, 26]])
-def test_every_sample_takes_the_nearest_step(centres: list[int]) -> None:
+def test_every_sample_gets_the_nearest_window(centres: list[int]) -> None:
     slow = [int(np.argmin(np.abs(np.array(centres) - sample))) for sample in range(30)]
-    assert nearest_step(np.array(centres), 30).tolist() == slow
+    assert nearest_window(np.array(centres), 30).tolist() == slow
 
 
-def test_dense_features_are_those_of_windows_around_their_stamps() -> None:
+def test_dense_features_are_those_of_windows_around_their_centres() -> None:
     long = recording(100, "s1", labels=np.arange(100) % 3, classes="abc")
     other = recording(60, "s2", labels=np.arange(60) % 2, classes="ab", seed=1)
     store, encoder = Store.build([long, other, long]), Statistics(3)
-    steps = dense(encoder, store, ["s2", "s1"], length=21, stride=8)
-    assert steps.rows.tolist() == [0] * 10 + [1] * 5 + [2] * 10
+    windows = dense(encoder, store, ["s2", "s1"], length=21, stride=8)
+    assert windows.rows.tolist() == [0] * 10 + [1] * 5 + [2] * 10
     starts = [*range(0, 80, 8), *range(100, 140, 8), *range(160, 240, 8)]
-    assert steps.centres.tolist() == [start + 10 for start in starts]
-    assert steps.labels.tolist() == store.labels[steps.centres].tolist()
+    assert windows.centres.tolist() == [start + 10 for start in starts]
+    assert windows.labels.tolist() == store.labels[windows.centres].tolist()
     cut = np.stack([store.signal[start : start + 21].T for start in starts])
-    assert steps.features == pytest.approx(encoder(torch.from_numpy(cut)).numpy(), abs=1e-5)
+    assert windows.features == pytest.approx(encoder(torch.from_numpy(cut)).numpy(), abs=1e-5)
     assert set(dense(encoder, store, ["s2"], 21, 8).rows) == {1}
 
 
@@ -258,7 +257,7 @@ def test_dense_features_are_those_of_windows_around_their_stamps() -> None:
 
 @pytest.fixture(scope="module")
 def store() -> Store:
-    """Five people, each in a long and a short recording."""
+    """Five subjects, each in a long and a short recording."""
     cut = 8000
     halves = [
         replace(whole, signal=whole.signal[part], labels=whole.labels[part])
@@ -336,28 +335,28 @@ def test_the_scores_equal_those_computed_by_hand(store: Store, scored: dict) -> 
     chosen = eval(scored["chosen"], {"LogisticRegression": LogisticRegression}).C, scored["seconds"]
     score = macro(slow_labels(train, validation, *chosen))
     assert scored["validation_macro_f1"] == pytest.approx(score, abs=0.005)
-    everybody, found = [], scored["smoothed"]
+    everybody, scores = [], scored["smoothed"]
     for subject in SPLIT.test:
         pairs = slow_labels([*train, *validation], streams[subject], *chosen)
         everybody += pairs
-        mine = found["subjects"][subject]
-        assert mine["macro_f1"] == pytest.approx(macro(pairs), abs=0.005)
-        assert mine["edit"] == pytest.approx(
+        of_subject = scores["subjects"][subject]
+        assert of_subject["macro_f1"] == pytest.approx(macro(pairs), abs=0.005)
+        assert of_subject["edit"] == pytest.approx(
             np.mean([slow_edit(*pair) for pair in pairs]), abs=0.02
         )
-    assert found["macro_f1_mean"] == pytest.approx(macro(everybody), abs=0.005)
+    assert scores["macro_f1_mean"] == pytest.approx(macro(everybody), abs=0.005)
     edits = [slow_edit(*pair) for pair in everybody]
     assert max(edits) - min(edits) > 0.1
-    assert found["edit"] == pytest.approx(np.mean(edits), abs=0.02)
+    assert scores["edit"] == pytest.approx(np.mean(edits), abs=0.02)
     tp, fp, fn = np.sum([slow_matches(*pair, 0.5) for pair in everybody], axis=0)
-    assert found["f1@50"] == pytest.approx(2 * tp / (2 * tp + fp + fn), abs=0.02)
+    assert scores["f1@50"] == pytest.approx(2 * tp / (2 * tp + fp + fn), abs=0.02)
 
 
 def test_every_labelled_sample_of_the_test_subjects_is_scored(store: Store, scored: dict) -> None:
     table = store.recordings
-    mine = table.loc[table["subject"].isin(SPLIT.test), ["start", "length"]].to_numpy()
+    tested = table.loc[table["subject"].isin(SPLIT.test), ["start", "length"]].to_numpy()
     n_labelled = sum(
-        int((store.labels[start : start + length] != UNLABELLED).sum()) for start, length in mine
+        int((store.labels[start : start + length] != UNLABELLED).sum()) for start, length in tested
     )
     for kind in ("smoothed", "unsmoothed"):
         assert np.sum(scored[kind]["confusion"]) == n_labelled
@@ -398,8 +397,8 @@ def test_classes_left_out_count_as_unlabelled(store: Store) -> None:
 
 
 @pytest.fixture
-def people() -> list:
-    """Three people who do a and c; the third also does b, as nobody else."""
+def three_subjects() -> list:
+    """Three subjects who do a and c; the third also does b, as nobody else."""
     made = [
         recording(200, subject, labels=np.repeat([0, 2], 100), classes="abc", seed=seed)
         for seed, subject in enumerate("xy")
@@ -410,8 +409,8 @@ def people() -> list:
 PEOPLE = Split(train=("x",), validation=("y",), test=("z",))
 
 
-def test_a_class_that_training_lacks_is_never_predicted(people: list) -> None:
-    scores = segment(Statistics(3), Store.build(people), PEOPLE, "abc", 20, 5)["smoothed"]
+def test_a_class_that_training_lacks_is_never_predicted(three_subjects: list) -> None:
+    scores = segment(Statistics(3), Store.build(three_subjects), PEOPLE, "abc", 20, 5)["smoothed"]
     counts = np.array(scores["confusion"])
     assert counts.sum(1).tolist() == [100, 100, 100]
     assert counts[:, 1].sum() == 0
@@ -419,23 +418,23 @@ def test_a_class_that_training_lacks_is_never_predicted(people: list) -> None:
     assert scores["per_class_f1"]["b"] == 0
 
 
-def test_a_stretch_without_labels_is_left_out(people: list) -> None:
+def test_a_stretch_without_labels_is_left_out(three_subjects: list) -> None:
     silent = recording(200, "z", name="silent")
     scores = [
-        segment(Statistics(3), Store.build(each), PEOPLE, "abc", 20, 5)
-        for each in (people, [*people, silent])
+        segment(Statistics(3), Store.build(recordings), PEOPLE, "abc", 20, 5)
+        for recordings in (three_subjects, [*three_subjects, silent])
     ]
     assert scores[0] == scores[1]
 
 
-def test_recordings_shorter_than_a_window_are_left_out_and_counted(people: list) -> None:
+def test_recordings_shorter_than_a_window_are_left_out_and_counted(three_subjects: list) -> None:
     brief = recording(10, "z", name="brief", labels=[0] * 10, classes="abc")
-    whole, told = (
-        segment(Statistics(3), Store.build(each), PEOPLE, "abc", 20, 5)
-        for each in (people, [*people, brief, brief])
+    scores, with_brief = (
+        segment(Statistics(3), Store.build(recordings), PEOPLE, "abc", 20, 5)
+        for recordings in (three_subjects, [*three_subjects, brief, brief])
     )
-    assert whole["too_short"] == 0
-    assert told == whole | {"too_short": 2}
+    assert scores["too_short"] == 0
+    assert with_brief == scores | {"too_short": 2}
 
 
 @pytest.mark.parametrize(
@@ -445,8 +444,8 @@ def test_recordings_shorter_than_a_window_are_left_out_and_counted(people: list)
         ({"length": 10, "labels": [0] * 10, "classes": "abc"}, "no window fits"),
     ],
 )
-def test_what_cannot_be_labelled_is_named(last: dict, message: str, people: list) -> None:
-    store = Store.build([*people[:2], recording(subject="z", **last)])
+def test_what_cannot_be_labelled_is_named(last: dict, message: str, three_subjects: list) -> None:
+    store = Store.build([*three_subjects[:2], recording(subject="z", **last)])
     with pytest.raises(ValueError, match=message):
         segment(Statistics(3), store, PEOPLE, "abc", 20, 5)
 

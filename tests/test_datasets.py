@@ -338,7 +338,7 @@ def test_a_damaged_zip_is_named(hapt_folder, tmp_path, method):
 
 def test_a_zip_of_something_else_is_named(motionsense_folder, tmp_path):
     archive = zipped(motionsense_folder, tmp_path / "zip" / "hapt.zip")
-    with pytest.raises(ValueError, match=r"hapt\.zip holds no RawData/labels\.txt"):
+    with pytest.raises(ValueError, match=r"hapt\.zip does not contain RawData/labels\.txt"):
         read(archive.parent)
 
 

@@ -445,7 +445,7 @@ def test_changed_provenance_is_found(written: Path, capsys: pytest.CaptureFixtur
     [
         ({"test_subjects": ["03"]}, "tests subjects that its split does not name"),
         ({"certificate": None}, "no valid 'certificate', it has None"),
-        ({"provenance": "../scores.provenance.parquet"}, "outside of the results folder"),
+        ({"provenance": "../scores.provenance.parquet"}, "there is no provenance file"),
         ({"results": [3]}, "no valid 'method', it has 3"),
     ],
 )

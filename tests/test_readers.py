@@ -289,15 +289,15 @@ def test_missing_columns_name_the_near_one(log: pd.DataFrame, write: Write) -> N
     fails(path, "no column 'label'", time="timestamp", label="label")
     columns = dict(zip(ACC, ["accx", "acc_y", "acc_z"], strict=True))
     fails(path, "did you mean acc_x", columns=columns)
-    fails(write("a,b\n1,2\n"), r"no columns called like the channels.*Columns: a, b")
+    fails(write("a,b\n1,2\n"), r"no column has the name of a channel.*Columns: a, b")
     fails(write(",".join(f"c{i}" for i in range(30)) + "\n1\n"), "and 10 more")
 
 
 def test_an_incomplete_or_doubled_triad(log: pd.DataFrame, write: Write) -> None:
     fails(write(log.drop(columns="acc_y")), "acc has only x, z of x, y, z")
-    fails(write(log.assign(ACC_X=0)), "channel 'acc_x' is there twice")
+    fails(write(log.assign(ACC_X=0)), "channel 'acc_x' appears twice")
     doubled = log.to_csv(index=False).replace("gyr_z", "acc_x", 1)
-    fails(write(doubled), "'acc_x' is there twice")
+    fails(write(doubled), "'acc_x' appears twice")
     columns = {channel: channel for channel in ACC}
     fails(write(doubled), "2 columns are called 'acc_x'", columns=columns)
 
@@ -413,12 +413,12 @@ def test_the_wrong_unit_of_acceleration(log: pd.DataFrame, write: Write) -> None
         ({"units": {"acc": "m/s3"}}, r"unknown unit 'm/s3' of acc: did you mean m/s"),
         ({"units": {"accel": "g"}}, "unknown sensor 'accel'"),
         ({"columns": {"acc_w": "a"}}, "unknown channel 'acc_w'"),
-        ({"columns": dict.fromkeys(ACC, "a")}, "column 'a' is there twice"),
+        ({"columns": dict.fromkeys(ACC, "a")}, "column 'a' appears twice"),
         ({"time_unit": "sec"}, "unknown time_unit 'sec'"),
         ({"log_rate": 0.0}, "log_rate is 0, must be positive"),
         ({"max_gap": -1.0}, "max_gap is -1, must be positive"),
         ({"delimiter": ", "}, "must be one character"),
-        ({"pattern": "("}, "no regular expression"),
+        ({"pattern": "("}, "not a regular expression"),
         ({"pattern": r"\d+"}, "names no group"),
         ({"pattern": "(?P<subjct>.)"}, "did you mean subject"),
         (

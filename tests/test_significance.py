@@ -240,7 +240,7 @@ def test_counts_that_do_not_go_together_are_refused():
         paired(a, b[:2])
     with pytest.raises(ValueError, match="a has 1 test subject"):
         paired(a[:, :1], b[:, :1])
-    with pytest.raises(ValueError, match="other true classes in draw 0 of subject 1"):
+    with pytest.raises(ValueError, match="different true classes in draw 0 of subject 1"):
         paired(a, b[:, [0, 2, 1, 3]])
     b[1, 2] = a[1, 2] = 0
     with pytest.raises(ValueError, match="a has no window of subject 2 in draw 1"):
@@ -265,7 +265,7 @@ def test_holm_by_hand():
 
 @pytest.mark.parametrize("wrong", [-0.1, 1.1, np.nan])
 def test_holm_refuses_what_is_no_probability(wrong):
-    with pytest.raises(ValueError, match="a p value lies within 0 and 1, got"):
+    with pytest.raises(ValueError, match="a p value lies between 0 and 1, got"):
         holm(np.array([0.5, wrong]))
 
 

@@ -134,22 +134,22 @@ def _check_unit(unit: Any, folder: Path, where: str) -> set[str]:
             "provenance is missing; run the evaluation again"
         )
     tested, split = set(frame.loc[frame["role"] == "test", "subject"]), _split(unit, where)
-    others = tested - {ledger.hashed(unit["dataset"], name) for name in split.test}
+    others = tested - {ledger.hashed(unit["dataset"], name) for name in split["test"]}
     if others and not leaky:  # a leaky protocol splits blocks of windows, not subjects
         raise ValueError(
             f"{where} tests subjects that its split does not name: {', '.join(sorted(others))} "
             f"in {path}; it is the provenance of another unit"
         )
+    Split(**split)  # raises a LeakError if a subject is on two sides
     return tested
 
 
-def _split(unit: dict[str, Any], where: str) -> Split:
-    """The split of a unit; a ``LeakError`` if a subject is on two sides."""
-    sides = {
+def _split(unit: dict[str, Any], where: str) -> dict[str, tuple[str, ...]]:
+    """The names on each side of the split of a unit."""
+    return {
         side: tuple(map(str, field_of(unit["split"], side, list, f"the split of {where}")))
         for side in ("train", "validation", "test")
     }
-    return Split(**sides)
 
 
 def _check_rows(results: dict[str, Any], tested: list[set[str]], where: str) -> None:

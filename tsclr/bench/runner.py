@@ -1,12 +1,13 @@
-"""A suite in, a folder of results out: units in processes, each cell kept as it is done.
+"""A suite in, a folder of results out: units run in processes, each cell is kept once it is done.
 
 A results folder holds::
 
     results.json    the suite, a row for each line of the table, comparisons, certificates
     table.csv       the same rows without anything that differs from run to run
     provenance/     a Parquet file for each unit: which samples were used for what
-    report.html     all of it to look at
-    cells/          a file for each cell, named by what it depends on; runs/ and data/ beside it
+    report.html     all of it as a page
+    cells/          a file for each cell, named by what it depends on
+    runs/, data/    pretraining runs and datasets that cells share
 """
 
 import logging
@@ -25,7 +26,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from threadpoolctl import threadpool_limits
 
-from tsclr.bench.outcomes import Outcome, attempt, outcome, refuse, remarks
+from tsclr.bench.outcomes import Outcome, attempt, outcome, raise_failures, warning_lines
 from tsclr.bench.page import write_page
 from tsclr.bench.results import write_results
 from tsclr.bench.suite import Suite, Unit
@@ -36,50 +37,50 @@ log = logging.getLogger(__name__)
 
 
 def bench(suite: Suite, out: Path, jobs: int = 1) -> Path:
-    """Score every cell of a suite; run again after an interruption, it goes on.
+    """Score every cell of a suite; after an interruption, call it again to continue.
 
     Every process computes on one thread, so that results do not depend on `jobs`.
 
     Parameters
     ----------
     suite : Suite
-        What to judge.
+        Methods, datasets and protocols.
     out : Path
-        Folder of the results.
+        Folder for the results.
     jobs : int
-        Processes.
+        Number of processes.
 
     Returns
     -------
     Path
-        The folder.
+        The folder with the results.
 
     Raises
     ------
     LeakError
-        If a unit has leaked under a protocol that does not say so; the results are written first.
-        If the error of a unit that fails is one.
+        If a unit has leaked under a protocol that is not declared leaky (the results are written
+        first), or if a unit fails with this error.
     NotADirectoryError
-        If `out` is a file, or is to be in one.
+        If `out` or one of its parents is a file.
     ValueError
-        If a unit fails: the others are finished first, all failures are told, and the cause of this
-        error holds the traceback of the first.
+        If `jobs` is below 1, or a unit fails. The other units are finished first; the message lists
+        all failures, and the cause holds the traceback of the first.
     """
     if jobs < 1:
         raise ValueError(f"jobs is {jobs}, it must be at least 1")
-    for place in (out, *out.parents):
-        if place.exists() and not place.is_dir():
+    for path in (out, *out.parents):
+        if path.exists() and not path.is_dir():
             raise NotADirectoryError(
-                f"{place} is no folder: name one for the results, or a new one"
+                f"{path} is not a folder: name a folder for the results, or a new one"
             )
     with exclusive_lock(out):
         units = list(suite.units(out))
         paths = [cell.path for unit in units for cell in unit.cells]
         log.info("%d cells in %d units, %d at a time", len(paths), len(units), jobs)
         outcomes = run(units, paths, jobs)
-        for line in remarks(outcomes):
+        for line in warning_lines(outcomes):
             log.warning("%s", line)
-        refuse(outcomes)
+        raise_failures(outcomes)
         results = write_results(suite, units, out)
         write_page(results, out / "report.html")
     for unit in results["units"]:
@@ -87,23 +88,16 @@ def bench(suite: Suite, out: Path, jobs: int = 1) -> Path:
         if broken and not unit["leaky"]:
             raise LeakError(
                 f"{unit['dataset']}, {unit['fold']}, {unit['method']} has leaked "
-                f"({', '.join(broken)}): do not trust its scores; `tsclr bench audit {out}` tells "
+                f"({', '.join(broken)}): do not trust its scores; `tsclr bench audit {out}` shows "
                 "where"
             )
     return out
 
 
 def run(units: Sequence[Unit], paths: Sequence[Path], jobs: int) -> dict[str, Outcome]:
-    """Run units in processes; how each went, by its name.
+    """Run the units of a suite in processes; the outcome of each by its name.
 
-    Parameters
-    ----------
-    units : sequence of Unit
-        All of a suite.
-    paths : sequence of Path
-        Of their cells: how many exist is how far the suite is.
-    jobs : int
-        Processes.
+    The progress bar counts the `paths` of cells that exist.
     """
     console = Console(stderr=True)
     columns = TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
@@ -112,7 +106,8 @@ def run(units: Sequence[Unit], paths: Sequence[Path], jobs: int) -> dict[str, Ou
         workers(jobs) as pool,
     ):
         bar = progress.add_task("", total=len(paths))
-        with held_back(signal.SIGINT):  # a process begins when there is a unit for it
+        # Submitting a unit starts a process, which would die of a Ctrl-C before it can ignore it.
+        with blocked(signal.SIGINT):
             names = {pool.submit(attempt, unit.run): unit.name for unit in units}
         waiting: set[Future[Outcome]] = set(names)
         while waiting:
@@ -123,16 +118,11 @@ def run(units: Sequence[Unit], paths: Sequence[Path], jobs: int) -> dict[str, Ou
 
 @contextmanager
 def workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that end at once where an error or Ctrl-C ends the block.
+    """At most `jobs` processes, which are killed when an error or Ctrl-C ends the block.
 
-    Cells that are done stay: each takes its place as a whole.
-
-    Parameters
-    ----------
-    jobs : int
-        How many, at most.
+    Killing is safe: cells are written atomically, so one is complete or not there.
     """
-    others = set(active_children())
+    others = set(active_children())  # children of the caller are left alone
     with ProcessPoolExecutor(jobs, get_context("spawn"), begin, (os.getpid(),)) as pool:
         try:
             yield pool
@@ -143,17 +133,12 @@ def workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
 
 
 @contextmanager
-def held_back(number: signal.Signals) -> Iterator[None]:
-    """Let a signal wait until the block has ended, for good in processes that begin in it.
-
-    Parameters
-    ----------
-    number : signal.Signals
-        Which.
+def blocked(number: signal.Signals) -> Iterator[None]:
+    """Delay a signal to the end of the block; processes started within never receive it.
 
     Examples
     --------
-    >>> with held_back(signal.SIGUSR1):
+    >>> with blocked(signal.SIGUSR1):
     ...     signal.raise_signal(signal.SIGUSR1)
     ...     signal.sigpending() == {signal.SIGUSR1}, signal.sigwait([signal.SIGUSR1]).name
     (True, 'SIGUSR1')
@@ -166,26 +151,20 @@ def held_back(number: signal.Signals) -> Iterator[None]:
 
 
 def begin(parent: int) -> None:
-    """Make a process ready: one thread, deaf to Ctrl-C, gone when the one that began it is.
-
-    Numba, when it starts, gives torch as many threads as it has itself; so it gets one as well, and
-    so do the libraries behind NumPy, SciPy and scikit-learn. A terminal sends Ctrl-C to all
-    processes, of which the first alone answers and ends the others.
-
-    Parameters
-    ----------
-    parent : int
-        Number of that process.
-    """
+    """Prepare a process: one thread, no reaction to Ctrl-C, and an end when its parent ends."""
+    # A terminal sends Ctrl-C to all processes. The parent answers and kills the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
     threadpool_limits(1)
+    # When Numba starts, it sets the threads of torch to its own number.
     os.environ["NUMBA_NUM_THREADS"] = "1"
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
 
-    def watch() -> None:
+    def exit_after_parent() -> None:
         while os.getppid() == parent:
             time.sleep(1)
         os._exit(1)
 
-    threading.Thread(target=watch, daemon=True).start()
+    # Nobody tells a process that its parent was killed: it would finish its unit, perhaps hours of
+    # pretraining, beside the suite that continues.
+    threading.Thread(target=exit_after_parent, daemon=True).start()

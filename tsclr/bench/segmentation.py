@@ -1,20 +1,20 @@
 """An encoder and labelled streams in, a label for every sample and its scores out.
 
-A window slides over each recording in small steps, a logistic regression gives the class
-probabilities of its middle sample, a moving average smooths them, and each sample takes the label
-of the nearest step::
+A window slides over each recording with a small stride, a logistic regression predicts the class
+probabilities of its middle sample, a moving average smooths them, and each sample gets the label of
+the nearest window::
 
     samples   ···············································
     windows   |=====c=====|
-                   |=====c=====|            c = start + length // 2, the stamp of a step
+                   |=====c=====|            c = start + length // 2, the centre of a window
                         |=====c=====|
-    labels    000000000|1111|22222222 …     the ends take the first and the last step
+    labels    000000000|1111|22222222 …     the ends get the label of the first and last window
 
-Scores by sample hardly see a prediction that flickers; scores by segment do (Lea et al., *Temporal
-convolutional networks for action segmentation and detection*, CVPR 2017, the paragraphs on
-metrics). The literature prints edit score and F1@k times 100; here they lie in [0, 1] as every
-other score of this package. Both read the sequences that are left once the samples without a label
-are taken out, so two runs of one class that only unlabelled samples part are one segment.
+Scores by sample hardly notice a prediction that flickers; scores by segment do (Lea et al.,
+*Temporal convolutional networks for action segmentation and detection*, CVPR 2017, the paragraphs
+on metrics). The literature prints edit score and F1@k times 100; here they lie in [0, 1] like all
+scores of this package. Both are computed after samples without a label are removed, so two runs of
+one class with only unlabelled samples between them are one segment.
 """
 
 from collections.abc import Sequence
@@ -40,25 +40,25 @@ from tsclr.specs import nearest
 from tsclr.types import UNLABELLED
 
 SMOOTHING = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0)
-"""Candidates of the moving average in s, from none to longer than a transition."""
+"""Candidate lengths of the moving average in s, from none to longer than a transition."""
 
 
 def smooth(
     probabilities: Float[np.ndarray, "S K"], seconds: float, step: float
 ) -> Int[np.ndarray, " S"]:
-    """Class of each step, the most probable one on average over the steps around it.
+    """Class of each window of one recording, after a moving average of the probabilities.
 
-    With h = ⌊seconds / (2 step)⌋ it is argmax_k Σ p_ik over the steps i from s - h to s + h; there
-    are none beyond the ends, and none but s itself for 0 s.
+    With h = ⌊seconds / (2 step)⌋ it is argmax_k Σ p_ik over the windows i from s - h to s + h that
+    exist; for 0 s, over s alone.
 
     Parameters
     ----------
     probabilities : (S, K) float
-        Class probabilities of each step of one recording.
+        Class probabilities of each window, in the order of time.
     seconds : float
         Length of the moving average in s, 0 for none.
     step : float
-        Time from step to step in s.
+        Time from window to window in s.
 
     Raises
     ------
@@ -72,16 +72,19 @@ def smooth(
     (array([0, 0, 1, 0, 0, 1, 1, 1]), array([0, 0, 0, 0, 0, 1, 1, 1]))
     """
     if seconds < 0 or step <= 0:
-        raise ValueError(f"{seconds} s at steps of {step} s: expected 0 s or more, and a step")
+        raise ValueError(
+            f"seconds is {seconds} and step is {step}: expected at least 0 and more than 0"
+        )
     reach = int(seconds / (2 * step) + 1e-9)  # 0.6 / (2 * 0.1) is just below 3
     return uniform_filter1d(probabilities, 2 * reach + 1, axis=0, mode="constant").argmax(1)
 
 
-class Steps(NamedTuple):
+class Dense(NamedTuple):
     """Windows slid over recordings.
 
-    ``features`` (N, D), the flat number ``centres`` (N,) of the sample in the middle of each, its
-    ``labels`` (N,), and the row ``rows`` (N,) of each in the table of recordings.
+    ``features`` (N, D), the index ``centres`` (N,) of each middle sample in the flat array of the
+    store, the ``labels`` (N,) of these samples, and the ``rows`` (N,) of the windows in the table
+    of recordings.
     """
 
     features: Float32[np.ndarray, "N D"]
@@ -92,53 +95,34 @@ class Steps(NamedTuple):
 
 def dense(
     encoder: Encoder, store: Store, subjects: Sequence[str], length: int, stride: int
-) -> Steps:
+) -> Dense:
     """Features of windows slid over all recordings of some subjects.
 
-    Parameters
-    ----------
-    encoder : Encoder
-        Gives the features.
-    store : Store
-        Where the recordings lie.
-    subjects : sequence of str
-        Whose recordings; one that is shorter than a window has no step.
-    length, stride : int
-        Samples of a window, and from step to step.
-
-    Raises
-    ------
-    ValueError
-        If a subject is unknown, or a window is longer than every recording.
+    A recording that is shorter than a window has none.
 
     Examples
     --------
     >>> from tsclr.datasets import Synthetic
     >>> from tsclr.encoders import Statistics
     >>> store = Store.build(Synthetic(n_subjects=2, minutes=0.5).recordings())
-    >>> steps = dense(Statistics(6), store, ["02"], length=100, stride=25)
-    >>> steps.features.shape, steps.centres[:3]
+    >>> windows = dense(Statistics(6), store, ["02"], length=100, stride=25)
+    >>> windows.features.shape, windows.centres[:3]
     ((57, 174), array([1550, 1575, 1600]))
     """
     windows = Windows.sliding(store, length, stride, subjects)
     centres = windows.starts + length // 2
     labels = store.labels[centres].astype(int)
-    return Steps(encode(encoder, windows), centres, labels, windows.rows())
+    return Dense(encode(encoder, windows), centres, labels, windows.rows())
 
 
-def nearest_step(centres: Int[np.ndarray, " S"], n_samples: int) -> Int[np.ndarray, " T"]:
-    """Step whose centre is nearest to each sample, the earlier of two that are equally near.
+def nearest_window(centres: Int[np.ndarray, " S"], n_samples: int) -> Int[np.ndarray, " T"]:
+    """Index of the window whose centre is nearest to each sample, the earlier one of a tie.
 
-    Parameters
-    ----------
-    centres : (S,) int
-        Sample in the middle of each step, counted from the start of the recording, ascending.
-    n_samples : int
-        Samples T of the recording; those before the first and after the last centre take these.
+    `centres` ascend and count from the start of the recording of `n_samples` samples.
 
     Examples
     --------
-    >>> nearest_step(np.array([2, 4]), 7)
+    >>> nearest_window(np.array([2, 4]), 7)
     array([0, 0, 0, 0, 1, 1, 1])
     """
     return np.searchsorted((centres[1:] + centres[:-1]) / 2, np.arange(n_samples))
@@ -147,8 +131,8 @@ def nearest_step(centres: Int[np.ndarray, " S"], n_samples: int) -> Int[np.ndarr
 class Track(NamedTuple):
     """One recording.
 
-    ``subject``, the ``truth`` (T,) and the ``nearest`` step (T,) of each sample, and the class
-    ``probabilities`` (S, K) of each step.
+    ``subject``, the ``truth`` (T,) and the ``nearest`` window (T,) of each sample, and the class
+    ``probabilities`` (S, K) of each window.
     """
 
     subject: str
@@ -170,45 +154,44 @@ def segment(
 ) -> dict[str, Any]:
     """Label every sample of the test subjects, and score the labels by sample and by segment.
 
-    Features are standardised by their moments over the streams of the training subjects. Of
-    `tsclr.evaluate.heads.linear` and `smoothing`, the pair with the best macro F1 over the
-    labelled samples of the validation subjects is taken, and its
-    regression fitted anew on the training and the validation subjects. Test subjects are scored
-    once, with that smoothing and without.
+    Features are standardised by their moments over the streams of the training subjects. Every
+    regression of `tsclr.evaluate.heads.linear` is tried with every `smoothing`; the pair with the
+    best macro F1 over the labelled samples of the validation subjects is fitted again on the
+    training and validation subjects. Test subjects are scored once, with and without smoothing.
 
     Parameters
     ----------
     encoder : Encoder
-        Gives the features; that it has not seen the test subjects is for the caller to know.
+        Computes the features; the caller must make sure that it has not seen the test subjects.
     store : Store
         Labelled streams.
     split : Split
         Subjects.
     classes : sequence of str
-        Classes to tell apart; samples of others count as unlabelled.
+        Classes to distinguish; samples of other classes count as unlabelled.
     length, stride : int
-        Samples of a window, and from step to step.
+        Length of a window and distance between windows, in samples.
     budget : int, float or None
-        Steps with a label for each class, the share of them, or all: what the regression is
-        fitted on. A share keeps a long dataset quick.
+        Labelled windows to fit on: a number per class, a share of them, or all (None). A share
+        saves time on a long dataset.
     smoothing : sequence of float
-        Candidates of the moving average in s, 0 for none.
+        Candidate lengths of the moving average in s, 0 for none.
     seed : int
-        Seed of the draw of labels and of the bootstrap.
+        Seed of the label draw and of the bootstrap.
 
     Returns
     -------
     dict
-        ``smoothed`` and ``unsmoothed``, each as `tsclr.evaluate.scores.summarise` gives it, with
-        ``f1@10``, ``f1@25`` and ``f1@50`` of the counts added up over recordings, ``edit``, the
-        mean over recordings, and the same four by subject in ``subjects``; what was chosen:
-        ``seconds``, ``chosen`` and ``validation_macro_f1``; and ``too_short``, the number of
-        recordings of test subjects that have no window in them, and so are not labelled.
+        ``smoothed`` and ``unsmoothed``, each the scores of `tsclr.evaluate.scores.summarise`, with
+        ``f1@10``, ``f1@25`` and ``f1@50`` of the counts summed over recordings, ``edit``, the mean
+        over recordings, and the same four by subject in ``subjects``; what was chosen: ``seconds``,
+        ``chosen`` and ``validation_macro_f1``; and ``too_short``, the number of recordings of test
+        subjects that are shorter than a window and hence not labelled.
 
     Raises
     ------
     ValueError
-        If a class or subject is unknown, a class has fewer steps than the budget, or no recording
+        If a class or subject is unknown, a class has fewer windows than the budget, or no recording
         can be labelled.
 
     Examples
@@ -231,18 +214,18 @@ def segment(
         side._replace(features=np.asarray(moments.transform(side.features))) for side in sides
     )
     drawn = _draw([train], store.classes, budget, seed)
-    candidates = [_fit(each, *drawn) for each in linear(len(drawn[1]))]
-    followed = [_follow(each, validation, store, split.validation) for each in candidates]
+    candidates = [_fit(regression, *drawn) for regression in linear(len(drawn[1]))]
+    predicted = [_predict(model, validation, store, split.validation) for model in candidates]
     scores = np.array(
-        [[_sample_f1(tracks, each, step) for each in smoothing] for tracks in followed]
+        [[_sample_f1(tracks, seconds, step) for seconds in smoothing] for tracks in predicted]
     )
-    best, place = divmod(int(scores.argmax()), len(smoothing))
+    best, index = divmod(int(scores.argmax()), len(smoothing))
     model = _fit(clone(candidates[best]), *_draw([train, validation], store.classes, budget, seed))
-    tracks = _follow(model, test, store, split.test)
+    tracks = _predict(model, test, store, split.test)
     return {
-        "smoothed": _scores(tracks, smoothing[place], step, store.classes, seed),
+        "smoothed": _scores(tracks, smoothing[index], step, store.classes, seed),
         "unsmoothed": _scores(tracks, 0.0, step, store.classes, seed),
-        "seconds": float(smoothing[place]),
+        "seconds": float(smoothing[index]),
         "chosen": str(model),
         "validation_macro_f1": float(scores.max()),
         "too_short": _count_short(store, split.test, length),
@@ -250,54 +233,54 @@ def segment(
 
 
 def _with_classes(store: Store, classes: Sequence[str]) -> Store:
-    """The store with labels that index into `classes`, and none where it has another class."""
+    """The store with labels that index into `classes`; other classes become unlabelled."""
     index = np.full(len(store.classes) + 1, UNLABELLED, np.int16)  # the last is that of UNLABELLED
-    for place, name in enumerate(classes):
+    for position, name in enumerate(classes):
         if name not in store.classes:
             raise ValueError(f"no class {name!r} in the store: {nearest(name, store.classes)}")
-        index[store.classes.index(name)] = place
+        index[store.classes.index(name)] = position
     return replace(store, labels=index[store.labels], classes=tuple(classes))
 
 
 def _draw(
-    sides: Sequence[Steps], classes: Sequence[str], budget: Budget, seed: int
+    sides: Sequence[Dense], classes: Sequence[str], budget: Budget, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Features and labels of the steps of all sides that may keep their label."""
+    """Features and labels of the windows of all sides that the budget lets keep their label."""
     labels = np.concatenate([side.labels for side in sides])
     drawn = draw_budget(labels, budget, classes, seed)
     return np.concatenate([side.features for side in sides])[drawn], labels[drawn]
 
 
 def _fit(classifier: Any, features: np.ndarray, labels: np.ndarray) -> Any:
-    """The classifier, fitted with one thread of linear algebra, the fastest for so few classes."""
+    """Fit a classifier on one BLAS thread, which is fastest for so few classes."""
     with threadpool_limits(1, "blas"):
         return classifier.fit(features, labels)
 
 
-def _follow(model: Any, steps: Steps, store: Store, subjects: Sequence[str]) -> list[Track]:
+def _predict(model: Any, windows: Dense, store: Store, subjects: Sequence[str]) -> list[Track]:
     """Probabilities along every recording of the subjects that has labels."""
-    probabilities = np.zeros((len(steps.labels), len(store.classes)))
-    probabilities[:, model.classes_] = model.predict_proba(steps.features)
+    probabilities = np.zeros((len(windows.labels), len(store.classes)))
+    probabilities[:, model.classes_] = model.predict_proba(windows.features)
     tracks = []
     table = store.recordings[["subject", "start", "length"]]
     for row, (subject, start, length) in enumerate(table.itertuples(index=False)):
         truth = store.labels[start : start + length].astype(int)
         if subject not in subjects or (truth == UNLABELLED).all():
             continue
-        mine = steps.rows == row
-        if not mine.any():  # shorter than a window
+        of_recording = windows.rows == row
+        if not of_recording.any():  # shorter than a window
             continue
-        near = nearest_step(steps.centres[mine] - start, length)
-        tracks.append(Track(subject, truth, near, probabilities[mine]))
+        near = nearest_window(windows.centres[of_recording] - start, length)
+        tracks.append(Track(subject, truth, near, probabilities[of_recording]))
     if not tracks:
         raise ValueError(f"no recording of {', '.join(subjects)} has labels: choose other subjects")
     return tracks
 
 
 def _count_short(store: Store, subjects: Sequence[str], length: int) -> int:
-    """Recordings of the subjects that are shorter than a window."""
-    mine = store.recordings["subject"].isin(list(subjects))
-    return int((mine & (store.recordings["length"] < length)).sum())
+    """Number of recordings of the subjects that are shorter than a window."""
+    of_subjects = store.recordings["subject"].isin(list(subjects))
+    return int((of_subjects & (store.recordings["length"] < length)).sum())
 
 
 def _predicted(track: Track, seconds: float, step: float) -> np.ndarray:
@@ -318,7 +301,7 @@ def _sample_f1(tracks: Sequence[Track], seconds: float, step: float) -> float:
     return float(macro_f1(_confusion(truth, predicted, tracks[0].probabilities.shape[1])))
 
 
-class Marks(NamedTuple):
+class RecordingScores(NamedTuple):
     """What one recording adds to the scores.
 
     The counts of `confusions` (K, K) and of `segment_matches` (3 overlaps, 3), and `edit_score`.
@@ -333,23 +316,25 @@ def _scores(
     tracks: Sequence[Track], seconds: float, step: float, classes: tuple[str, ...], seed: int
 ) -> dict[str, Any]:
     """Scores of all recordings, and of those of each subject."""
-    by_subject: dict[str, list[Marks]] = {}
+    by_subject: dict[str, list[RecordingScores]] = {}
     for track in tracks:
         both = track.truth, _predicted(track, seconds, step)
-        marks = Marks(_confusion(*both, len(classes)), segment_matches(*both), edit_score(*both))
-        by_subject.setdefault(track.subject, []).append(marks)
-    counts = np.stack([sum(m.confusion for m in marks) for marks in by_subject.values()])
-    pooled = _by_segment([each for marks in by_subject.values() for each in marks])
-    own = {
-        subject: {"macro_f1": float(macro_f1(mine)), **_by_segment(marks)}
-        for (subject, marks), mine in zip(by_subject.items(), counts, strict=True)
+        recording = RecordingScores(
+            _confusion(*both, len(classes)), segment_matches(*both), edit_score(*both)
+        )
+        by_subject.setdefault(track.subject, []).append(recording)
+    counts = np.stack([sum(r.confusion for r in recordings) for recordings in by_subject.values()])
+    pooled = _by_segment([r for recordings in by_subject.values() for r in recordings])
+    subjects = {
+        subject: {"macro_f1": float(macro_f1(confusion)), **_by_segment(recordings)}
+        for (subject, recordings), confusion in zip(by_subject.items(), counts, strict=True)
     }
-    return summarise(counts[None], classes, seed) | pooled | {"subjects": own}
+    return summarise(counts[None], classes, seed) | pooled | {"subjects": subjects}
 
 
-def _by_segment(marks: Sequence[Marks]) -> dict[str, float]:
-    """F1@k of the counts added up over recordings; edit score averaged over them."""
-    f1 = matches_f1(np.sum([each.matches for each in marks], axis=0))
+def _by_segment(recordings: Sequence[RecordingScores]) -> dict[str, float]:
+    """F1@k of the counts summed over recordings; edit score averaged over them."""
+    f1 = matches_f1(np.sum([recording.matches for recording in recordings], axis=0))
     names = [f"f1@{round(100 * overlap)}" for overlap in OVERLAPS]
-    edit = float(np.mean([each.edit for each in marks]))
+    edit = float(np.mean([recording.edit for recording in recordings]))
     return dict(zip(names, f1.tolist(), strict=True)) | {"edit": edit}

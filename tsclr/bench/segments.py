@@ -1,4 +1,4 @@
-"""Label sequences in, how well a predicted one divides time into segments out."""
+"""A true and a predicted label sequence in, scores of the segments of the prediction out."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from tsclr.types import UNLABELLED
 
 OVERLAPS = (0.1, 0.25, 0.5)
-"""Least intersection over union of a segment that is found: F1@10, F1@25 and F1@50."""
+"""Least intersection over union that counts as a match: F1@10, F1@25 and F1@50."""
 
 
 class Segments(NamedTuple):
@@ -22,12 +22,7 @@ class Segments(NamedTuple):
 
 
 def segments(labels: Int[np.ndarray, " T"]) -> Segments:
-    """Runs of equal labels.
-
-    Parameters
-    ----------
-    labels : (T,) int
-        Label of each sample; a run of -1 is a run like the others.
+    """Runs of equal labels (T,); a run of -1 is a run like the others.
 
     Examples
     --------
@@ -41,12 +36,7 @@ def segments(labels: Int[np.ndarray, " T"]) -> Segments:
 def known(
     truth: Int[np.ndarray, " T"], predicted: Int[np.ndarray, " _"]
 ) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
-    """Both sequences without the samples that have no true label.
-
-    Parameters
-    ----------
-    truth, predicted : (T,) int
-        Label of each sample; -1 in `truth` where there is none.
+    """Both sequences (T,) without the samples whose true label is -1.
 
     Raises
     ------
@@ -60,15 +50,14 @@ def known(
     """
     if len(truth) != len(predicted):
         raise ValueError(
-            f"{len(predicted)} predicted labels for {len(truth)} true ones: "
-            "give one for every sample"
+            f"{len(predicted)} predicted labels for {len(truth)} true ones: give one per sample"
         )
     kept = truth != UNLABELLED
     return truth[kept], predicted[kept]
 
 
 def edit_score(truth: Int[np.ndarray, " T"], predicted: Int[np.ndarray, " _"]) -> float:
-    """Whether the right segments come in the right order, however long they are.
+    """Whether the segments are right and in the right order, whatever their lengths.
 
     With d the Levenshtein distance between the labels of the n true and the m predicted segments,
     1 - d / max(n, m); NaN where no sample has a true label.
@@ -95,19 +84,19 @@ def edit_score(truth: Int[np.ndarray, " T"], predicted: Int[np.ndarray, " _"]) -
     >>> edit_score(np.array([0, 0, 0, 0, 1, 1]), np.array([0, 1, 0, 0, 1, 1]))
     0.5
     """
-    own, other = (segments(labels).label for labels in known(truth, predicted))
-    if not len(own):
+    true, guessed = (segments(labels).label for labels in known(truth, predicted))
+    if not len(true):
         return float("nan")
-    return 1 - _levenshtein(own, other) / max(len(own), len(other))
+    return 1 - _levenshtein(true, guessed) / max(len(true), len(guessed))
 
 
 def _levenshtein(one: np.ndarray, other: np.ndarray) -> int:
-    """Fewest insertions, deletions and substitutions; a row of the table at a time."""
-    places = np.arange(len(other) + 1)
-    row = places
+    """Fewest insertions, deletions and substitutions; one row of the table at a time."""
+    columns = np.arange(len(other) + 1)
+    row = columns
     for count, label in enumerate(one, 1):
         best = np.minimum(row + 1, np.append(count, row[:-1] + (other != label)))
-        row = np.minimum.accumulate(best - places) + places  # insertions, each of which costs 1
+        row = np.minimum.accumulate(best - columns) + columns  # insertions, each of which costs 1
     return int(row[-1])
 
 
@@ -118,10 +107,10 @@ def segment_matches(
 ) -> Int[np.ndarray, "n_overlaps 3"]:
     """Count true positives, false positives and false negatives among segments.
 
-    A predicted segment is held against the true one of its class with the largest intersection
-    over union. It is a true positive if that is at least the overlap asked for; of several that
-    find the same true segment all but one are false positives. A true segment that none finds is
-    a false negative. Counts of recordings may be added up.
+    A predicted segment is matched with the true segment of its class with the largest intersection
+    over union. It is a true positive if that is at least the required overlap; of several that
+    match the same true segment, all but one are false positives. A true segment without a match is
+    a false negative. Counts of recordings may be summed.
 
     Parameters
     ----------
@@ -144,19 +133,21 @@ def segment_matches(
     for overlap in overlaps:
         if not 0 < overlap <= 1:
             raise ValueError(f"overlap {overlap} must be above 0 and at most 1")
-    own, other = (segments(labels) for labels in known(truth, predicted))
-    if not len(own.label):
+    true, guessed = (segments(labels) for labels in known(truth, predicted))
+    if not len(true.label):
         return np.zeros((len(overlaps), 3), int)
-    shared = np.minimum(other.stop[:, None], own.stop) - np.maximum(other.start[:, None], own.start)
-    either = np.maximum(other.stop[:, None], own.stop) - np.minimum(other.start[:, None], own.start)
-    ratio = np.where(other.label[:, None] == own.label, shared / either, 0.0)
+    start, stop = guessed.start[:, None], guessed.stop[:, None]
+    intersection = np.minimum(stop, true.stop) - np.maximum(start, true.start)
+    union = np.maximum(stop, true.stop) - np.minimum(start, true.start)
+    ratio = np.where(guessed.label[:, None] == true.label, intersection / union, 0.0)
     closest, ratio = ratio.argmax(1), ratio.max(1)
-    found = np.array([len(np.unique(closest[ratio >= overlap])) for overlap in overlaps])
-    return np.stack([found, len(other.label) - found, len(own.label) - found], 1)
+    n_matched = np.array([len(np.unique(closest[ratio >= overlap])) for overlap in overlaps])
+    n_true, n_guessed = len(true.label), len(guessed.label)
+    return np.stack([n_matched, n_guessed - n_matched, n_true - n_matched], 1)
 
 
 def matches_f1(matches: Int[np.ndarray, "... 3"]) -> Float[np.ndarray, "..."]:
-    """F1 = 2 TP / (2 TP + FP + FN), the harmonic mean of precision and recall; NaN of nothing.
+    """F1 = 2 TP / (2 TP + FP + FN), the harmonic mean of precision and recall; NaN if all are 0.
 
     Parameters
     ----------

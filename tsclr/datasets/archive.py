@@ -87,13 +87,13 @@ def download(url: str, archive: Path, published_hash: str | None, title: str) ->
     Parameters
     ----------
     url : str
-        Where from.
+        Address of the archive.
     archive : Path
-        Where to.
+        File to write.
     published_hash : str or None
         SHA-256 in hexadecimal digits.
     title : str
-        Stands beside the progress bar.
+        Label of the progress bar.
 
     Raises
     ------
@@ -207,16 +207,16 @@ def _inside(stack: ExitStack, archive: Path, marker: str) -> zipfile.Path:
     """Folder of the marker in a zip file or in a zip file within it."""
     expected = _locked_hash(archive)
     if expected is not None and sha256(archive) != expected:
-        raise ValueError(f"{archive} differs from what was downloaded: fetch it again")
+        raise ValueError(f"{archive} differs from what was downloaded: download it again")
     try:
         outer = stack.enter_context(zipfile.ZipFile(archive))
         inner = (name for name in sorted(outer.namelist()) if name.endswith(".zip"))
         places = chain([outer], (_nested(stack, outer, name) for name in inner))
         found = next(filter(None, (_anchor(place, marker) for place in places)), None)
     except DAMAGE as error:
-        raise ValueError(f"{archive} is damaged ({error}): fetch it again") from error
+        raise ValueError(f"{archive} is damaged ({error}): download it again") from error
     if found is None:
-        raise ValueError(f"{archive} holds no {marker}: it is not the official archive")
+        raise ValueError(f"{archive} does not contain {marker}: it is not the official archive")
     return found
 
 

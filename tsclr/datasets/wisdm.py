@@ -57,17 +57,27 @@ SHORTEST = 1.0
 """Seconds: the anti-alias filter reaches half a second to either side."""
 
 FURTHEST = 0.25
-"""Seconds by which the stamps of a stretch may wander about a constant rate."""
+"""Seconds by which the stamps of a stretch may deviate from a constant rate."""
 
 CLOCK_TOLERANCE = 1e-3
 """Relative error of the clock: `resample` takes ratios of whole numbers up to 1000."""
 
 MALFORMED_SHARE = 0.01
-"""Of the lines; more are no accident, the file is something else."""
+"""Share of the lines; if more are malformed, the file is something else."""
 
 TWELVE = (
-    *("1600", "1604", "1608", "1612", "1616", "1620"),
-    *("1624", "1628", "1633", "1641", "1645", "1649"),
+    "1600",
+    "1604",
+    "1608",
+    "1612",
+    "1616",
+    "1620",
+    "1624",
+    "1628",
+    "1633",
+    "1641",
+    "1645",
+    "1649",
 )
 FACTS_OF_TWELVE = {
     "recordings": 285,

@@ -16,13 +16,25 @@ BANDS = ((0.3, 1.0), (1.0, 2.0), (2.0, 3.0), (3.0, 5.0), (5.0, 8.0), (8.0, 15.0)
 """Bands of body movement in Hz, lower edge included."""
 
 TIME_NAMES = (
-    *("mean", "sd", "min", "max", "median", "quartile1", "quartile3"),
-    *("skewness", "kurtosis", "energy", "mean_absolute_difference"),
+    "mean",
+    "sd",
+    "min",
+    "max",
+    "median",
+    "quartile1",
+    "quartile3",
+    "skewness",
+    "kurtosis",
+    "energy",
+    "mean_absolute_difference",
 )
 """What `time_statistics` returns, in order."""
 
 SPECTRUM_NAMES = (
-    *("spectral_centroid", "dominant_frequency", "log_peak_power", "spectral_entropy"),
+    "spectral_centroid",
+    "dominant_frequency",
+    "log_peak_power",
+    "spectral_entropy",
     *(f"log_power_{low:g}_{high:g}_hz" for low, high in BANDS),
 )
 """What `spectrum_statistics` returns, in order."""

@@ -10,7 +10,7 @@ from scipy.stats import friedmanchisquare, studentized_range
 
 ALPHA = 0.05
 TIE = 1e-12
-"""Average ranks that are nearer than this are equal but for rounding."""
+"""Average ranks that differ by no more than this are equal except for rounding errors."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class Ranking:
     average : Series
         Average rank of each method, 1 is best, the best first.
     n_blocks : int
-        Blocks that are in the average.
+        Number of blocks in the average.
     n_left_out : int
-        Blocks that are not, because a method has no score there.
+        Number of blocks left out because a method has no score there.
     """
 
     average: pd.Series
@@ -41,7 +41,7 @@ class Friedman:
     chi_square, p_chi_square : float
         Friedman's statistic and its p value; conservative where there are few blocks.
     f, p : float
-        That of Iman and Davenport and its p value.
+        The statistic of Iman and Davenport and its p value.
     """
 
     chi_square: float
@@ -92,8 +92,9 @@ def friedman(scores: pd.DataFrame) -> Friedman:
     blocks is that of Iman and Davenport, with k - 1 and (k - 1)(N - 1) degrees of freedom. Blocks
     count as independent.
 
-    Where all N blocks agree, F is infinite and its p value would be 0. It is given as (k!)^(1 - N)
-    instead, the probability that blocks without ties agree by chance; no p value falls below.
+    Where all N blocks agree, F is infinite and its p value would be 0. It is reported as
+    (k!)^(1 - N) instead, the probability that blocks without ties agree by chance, which is the
+    least p value of all.
 
     Parameters
     ----------
@@ -103,7 +104,7 @@ def friedman(scores: pd.DataFrame) -> Friedman:
     Raises
     ------
     ValueError
-        If ranks of so few methods or blocks prove nothing, or as `average_ranks` does.
+        If there are too few methods or blocks for a test, or as for `average_ranks`.
 
     References
     ----------
@@ -133,7 +134,7 @@ def friedman(scores: pd.DataFrame) -> Friedman:
 
 
 def critical_difference(n_methods: int, n_blocks: int) -> float:
-    """Difference of two average ranks from which Nemenyi's test calls them different at 0.05.
+    """Least difference of two average ranks that Nemenyi's test calls significant at 0.05.
 
     CD = q √(k (k + 1) / (6 N)) for k methods over N independent blocks, with q the 0.95 quantile of
     the studentised range of k means, divided by √2.
@@ -141,12 +142,12 @@ def critical_difference(n_methods: int, n_blocks: int) -> float:
     Parameters
     ----------
     n_methods, n_blocks : int
-        k and N.
+        Number k of methods and N of blocks.
 
     Raises
     ------
     ValueError
-        If ranks of so few methods or blocks prove nothing.
+        If there are too few methods or blocks for a test.
 
     References
     ----------
@@ -165,12 +166,7 @@ def critical_difference(n_methods: int, n_blocks: int) -> float:
 
 
 def why_untestable(n_methods: int, n_blocks: int) -> str | None:
-    """Why ranks of so few methods or blocks prove nothing; none where they can be tested.
-
-    Parameters
-    ----------
-    n_methods, n_blocks : int
-        How many there are.
+    """Why so few methods or blocks cannot be tested; None if they can.
 
     Examples
     --------
@@ -185,7 +181,7 @@ def why_untestable(n_methods: int, n_blocks: int) -> str | None:
 
 
 def groups(average: pd.Series, reach: float) -> list[list[str]]:
-    """Largest groups of two or more methods whose average ranks differ by `reach` at most.
+    """Largest groups of two or more methods whose average ranks differ by at most `reach`.
 
     Parameters
     ----------
@@ -202,13 +198,14 @@ def groups(average: pd.Series, reach: float) -> list[list[str]]:
     ordered = average.sort_values(kind="stable")
     names, ranks = ordered.index.to_list(), ordered.to_numpy()
     stops = np.searchsorted(ranks, ranks + reach + TIE, side="right")
-    found = []
-    reached = 0
+    largest = []
+    previous_stop = 0
     for start, stop in enumerate(stops):
-        if stop > max(reached, start + 1):
-            found.append(names[start:stop])
-        reached = stop
-    return found
+        # A group that ends where the one before ends is a part of it.
+        if stop > max(previous_stop, start + 1):
+            largest.append(names[start:stop])
+        previous_stop = stop
+    return largest
 
 
 def _complete(scores: pd.DataFrame) -> pd.DataFrame:
@@ -222,13 +219,13 @@ def _complete(scores: pd.DataFrame) -> pd.DataFrame:
     if not finite.any():
         raise ValueError(
             f"none of {scores.shape[1]} blocks has a score of all {len(scores)} methods: "
-            "run what is missing, or leave out a method"
+            "run the missing ones, or leave out a method"
         )
     return scores.loc[:, finite].astype(float)
 
 
 def _require_testable(n_methods: int, n_blocks: int) -> None:
-    """Raise ``ValueError`` where ranks prove nothing."""
+    """Raise ``ValueError`` where ranks cannot be tested."""
     reason = why_untestable(n_methods, n_blocks)
     if reason:
         raise ValueError(reason)

@@ -1,4 +1,4 @@
-"""Confusion counts of methods over the same test subjects in, what is proven of differences out."""
+"""Confusion counts of methods on the same test subjects in, significance of differences out."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,11 +16,11 @@ Counts = Int[np.ndarray, "_draws _subjects _K _K"]
 """Confusion counts of each draw of labels and each test subject, rows for the truth."""
 
 N_SWAPS = 10_000
-"""Up to how many swaps are all tried; where there are more, as many are drawn."""
+"""Most swaps that are tried: all of them if there are no more, otherwise a random sample."""
 LEVEL = 0.05
-"""A difference whose p is at most this is taken as proven."""
+"""A difference whose p is at most this is called proven."""
 N_DECIMALS = 12
-"""Differences of macro F1 that agree in so many are equal except for rounding errors."""
+"""Differences of macro F1 that agree to so many decimals are equal except for rounding errors."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Paired:
     difference : float
         Macro F1 of the first minus that of the second, mean over draws.
     low, high : float
-        95 % interval of it over subjects.
+        95 % interval of the difference over subjects.
     p : float
         Probability of a difference at least as large, in either direction, if the two are alike.
     """
@@ -52,10 +52,10 @@ def paired(a: Counts, b: Counts, seed: int = 0) -> Paired:
     2^S swaps of S ≤ 13 subjects, else of 10,000 drawn ones with (1 + n) / (1 + 10,000). So it is
     at least 2^(1 - S), and 5 subjects or fewer can never give p < 0.05.
 
-    Where subjects are few the interval is too narrow: of 500 simulated comparisons of methods that
-    are alike it held 0 in 87 % with 8 subjects and in 89 % with 14. With 3 it is the range of the
-    three and holds 0 in about 75 %, 1 - 2 / 2^3. The p value keeps its level, so it is the p value
-    that decides.
+    With few subjects the interval is too narrow: in 500 simulated comparisons of methods that are
+    alike, it contained 0 in 87 % with 8 subjects and in 89 % with 14. With 3 it is the range of the
+    three and contains 0 in about 75 %, 1 - 2 / 2^3. The p value keeps its level, so trust the
+    p value.
 
     Parameters
     ----------
@@ -96,17 +96,17 @@ def compare(
 ) -> pd.DataFrame:
     """Compare methods on one dataset: each with a reference, or every pair.
 
-    p_holm is never below `least_p`: where subjects are few, every pair of many methods proves
-    nothing, while a reference keeps the number of comparisons small.
+    p_holm is never below `least_p`. With few subjects, comparing every pair of many methods
+    therefore cannot prove anything, while a reference keeps the number of comparisons small.
 
     Parameters
     ----------
     counts : mapping of str to (draws, subjects, K, K) int
         Confusion counts of each method, as for `paired`.
     reference : str, optional
-        Method with which all others are compared.
+        Method to compare all others with; every pair is compared by default.
     seed : int
-        Seed of every comparison, so all share their bootstrap samples of subjects.
+        Seed of every comparison, so that all share their bootstrap samples of subjects.
 
     Returns
     -------
@@ -117,9 +117,9 @@ def compare(
     Raises
     ------
     ValueError
-        If there are fewer than two methods, or as `paired` does.
+        If there are fewer than two methods, or as for `paired`.
     KeyError
-        If the reference is none of the methods.
+        If the reference is not one of the methods.
 
     Examples
     --------
@@ -130,7 +130,8 @@ def compare(
     0  SimCLR  random       0.099  0.099  0.099  0.031   0.031
     """
     if len(counts) < 2:
-        raise ValueError(f"a comparison takes 2 methods or more, got {', '.join(counts) or 'none'}")
+        names = ", ".join(counts) or "none"
+        raise ValueError(f"a comparison takes 2 methods or more, got {names}")
     if reference is not None and reference not in counts:
         raise KeyError(f"no method {reference!r}: {nearest(reference, counts)}")
     _require_same_test(counts)
@@ -148,16 +149,16 @@ def compare(
 
 
 def least_p(n_subjects: int, n_comparisons: int = 1) -> float:
-    """Least p_holm that can come out of `compare`: min(1, M 2^(1 - S)), and M / 10,001 for S > 13.
+    """Least p_holm that `compare` can return: min(1, M 2^(1 - S)), and M / 10,001 for S > 13.
 
-    Where it is above `LEVEL` no difference can be proven, however large.
+    If it is above `LEVEL`, no difference can be proven, however large.
 
     Parameters
     ----------
     n_subjects : int
-        S, test subjects.
+        Number S of test subjects.
     n_comparisons : int
-        M, the rows of `compare`; 1 for the p of `paired`.
+        Number M of rows of `compare`; 1 for the p of `paired`.
 
     Raises
     ------
@@ -171,8 +172,8 @@ def least_p(n_subjects: int, n_comparisons: int = 1) -> float:
     """
     if n_subjects < 2 or n_comparisons < 1:
         raise ValueError(
-            f"{n_comparisons} comparisons over {n_subjects} test subjects: "
-            "a comparison takes 2 subjects or more, and there is no p without one"
+            f"no p value of {n_comparisons} comparisons over {n_subjects} test subjects: give at "
+            "least 1 comparison and 2 subjects"
         )
     exact = 2**n_subjects <= N_SWAPS
     return min(1.0, n_comparisons * (2.0 ** (1 - n_subjects) if exact else 1 / (1 + N_SWAPS)))
@@ -192,7 +193,7 @@ def holm(p: Float[np.ndarray, " M"]) -> Float[np.ndarray, " M"]:
     Raises
     ------
     ValueError
-        If one is not within 0 and 1.
+        If a p value is not between 0 and 1.
 
     References
     ----------
@@ -206,7 +207,7 @@ def holm(p: Float[np.ndarray, " M"]) -> Float[np.ndarray, " M"]:
     """
     outside = p[~((p >= 0) & (p <= 1))]
     if len(outside):
-        raise ValueError(f"a p value lies within 0 and 1, got {outside[0]}")
+        raise ValueError(f"a p value lies between 0 and 1, got {outside[0]}")
     order = np.argsort(p, kind="stable")
     stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
     adjusted = np.empty(len(p))
@@ -215,7 +216,7 @@ def holm(p: Float[np.ndarray, " M"]) -> Float[np.ndarray, " M"]:
 
 
 def _compare(a: np.ndarray, b: np.ndarray, seed: int) -> Paired:
-    """`paired`, of counts that are known to go together."""
+    """`paired` without the check that both methods have the same test."""
     generator = np.random.default_rng(seed)
     n_subjects = a.shape[1]
     weights = bootstrap_weights(n_subjects, generator)
@@ -263,16 +264,16 @@ def _require_same_test(counts: Mapping[str, np.ndarray]) -> None:
     empty = np.argwhere(truth.sum(-1) == 0)
     if len(empty):
         raise ValueError(f"{name} has no window of subject {empty[0, 1]} in draw {empty[0, 0]}")
-    for other, its in others:
-        if its.shape != first.shape:
+    for other, counts_of_other in others:
+        if counts_of_other.shape != first.shape:
             raise ValueError(
-                f"{name} has counts of shape {first.shape}, {other} of {its.shape}: "
+                f"{name} has counts of shape {first.shape}, {other} of {counts_of_other.shape}: "
                 "compare over the same draws, subjects and classes"
             )
-        apart = np.argwhere((its.sum(-1) != truth).any(-1))
-        if len(apart):
-            draw, subject = apart[0]
+        differing = np.argwhere((counts_of_other.sum(-1) != truth).any(-1))
+        if len(differing):
+            draw, subject = differing[0]
             raise ValueError(
-                f"{name} and {other} have other true classes in draw {draw} of subject {subject}: "
-                "compare over the same test windows, draws and subjects in one order"
+                f"{name} and {other} have different true classes in draw {draw} of subject "
+                f"{subject}: compare over the same test windows, draws and subjects in one order"
             )

@@ -104,7 +104,7 @@ def stretch(
 def nearest(
     ascending: Int[np.ndarray, " N"], aim: Float[np.ndarray, " B"]
 ) -> Int[np.ndarray, " B"]:
-    """Place of the value nearest to each aim, the lower of two as near.
+    """Index of the value nearest to each aim, the lower one of a tie.
 
     Parameters
     ----------

@@ -108,29 +108,29 @@ class OtherDevice(Pairing):
         generator: torch.Generator | None = None,
     ) -> Int[np.ndarray, " B"]:
         """Draw one of the simultaneous windows of other devices."""
-        place, partner = self._simultaneous(index, windows)
-        shuffled = np.argsort(uniform(len(place), generator))
-        place, partner = place[shuffled], partner[shuffled]
-        found, first = np.unique(place, return_index=True)
-        if len(found) < len(index):
+        position, partner = self._simultaneous(index, windows)
+        shuffled = np.argsort(uniform(len(position), generator))
+        position, partner = position[shuffled], partner[shuffled]
+        paired, first = np.unique(position, return_index=True)
+        if len(paired) < len(index):
             raise ValueError(
-                f"{len(index) - len(found)} of {len(index)} windows have no partner on another "
-                "device: take windows that `usable` names"
+                f"{len(index) - len(paired)} of {len(index)} windows have no partner on another "
+                "device: use the windows that `usable` returns"
             )
         return partner[first]
 
     def usable(self, windows: Windows) -> Int[np.ndarray, " M"]:
         """Windows at whose time another device of the subject recorded."""
-        found = np.unique(self._simultaneous(np.arange(len(windows)), windows)[0])
-        if not len(found):
+        paired = np.unique(self._simultaneous(np.arange(len(windows)), windows)[0])
+        if not len(paired):
             table = windows.store.recordings
-            seen = table[table["subject"].isin(windows.subjects.tolist())]
+            rows = table[table["subject"].isin(windows.subjects.tolist())]
             raise ValueError(
-                f"no window of {', '.join(sorted(set(seen['subject'])))} has a partner on another "
+                f"no window of {', '.join(sorted(set(rows['subject'])))} has a partner on another "
                 "device: recordings of one subject need different devices (there are "
-                f"{', '.join(sorted(set(seen['device'])))}) and start times on a common clock"
+                f"{', '.join(sorted(set(rows['device'])))}) and start times on a common clock"
             )
-        return found
+        return paired
 
     def _simultaneous(
         self, index: Int[np.ndarray, " B"], windows: Windows

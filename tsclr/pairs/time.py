@@ -39,7 +39,7 @@ class SameWindow(Pairing):
 class Neighbour(Pairing):
     """A window near in time, uniformly among those of the same gap-free stretch, itself included.
 
-    What a body does changes slowly beside the length of a window, so neighbours mostly show the
+    Activities last long compared with a window, so neighbours mostly show the
     same activity. No label and no bout boundary is looked at (compare the temporal
     neighbourhood of TNC, `StationaryNeighbour`; here it is uniform and of fixed width).
 
@@ -98,7 +98,7 @@ class Neighbour(Pairing):
         if not n_all.all():
             raise ValueError(
                 f"{(n_all == 0).sum()} of {len(index)} windows have no other {self.gap:g} to "
-                f"{self.seconds:g} s away: take windows that `usable` names"
+                f"{self.seconds:g} s away: use the windows that `usable` returns"
             )
         drawn = (uniform(len(index), generator) * n_all).astype(int)
         return np.where(drawn < n_before, first + drawn, after + drawn - n_before)

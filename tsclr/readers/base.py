@@ -65,13 +65,13 @@ def find_files(paths: Iterable[Path | str], suffixes: Iterable[str]) -> list[Pat
     """
     endings = tuple(sorted(suffix.lower() for suffix in suffixes))
     named = [Path(path) for path in paths]
-    found: set[Path] = set()
+    files: set[Path] = set()
     for path in named:
-        found |= _files_at(path, endings)
-    if not found:
+        files |= _files_at(path, endings)
+    if not files:
         where = ", ".join(map(str, named)) or "no path given"
         raise ValueError(f"no file to read in {where}: names must end in {', '.join(endings)}")
-    return sorted(found)
+    return sorted(files)
 
 
 def _files_at(path: Path, endings: tuple[str, ...]) -> set[Path]:

@@ -18,7 +18,7 @@ from tsclr.signals.stamps import (
 from tsclr.signals.units import check_axes
 
 REGULAR = 0.2
-"""Stamps within this part of a step of a regular grid count as regular."""
+"""Stamps within this fraction of a step of a regular grid count as regular."""
 
 
 class Segment(NamedTuple):
@@ -115,9 +115,11 @@ def regularise(
     segments: list[Segment] = []
     n_filled = n_used = 0
     for cut in cuts:
-        part = None if labels is None else labels[cut]
-        found, filled, used = _stretch(stamps[cut], values[cut], part, rate, max_gap, late)
-        segments += found
+        cut_labels = None if labels is None else labels[cut]
+        pieces_of_cut, filled, used = _stretch(
+            stamps[cut], values[cut], cut_labels, rate, max_gap, late
+        )
+        segments += pieces_of_cut
         n_filled, n_used = n_filled + filled, n_used + used
     repairs = {
         "backward_stamps": kept.n_backward,
@@ -150,11 +152,10 @@ def _stretch(
         time = seconds[start:stop]
         if not usable or (time[-1] - time[0]) * rate < 1 - REGULAR:
             continue
-        part = None if labels is None else labels[start:stop]
-        signal, part = (
-            (values[start:stop], part) if on_grid else _grid(time, values[start:stop], part, rate)
-        )
-        segments.append(Segment(int(stamps[0]) + round(time[0] * 1e9), signal, part))
+        signal, kept_labels = values[start:stop], None if labels is None else labels[start:stop]
+        if not on_grid:
+            signal, kept_labels = _grid(time, signal, kept_labels, rate)
+        segments.append(Segment(int(stamps[0]) + round(time[0] * 1e9), signal, kept_labels))
         n_used += stop - start
     return segments, n_filled, n_used
 

@@ -174,11 +174,11 @@ def time_unit(values: Shaped[np.ndarray, " T"], rate: float | None = None) -> st
     if rate is not None:
         return min(rates, key=lambda unit: abs(np.log(rates[unit] / rate)))
     low, high = PLAUSIBLE_RATES
-    fitting = [unit for unit, found in rates.items() if low <= found <= high]
-    found = ", ".join(f"{found:.3g} Hz if {unit}" for unit, found in rates.items())
+    fitting = [unit for unit, value in rates.items() if low <= value <= high]
+    candidates = ", ".join(f"{value:.3g} Hz if {unit}" for unit, value in rates.items())
     if not fitting:
         raise ValueError(
-            f"cannot tell the unit of time: {found}; {low:g} to {high:g} Hz is expected. "
+            f"cannot tell the unit of time: {candidates}; {low:g} to {high:g} Hz is expected. "
             f"Name the unit: {', '.join(NANOSECONDS)}"
         )
     ends = float(values.min()), float(values.max())
@@ -188,7 +188,7 @@ def time_unit(values: Shaped[np.ndarray, " T"], rate: float | None = None) -> st
     if unix and unix != fitting:
         raise ValueError(
             f"cannot tell the unit of time: the numbers are UNIX time if {unix[0]}, but the "
-            f"steps between them give {found}. Name the unit: {', '.join(NANOSECONDS)}"
+            f"steps between them give {candidates}. Name the unit: {', '.join(NANOSECONDS)}"
         )
     return fitting[0]
 

@@ -24,12 +24,12 @@ def match_column(name: str, names: list[str]) -> str:
     >>> match_column("ax", ["time", " ax"])
     ' ax'
     """
-    found = [column for column in names if column.strip() == name.strip()]
-    if not found:
+    matches = [column for column in names if column.strip() == name.strip()]
+    if not matches:
         raise ValueError(f"no column {name!r}: {nearest(name, names[:50])}{_hint(names)}")
-    if len(found) > 1:
-        raise ValueError(f"{len(found)} columns are called {name!r}: rename all but one")
-    return found[0]
+    if len(matches) > 1:
+        raise ValueError(f"{len(matches)} columns are called {name!r}: rename all but one")
+    return matches[0]
 
 
 def match_channels(columns: dict[str, str] | None, names: list[str]) -> dict[str, str]:
@@ -53,26 +53,26 @@ def match_channels(columns: dict[str, str] | None, names: list[str]) -> dict[str
     {'acc_x': 'Acc_X', 'acc_y': 'Acc_Y', 'acc_z': 'Acc_Z'}
     """
     if columns:
-        found = [(channel, match_column(column, names)) for channel, column in columns.items()]
+        mapping = [(channel, match_column(column, names)) for channel, column in columns.items()]
     else:
         lower = [(name.strip().lower(), name) for name in names]
-        found = [(channel, name) for channel, name in lower if CHANNEL.fullmatch(channel)]
-    if not found or (not columns and _hint(names)):
+        mapping = [(channel, name) for channel, name in lower if CHANNEL.fullmatch(channel)]
+    if not mapping or (not columns and _hint(names)):
         raise ValueError(
-            "no columns called like the channels (acc_x, gyr_z, …): map them with columns, for "
+            "no column has the name of a channel (acc_x, gyr_z, …): map them with columns, for "
             f"example {{acc_x: {names[0]}}}. Columns: {_listed(names)}{_hint(names)}"
         )
-    _check_twice(found)
-    given = dict(found)
-    return {channel: given[channel] for channel in _in_order(list(given))}
+    _check_twice(mapping)
+    column_of = dict(mapping)
+    return {channel: column_of[channel] for channel in _in_order(list(column_of))}
 
 
-def _check_twice(found: list[tuple[str, str]]) -> None:
+def _check_twice(mapping: list[tuple[str, str]]) -> None:
     """Each channel has one column and each column is one channel."""
-    for kind, values in zip(("channel", "column"), zip(*found, strict=True), strict=True):
+    for kind, values in zip(("channel", "column"), zip(*mapping, strict=True), strict=True):
         twice = [value for value, count in Counter(values).items() if count > 1]
         if twice:
-            raise ValueError(f"{kind} {twice[0]!r} is there twice: rename or map one of them")
+            raise ValueError(f"{kind} {twice[0]!r} appears twice: rename or map one of them")
 
 
 def _in_order(channels: list[str]) -> list[str]:

@@ -137,7 +137,7 @@ class Tabular(Reader):
             groups = re.compile(self.pattern or "").groupindex
         except re.error as error:
             raise ValueError(
-                f"pattern {self.pattern!r} is no regular expression: {error}"
+                f"pattern {self.pattern!r} is not a regular expression: {error}"
             ) from None
         for group in groups:
             if group not in GROUPS:
