@@ -16,7 +16,8 @@ import numpy as np
 from benchmarks.results_folder import keep
 from tsclr.augment import Jitter, Rotate
 from tsclr.data.settings import Data
-from tsclr.data.store import LABELS, SIGNAL, TABLE, StoreTable
+from tsclr.data.store import LABELS, SIGNAL, TABLE
+from tsclr.data.table import StoreTable
 from tsclr.encoders import CNN1d
 from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour

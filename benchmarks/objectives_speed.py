@@ -20,9 +20,9 @@ from benchmarks.objectives import OBJECTIVES, shipped
 from benchmarks.peak import peak_mebibytes
 from benchmarks.results_folder import keep
 from tsclr.data.store import Store
-from tsclr.train.batches import BatchBuilder, pipelines, with_partners
-from tsclr.train.pretrain import make_batch, start
+from tsclr.train.batches import BatchBuilder, make_batch, pipelines, with_partners
 from tsclr.train.sampler import PairSampler, load_batches
+from tsclr.train.setup import start
 from tsclr.train.step import Learner, TrainStep
 
 BATCH, N_FIRST, N_TIMED, RATE = 256, 2, 7, 1e-3
@@ -44,7 +44,7 @@ def stepping(objective: str) -> tuple[Callable[[], None], int]:
     chains = pipelines(given.views, store.channels)
     views = BatchBuilder(chains, given.pairing, windows, CPU, given.objective.reads_labels)
     steps = PairSampler(windows, given.pairing, len(chains), BATCH, None, training.seed)
-    numbered = enumerate(load_batches(steps, range(N_FIRST + N_TIMED), windows.__getitems__))
+    numbered = enumerate(load_batches(steps, range(N_FIRST + N_TIMED), windows.take))
 
     def step() -> None:
         number, (members, x) = next(numbered)

@@ -24,10 +24,10 @@ from tsclr.encoders import CNN1d, Encoder, ResNet1d, Transformer
 from tsclr.encoders.convolutional import convolve
 from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour
-from tsclr.train.batches import BatchBuilder, pipelines
-from tsclr.train.pretrain import make_batch, pick_device, start
+from tsclr.train.batches import BatchBuilder, make_batch, pipelines
 from tsclr.train.sampler import PairSampler, gather_for, load_batches
 from tsclr.train.settings import Training
+from tsclr.train.setup import pick_device, start
 from tsclr.train.step import HALF, Learner, TrainStep, check_precision
 
 ENCODERS: dict[str, Callable[[int], Encoder]] = {

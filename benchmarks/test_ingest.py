@@ -10,7 +10,6 @@ import pyarrow.csv
 import pytest
 
 from tsclr.data.ingest import ingest
-from tsclr.readers import Tabular
 
 N_ROWS = 1_000_000
 CHANNELS = ("acc_x", "acc_y", "acc_z", "gyr_x", "gyr_y", "gyr_z")
@@ -43,6 +42,6 @@ def test_ingest(benchmark, log, tmp_path, rate):
     folders = iter(range(1000))
 
     def fresh():
-        return (Tabular(time="time"), [log], tmp_path / str(next(folders)), rate), {}
+        return (log, tmp_path / str(next(folders))), {"rate": rate, "time": "time"}
 
     measure(benchmark, ingest, fresh)

@@ -22,10 +22,10 @@ from tsclr.encoders import CNN1d
 from tsclr.objectives import NTXent
 from tsclr.objectives.parts import projector
 from tsclr.pairs import Neighbour
-from tsclr.train.batches import BatchBuilder, pipelines
-from tsclr.train.pretrain import make_batch, start
+from tsclr.train.batches import BatchBuilder, make_batch, pipelines
 from tsclr.train.sampler import PairSampler, load_batches
 from tsclr.train.settings import Training
+from tsclr.train.setup import start
 from tsclr.train.step import Learner, TrainStep
 
 N_PAIRS, N_STEPS, RATE = 256, 1000, 1e-3
@@ -70,7 +70,7 @@ def measure(benchmark, group, threads, function, rounds=15, warmup_rounds=3):
 
 
 def batches(steps, windows):
-    return load_batches(steps, range(N_STEPS), windows.__getitems__)
+    return load_batches(steps, range(N_STEPS), windows.take)
 
 
 def test_gather(benchmark, threads, steps, windows):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from tsclr.data.store import LABELS, SIGNAL, TABLE, Store, StoreTable
+from tsclr.data.store import LABELS, SIGNAL, TABLE, Store
+from tsclr.data.table import StoreTable
 from tsclr.data.windows import Windows
 from tsclr.types import Recording
 
@@ -31,7 +32,7 @@ def windows(tmp_path_factory):
 
 
 def gather(windows, indices):
-    return windows.__getitems__(indices)
+    return windows.take(indices)
 
 
 def loop_of_slices(windows, indices):

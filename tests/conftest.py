@@ -44,10 +44,9 @@ def tiny_store(logs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The store made of these logs."""
     from tsclr.data.ingest import ingest
     from tsclr.demo import LOGS, RATE
-    from tsclr.readers import Tabular
 
     folder = tmp_path_factory.mktemp("tiny") / "store"
-    ingest(Tabular(**LOGS), sorted(logs.iterdir()), folder, RATE)
+    ingest(logs, folder, rate=RATE, **LOGS)
     return folder
 
 

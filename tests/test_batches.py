@@ -27,7 +27,7 @@ def seen(chains, pairing, windows, index):
     """What `Views` makes of windows and of partners drawn for them."""
     partners = [pairing.partner(index, windows) for _ in chains[1:]]
     members = torch.from_numpy(np.stack([index, *partners]))
-    x = windows.__getitems__(members.flatten())
+    x = windows.take(members.flatten())
     return BatchBuilder(chains, pairing, windows, CPU)(members, x)
 
 
@@ -42,7 +42,7 @@ def test_named_pipelines_make_a_view_each(windows):
     named = pipelines({"plain": [], "louder": [Scale(0.0), Jitter(1.0)], "same": []}, CHANNELS)
     index = np.array([3, 0, 5])
     plain, louder, same = seen(named, SameWindow(), windows, index).views
-    assert torch.equal(plain, windows.__getitems__(index))
+    assert torch.equal(plain, windows.take(index))
     assert torch.equal(same, plain)
     assert 0.8 < (louder - plain).std() < 1.2
 
@@ -59,7 +59,7 @@ def test_further_views_are_of_positives_drawn_each_for_itself(windows):
     three = pipelines({"a": [], "b": [], "c": []}, CHANNELS)
     own, *positives = seen(three, Neighbour(0.4), windows, index).views
     near = {tuple(windows[i].flatten().tolist()) for i in range(8, 13)}
-    assert torch.equal(own, windows.__getitems__(index))
+    assert torch.equal(own, windows.take(index))
     for positive in positives:
         assert {tuple(window.flatten().tolist()) for window in positive} == near
     assert not torch.equal(*positives)
@@ -107,7 +107,7 @@ def test_labels_are_shown_to_those_who_read_them_alone():
     windows = Windows.sliding(store, 20, 10)
     members = torch.arange(len(windows)).expand(2, -1)
     views = BatchBuilder(pipelines([], CHANNELS), SameWindow(), windows, CPU, reads_labels=True)
-    told = views(members, windows.__getitems__(members.flatten())).labels
+    told = views(members, windows.take(members.flatten())).labels
     assert told.tolist() == [0, 0, 0, -1, -1, -1, 1, 1, 1]
 
 

@@ -286,5 +286,5 @@ def test_every_subject_has_windows_of_every_class(windows):
 
 
 def test_windows_hold_the_twelve_channels(windows):
-    assert windows.__getitems__([0, 5]).shape == (2, 12, SpSw.window)
+    assert windows.take([0, 5]).shape == (2, 12, SpSw.window)
     assert windows.input_spec.units == (("g",) * 3 + ("rad/s",) * 3) * 2

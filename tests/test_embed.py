@@ -11,7 +11,8 @@ from sklearn.pipeline import make_pipeline
 from tsclr.data.store import Store
 from tsclr.data.windows import Windows
 from tsclr.embed.checkpoint import Checkpoint
-from tsclr.embed.embedder import Embedder, write_vectors
+from tsclr.embed.embedder import Embedder
+from tsclr.embed.vectors import embed_store, write_vectors
 from tsclr.embed.whitening import PairWhitening
 
 
@@ -22,7 +23,7 @@ def windows(tiny_store: Path) -> Windows:
 
 @pytest.fixture(scope="module")
 def X(windows: Windows) -> np.ndarray:
-    return windows.__getitems__(range(40)).numpy()
+    return windows.take(range(40)).numpy()
 
 
 def test_vectors_are_the_features_of_the_encoder(tiny_run: Path, X: np.ndarray) -> None:
@@ -94,7 +95,7 @@ def test_a_store_becomes_a_table_in_order(tiny_run: Path, tiny_store: Path, tmp_
     table = pd.read_parquet(tmp_path / "v.parquet")
     streams = Windows.sliding(store, 128, 128)
     assert len(table) == n_windows == len(streams)
-    expected = embedder.transform(streams.__getitems__(range(len(streams))).numpy())
+    expected = embedder.transform(streams.take(range(len(streams))).numpy())
     np.testing.assert_allclose(table.filter(regex=r"^v\d+$").to_numpy(), expected, atol=1e-5)
     middle = store.labels[streams.starts + 64]
     assert table["label"].tolist() == [store.classes[k] if k >= 0 else "" for k in middle]
@@ -109,7 +110,9 @@ def test_a_store_with_other_channels_or_rate_is_refused(tiny_run: Path, tiny_sto
         store.signal[:, :3], store.labels, store.recordings, store.channels[:3], 50.0, store.classes
     )
     with pytest.raises(ValueError, match=r"channels acc_x, acc_y, acc_z, the encoder"):
-        next(embedder.transform_store(acc, 64))
+        next(embed_store(embedder, acc, 64))
     slow = Store(store.signal, store.labels, store.recordings, store.channels, 25.0, store.classes)
-    with pytest.raises(ValueError, match="ingest the logs with --rate 50"):
-        next(embedder.transform_store(slow, 64))
+    with pytest.raises(
+        ValueError, match="ingest the logs again into another store, with --rate 50"
+    ):
+        next(embed_store(embedder, slow, 64))

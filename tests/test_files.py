@@ -14,6 +14,7 @@ import pytest
 
 from tsclr.files import (
     exclusive_lock,
+    lock,
     naming_full_disk,
     read_table,
     replacing,
@@ -188,13 +189,13 @@ def test_a_folder_is_held_by_one(tmp_path):
 
 
 def test_blocks_under_one_lock_take_turns(tmp_path: Path) -> None:
-    lock, order = tmp_path / "sub" / "run.lock", []
+    path, order = tmp_path / "sub" / "run.lock", []
 
     def later() -> None:
-        with lock(lock):
+        with lock(path):
             order.append("second")
 
-    with lock(lock):
+    with lock(path):
         thread = threading.Thread(target=later)
         thread.start()
         thread.join(0.2)

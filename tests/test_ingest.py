@@ -4,7 +4,6 @@ Run as a script it is the victim of the test with SIGKILL: see `serve`.
 """
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -23,7 +22,7 @@ import pytest
 from tests.support.recordings import CHANNELS, recording
 from tsclr.data.ingest import UNFINISHED, ingest
 from tsclr.data.store import LABELS, SIGNAL, TABLE, Store
-from tsclr.files import sha256
+from tsclr.files import exclusive_lock, sha256
 from tsclr.readers import Reader
 
 N_OLD, N_FILES = 2, 4
@@ -100,8 +99,8 @@ def logs(tmp_path_factory):
 def reference(logs, tmp_path_factory):
     """What the old and the new state look like, and the bytes of an uninterrupted run."""
     folder = tmp_path_factory.mktemp("reference")
-    old = seen(ingest(Plain(), logs[:N_OLD], folder))
-    new = seen(ingest(Plain(), logs, folder))
+    old = seen(ingest(logs[:N_OLD], folder, reader=Plain()))
+    new = seen(ingest(logs, folder, reader=Plain()))
     return old, new, content(folder)
 
 
@@ -111,7 +110,7 @@ def out(tmp_path):
 
 
 def test_store_on_disk_equals_the_one_in_memory(logs, out):
-    stored = ingest(Plain(), logs, out)
+    stored = ingest(logs, out, reader=Plain())
     built = Store.build(each for file in logs for each in Plain().read(file))
     assert stored.signal.tobytes() == built.signal.tobytes()
     assert stored.labels.tobytes() == built.labels.tobytes()
@@ -121,7 +120,7 @@ def test_store_on_disk_equals_the_one_in_memory(logs, out):
 
 
 def test_row_names_file_hash_settings_and_repairs(logs, out):
-    row = ingest(Plain(scale=2.0), logs[:1], out).recordings.iloc[1]
+    row = ingest(logs[:1], out, reader=Plain(scale=2.0)).recordings.iloc[1]
     assert (row["source"], row["source_hash"]) == (str(logs[0]), sha256(logs[0]))
     assert json.loads(row["reader"])["scale"] == 2.0
     assert json.loads(row["repairs"]) == {"filled": 1}
@@ -129,7 +128,7 @@ def test_row_names_file_hash_settings_and_repairs(logs, out):
 
 
 def test_files_are_resampled_to_the_asked_rate(logs, out):
-    store = ingest(Plain(), logs[:1], out, sample_rate=25.0)
+    store = ingest(logs[:1], out, reader=Plain(), rate=25.0)
     assert store.sample_rate == 25.0
     assert store.recordings["length"].tolist() == [5_000, 5_000]
 
@@ -137,69 +136,69 @@ def test_files_are_resampled_to_the_asked_rate(logs, out):
 def test_nothing_is_left_beside_the_store(logs, out):
     out.mkdir()
     (out / f".{TABLE}.123.part").write_text("from a run that was killed")
-    ingest(Plain(), logs[:2], out)
+    ingest(logs[:2], out, reader=Plain())
     assert sorted(path.name for path in out.iterdir()) == sorted([".lock", TABLE, SIGNAL, LABELS])
 
 
 def test_files_of_the_store_are_not_read_again(logs, out, has_read):
-    ingest(Plain(), logs[:2], out)
-    ingest(Plain(), logs[:3], out)
+    ingest(logs[:2], out, reader=Plain())
+    ingest(logs[:3], out, reader=Plain())
     assert has_read == ["log0.npy", "log1.npy", "log2.npy"]
 
 
 def test_file_named_twice_is_read_once(logs, out):
-    assert len(ingest(Plain(), [logs[0], logs[0]], out).recordings) == 2
+    assert len(ingest([logs[0], logs[0]], out, reader=Plain()).recordings) == 2
 
 
 def test_adding_files_later_gives_the_same_bytes_as_all_at_once(logs, out, reference):
     for number in range(1, N_FILES + 1):
-        ingest(Plain(), logs[:number], out)
+        ingest(logs[:number], out, reader=Plain())
     assert content(out) == reference[2]
 
 
 def test_store_open_while_files_are_added_keeps_its_samples(logs, out):
-    store = ingest(Plain(), logs[:1], out)
+    store = ingest(logs[:1], out, reader=Plain())
     before = store.signal.tobytes()
-    ingest(Plain(), logs, out)
+    ingest(logs, out, reader=Plain())
     assert store.signal.tobytes() == before
 
 
 def test_changed_file_is_refused(out, tmp_path):
     [file] = write_logs(tmp_path / "own", 1)
-    before = seen(ingest(Plain(), [file], out))
+    before = seen(ingest([file], out, reader=Plain()))
     np.save(file, np.zeros((10, 3), np.float32))
     with pytest.raises(ValueError, match=r"log0\.npy has changed since .* another folder"):
-        ingest(Plain(), [file], out)
+        ingest([file], out, reader=Plain())
     assert seen(Store.open(out)) == before
 
 
 def test_file_that_other_settings_read_is_refused(logs, out):
-    before = seen(ingest(Plain(), logs[:1], out))
+    before = seen(ingest(logs[:1], out, reader=Plain()))
     with pytest.raises(ValueError, match=r"with .*\"scale\": 1\.0.* asked for is .*2\.0"):
-        ingest(Plain(scale=2.0), logs[:2], out)
+        ingest(logs[:2], out, reader=Plain(scale=2.0))
     assert seen(Store.open(out)) == before
 
 
 def test_other_settings_may_read_other_files(logs, out):
-    ingest(Plain(), logs[:1], out)
-    store = ingest(Plain(scale=2.0), logs[1:2], out)
+    ingest(logs[:1], out, reader=Plain())
+    store = ingest(logs[1:2], out, reader=Plain(scale=2.0))
     assert np.array_equal(store.signal[20_000:], 2 * np.load(logs[1]))
 
 
 def test_other_rate_than_that_of_the_store_is_refused(logs, out):
-    ingest(Plain(), logs[:1], out)
+    ingest(logs[:1], out, reader=Plain())
     with pytest.raises(ValueError, match="has 50 Hz, 25 Hz was asked for: leave the rate out"):
-        ingest(Plain(), logs[:2], out, sample_rate=25.0)
-    assert len(ingest(Plain(), logs[:2], out, sample_rate=50.0).recordings) == 4
+        ingest(logs[:2], out, reader=Plain(), rate=25.0)
+    assert len(ingest(logs[:2], out, reader=Plain(), rate=50.0).recordings) == 4
 
 
 def test_second_ingest_at_the_same_time_is_refused(logs, out):
-    out.mkdir()
-    with (out / ".lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        with pytest.raises(ValueError, match="another process is writing to"):
-            ingest(Plain(), logs[:1], out)
-    assert len(ingest(Plain(), logs[:1], out).recordings) == 2
+    with (
+        exclusive_lock(out),
+        pytest.raises(ValueError, match="another process is writing to"),
+    ):
+        ingest(logs[:1], out, reader=Plain())
+    assert len(ingest(logs[:1], out, reader=Plain()).recordings) == 2
 
 
 def test_file_that_holds_no_recording_is_refused_and_the_rest_is_kept(
@@ -208,16 +207,30 @@ def test_file_that_holds_no_recording_is_refused_and_the_rest_is_kept(
     empty = tmp_path / "empty.npy"
     np.save(empty, np.zeros((0, 3), np.float32))
     with pytest.raises(ValueError, match=r"empty\.npy holds no recording: leave it out"):
-        ingest(Plain(), [logs[0], empty, logs[1]], out)
+        ingest([*logs[:2], empty], out, reader=Plain())
     with pytest.raises(FileNotFoundError):
         Store.open(out)
-    assert len(ingest(Plain(), logs[:2], out).recordings) == 4
-    assert has_read == ["log0.npy", "empty.npy", "log1.npy"]
+    assert len(ingest(logs[:2], out, reader=Plain()).recordings) == 4
+    assert has_read == ["log0.npy", "log1.npy", "empty.npy"]
+
+
+def test_logs_are_read_by_the_options_of_the_default_reader(out, tmp_path):
+    (tmp_path / "a.csv").write_text("t,ax,ay,az\n" + "".join(f"{k},9.81,0,0\n" for k in range(9)))
+    columns = {"acc_x": "ax", "acc_y": "ay", "acc_z": "az"}
+    store = ingest(
+        str(tmp_path / "a.csv"), str(out), columns=columns, units={"acc": "m/s2"}, time="t"
+    )
+    assert store.signal[:, 0] == pytest.approx(9.81 / 9.80665)
+    assert store.source == str(out)
+    with pytest.raises(TypeError, match="got a reader and time: these are options of the default"):
+        ingest(tmp_path, out, reader=Plain(), time="t")
+    with pytest.raises(TypeError, match="colums"):
+        ingest(tmp_path, out, colums=columns)
 
 
 def test_no_file_at_all_is_refused(out):
-    with pytest.raises(ValueError, match="there are no recordings"):
-        ingest(Plain(), [], out)
+    with pytest.raises(ValueError, match="no file to read in no path given"):
+        ingest([], out, reader=Plain())
 
 
 def test_file_with_other_channels_is_refused_and_the_store_stays(logs, out):
@@ -225,17 +238,17 @@ def test_file_with_other_channels_is_refused_and_the_store_stays(logs, out):
         def read(self, path):
             yield recording(5, channels=("acc_x",), source=str(path), source_hash=sha256(path))
 
-    before = seen(ingest(Plain(), logs[:1], out))
+    before = seen(ingest(logs[:1], out, reader=Plain()))
     with pytest.raises(ValueError, match=rf"log1\.npy has channels acc_x.*{', '.join(CHANNELS)}"):
-        ingest(OneAxis(), logs[1:2], out)
+        ingest(logs[1:2], out, reader=OneAxis())
     assert seen(Store.open(out)) == before
 
 
 def test_truncated_array_is_noticed_before_anything_is_added(logs, out):
-    ingest(Plain(), logs[:1], out)
+    ingest(logs[:1], out, reader=Plain())
     os.truncate(out / SIGNAL, 1000)
     with pytest.raises(ValueError, match=rf"{SIGNAL} has 1000 bytes, .* damaged"):
-        ingest(Plain(), logs[:2], out)
+        ingest(logs[:2], out, reader=Plain())
 
 
 # Interruptions. A run that adds four files to a store of two is stopped at every step that touches
@@ -272,7 +285,7 @@ def check_and_rerun(logs, out, reference):
     assert seen(Store.open(out)) in (old, new)
     finished = named_in(out / UNFINISHED) or named_in(out / TABLE)
     Plain.has_read.clear()
-    ingest(Plain(), logs, out)
+    ingest(logs, out, reader=Plain())
     assert Plain.has_read == [file.name for file in logs if file.name not in finished]
     assert content(out) == whole
 
@@ -293,11 +306,11 @@ def test_stopped_at_every_step_the_store_is_old_or_new_and_a_rerun_completes(
     while stopped:
         number += 1
         out = tmp_path / str(number)
-        ingest(Plain(), logs[:N_OLD], out)
+        ingest(logs[:N_OLD], out, reader=Plain())
         with pytest.MonkeyPatch.context() as patch:
             at_step(patch, STEPS, number, stop)
             try:
-                ingest(Plain(), logs, out)
+                ingest(logs, out, reader=Plain())
                 stopped = False
             except Stop:
                 pass
@@ -311,11 +324,11 @@ def test_full_disk_at_every_step_is_named_and_keeps_the_old_store(logs, referenc
 
     for number in range(1, 2 + 8 * (N_FILES - N_OLD) + 3, 2):
         out = tmp_path / str(number)
-        ingest(Plain(), logs[:N_OLD], out)
+        ingest(logs[:N_OLD], out, reader=Plain())
         with pytest.MonkeyPatch.context() as patch:
             at_step(patch, WRITES, number, full)
             with pytest.raises(OSError, match="no space left while writing"):
-                ingest(Plain(), logs, out)
+                ingest(logs, out, reader=Plain())
         assert seen(Store.open(out)) == reference[0]
         check_and_rerun(logs, out, reference)
 
@@ -328,7 +341,7 @@ def serve(folder, seed, n_trials):
         child = os.fork()
         if child == 0:
             Plain.pause = 0.005
-            ingest(Plain(), logs, out)
+            ingest(logs, out, reader=Plain())
             os._exit(0)
         return child
 
@@ -363,7 +376,7 @@ def test_killed_at_random_moments_the_store_is_old_or_new_and_a_rerun_completes(
                 Store.open(out)
         finished = named_in(out / UNFINISHED) or named_in(out / TABLE)
         Plain.has_read.clear()
-        ingest(Plain(), logs, out)
+        ingest(logs, out, reader=Plain())
         assert Plain.has_read == [file.name for file in logs if file.name not in finished]
         assert content(out) == whole
     assert not all(were_whole)

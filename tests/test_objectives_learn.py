@@ -24,7 +24,8 @@ from tsclr.embed.checkpoint import Checkpoint
 from tsclr.embed.encode import encode
 from tsclr.encoders import Encoder
 from tsclr.evaluate.scores import confusions, macro_f1
-from tsclr.train.pretrain import pretrain, sensor_scale
+from tsclr.train.pretrain import pretrain
+from tsclr.train.setup import sensor_scale
 
 EPOCHS, LABELS, DRAWS, SEED = 10, 5, 20, 0
 GAIN = 0.02

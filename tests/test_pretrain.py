@@ -1,30 +1,38 @@
+import dataclasses
 import json
+import logging
 import math
 import os
+import shutil
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from tests.support.recordings import recording
 from tests.support.training import tiny_pretrain
 from tsclr.augment import Jitter
 from tsclr.cli import main
-from tsclr.data.settings import Data
+from tsclr.data.identity import fingerprints
+from tsclr.data.settings import MEMORY, Data
 from tsclr.data.store import Store
 from tsclr.data.windows import Windows
 from tsclr.embed.checkpoint import FILE, Checkpoint
 from tsclr.embed.embedder import Embedder
-from tsclr.embed.encode import fit_whitening, neighbours
+from tsclr.embed.fitting import fit_whitening, neighbours
 from tsclr.embed.whitening import PairWhitening
 from tsclr.encoders import CNN1d, Statistics
 from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour
-from tsclr.train.pretrain import pick_device, pretrain, sensor_scale
-from tsclr.train.runs import METRICS, State, environment
+from tsclr.train.optimisers import learning_rate
+from tsclr.train.pretrain import pretrain
+from tsclr.train.runs import CONFIG, METRICS, environment
 from tsclr.train.settings import Training
+from tsclr.train.setup import pick_device, sensor_scale
+from tsclr.train.state import State, _differences
 from tsclr.types import Recording
 
 
@@ -126,13 +134,148 @@ def test_resume_with_another_encoder_is_refused(
     tiny_run: Path, tiny_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tests.support.training.CNN1d", partial(CNN1d, dropout=0.5))
-    with pytest.raises(ValueError, match="another encoder"):
+    with pytest.raises(ValueError, match=r"encoder\.dropout: the run has 0\.0, asked for is 0\.5"):
         tiny_pretrain(tiny_store, tiny_run, resume=True)
 
 
 def test_resume_with_other_settings_is_refused(tiny_run: Path, tiny_store: Path) -> None:
-    with pytest.raises(ValueError, match="another training"):
-        tiny_pretrain(tiny_store, tiny_run, resume=True, batch_size=16)
+    with pytest.raises(ValueError) as refused:
+        tiny_pretrain(tiny_store, tiny_run, resume=True, batch_size=16, learning_rate=0.1)
+    assert str(refused.value) == (
+        f"the run in {tiny_run} was made with other settings. training.batch_size: the run has 32, "
+        "asked for is 16; training.learning_rate: the run has 0.005, asked for is 0.1. Go on with "
+        f"`tsclr pretrain --resume {tiny_run}`, or choose another folder"
+    )
+
+
+def test_resume_with_other_subjects_or_views_is_refused(
+    tiny_run: Path, tiny_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ValueError, match=r'data\.test: the run has \["04"\], asked for is null'):
+        tiny_pretrain(tiny_store, tiny_run, resume=True, data={})
+    monkeypatch.setattr("tests.support.training.Jitter", partial(Jitter, p=0.25))
+    with pytest.raises(ValueError, match=r"views\[1\]\.p: the run has 1\.0, asked for is 0\.25"):
+        tiny_pretrain(tiny_store, tiny_run, resume=True)
+
+
+def test_the_order_of_named_views_is_a_setting() -> None:
+    kept = {"weak": [], "strong": []}
+    assert list(_differences("views", kept, {"strong": [], "weak": []})) == [
+        "order of views: the run has weak, strong, asked for is strong, weak"
+    ]
+    assert not list(_differences("views", kept, dict(kept)))
+
+
+def test_a_run_trains_on_along_the_schedule_of_the_longer_run(
+    tiny_run: Path, tiny_store: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    with caplog.at_level(logging.INFO):
+        tiny_pretrain(tiny_store, run, resume=True, epochs=5)
+    longer, before = (Checkpoint.load(path).settings for path in (run, tiny_run))
+    n_steps = 5 * before["step"] // 3
+    assert f"5 epochs in place of 3: from step {before['step']} on" in caplog.text
+    assert (longer["epoch"], longer["step"]) == (5, n_steps)
+    assert longer["metrics"][:3] == before["metrics"]
+    training = Training(**longer["training"])
+    assert [row["learning_rate"] for row in longer["metrics"][3:]] == [
+        learning_rate(epoch * n_steps // 5 - 1, n_steps, training) for epoch in (4, 5)
+    ]
+    assert yaml.safe_load((run / CONFIG).read_text())["training"]["epochs"] == 5
+
+
+def test_training_on_is_exact_wherever_it_was_stopped(
+    tiny_run: Path, tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, stopped = (Path(shutil.copytree(tiny_run, tmp_path / name)) for name in "ab")
+    tiny_pretrain(tiny_store, whole, resume=True, epochs=5)
+    save = State.save
+
+    def stop_after_four(self: State, out: Path, *rest: object) -> None:
+        save(self, out, *rest)
+        if len(self.metrics) == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(State, "save", stop_after_four)
+    with pytest.raises(KeyboardInterrupt):
+        tiny_pretrain(tiny_store, stopped, resume=True, epochs=5)
+    monkeypatch.undo()
+    tiny_pretrain(tiny_store, stopped, resume=True, epochs=5)
+    _assert_same_weights(stopped, whole)
+
+
+def test_a_run_may_be_shortened_to_what_is_not_done_yet(
+    tiny_run: Path, tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = r"training\.epochs is 2, but the run in .* has 3 epochs done"
+    with pytest.raises(ValueError, match=message):
+        tiny_pretrain(tiny_store, tiny_run, resume=True, epochs=2)
+    save = State.save
+
+    def stop_after_one(self: State, out: Path, *rest: object) -> None:
+        save(self, out, *rest)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(State, "save", stop_after_one)
+    with pytest.raises(KeyboardInterrupt):
+        tiny_pretrain(tiny_store, tmp_path / "run", epochs=9)
+    monkeypatch.undo()
+    tiny_pretrain(tiny_store, tmp_path / "run", resume=True, epochs=2)
+    assert Checkpoint.load(tmp_path / "run").settings["epoch"] == 2
+
+
+def test_an_unfinished_run_says_so_when_it_is_used(
+    tiny_run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    checkpoint = Checkpoint.load(tiny_run)
+    tensors = {k: v for k, v in checkpoint.tensors.items() if not k.startswith("readout.")}
+    training = checkpoint.settings["training"] | {"epochs": 5}
+    unfinished = Checkpoint(tensors, checkpoint.settings | {"training": training})
+    unfinished.save(tmp_path / FILE)
+    Embedder.load(tiny_run)
+    Checkpoint.load(tmp_path)
+    assert not caplog.text
+    Embedder.load(tmp_path)
+    assert "unfinished: 3 of 5 epochs are done" in caplog.text
+    assert f"`tsclr pretrain --resume {tmp_path}` finishes it" in caplog.text
+
+
+def test_a_store_in_memory_is_trained_on_and_known_by_its_recordings(
+    tiny_store: Path, tmp_path: Path
+) -> None:
+    on_disk = Store.open(tiny_store)
+    in_memory = dataclasses.replace(on_disk, source=None)
+    arguments = CNN1d, NTXent(hidden=16, width=8), [Jitter()], Neighbour(2.56)
+    training, out = Training(epochs=1, batch_size=32), str(tmp_path / "run")
+    run = pretrain(Data(in_memory), *arguments, training, out)
+    settings = Checkpoint.load(run).settings
+    assert (settings["data"]["source"], settings["place"]) == ("memory", "memory")
+    assert settings["seen"] == fingerprints(on_disk, on_disk.subjects)
+    assert pretrain(Data(in_memory), *arguments, training, out, resume=True) == run
+    with pytest.raises(FileNotFoundError, match="were a store in memory"):
+        Data(**settings["data"]).open()
+    pretrain(Data(on_disk), *arguments, training, tmp_path / "named")
+    named = Checkpoint.load(tmp_path / "named").settings
+    assert named["data"]["source"] == str(tiny_store)
+    _assert_same_weights(run, tmp_path / "named")
+
+
+def test_a_dataset_opened_before_is_recorded_and_tested_by_its_name() -> None:
+    store = Store.load("synthetic")
+    opened, split = Data(store).open()
+    assert opened is store
+    assert split == Data("synthetic").open()[1]
+    assert Data(store).settings() == Data("synthetic").settings()
+    assert Data(store.with_channels(store.channels[:3])).name == MEMORY
+
+
+def test_values_beyond_single_precision_are_named_before_training(tmp_path: Path) -> None:
+    recordings = [recording(600, f"s{k}", f"walk{k}", seed=k) for k in range(3)]
+    recordings[1].signal[300, 2] = -1e38
+    message = r"recording 'walk1' of subject s1 holds values up to 1e\+38, allowed .* 1e\+15"
+    data = Data(Store.build(recordings), validation=["s2"])
+    with pytest.raises(ValueError, match=message):
+        pretrain(data, CNN1d, NTXent(), [Jitter()], Neighbour(2.56), Training(), tmp_path)
 
 
 def test_a_finished_run_resumes_to_itself(tiny_run: Path, tiny_store: Path) -> None:
@@ -154,7 +297,7 @@ def test_the_same_seed_gives_the_same_weights_and_leaves_the_global_generator_al
 
 def test_input_scale_is_the_root_mean_square_of_each_sensor(tiny_store: Path) -> None:
     windows = Windows.sliding(Store.open(tiny_store), 128, 128)
-    signal = windows.__getitems__(range(len(windows))).double()
+    signal = windows.take(range(len(windows))).double()
     acc, gyr = signal[:, :3].square().mean().sqrt(), signal[:, 3:].square().mean().sqrt()
     expected = torch.tensor([acc, acc, acc, gyr, gyr, gyr]).float()
     torch.testing.assert_close(sensor_scale(windows, 0), expected)
@@ -334,7 +477,7 @@ def test_no_space_left_keeps_the_run(
 
 SAME_WINDOW = (
     "pretrain",
-    "configs/ntxent_quick.yaml",
+    "ntxent_quick",
     "--pairing=SameWindow",
     "--training.epochs=1",
     "--training.batch_size=16",

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from tests.support.training import tiny_pretrain
 from tsclr.audit import ledger
-from tsclr.audit.certificate import CHECKS
+from tsclr.audit.certificates import CHECKS
 from tsclr.audit.results import audit_results
 from tsclr.cli import main
 from tsclr.data.splits import LeakError, Split
@@ -35,8 +35,8 @@ from tsclr.evaluate.probe import (
 )
 from tsclr.evaluate.task import Candidate, Task
 from tsclr.objectives import NTXent
-from tsclr.train.pretrain import start
 from tsclr.train.settings import Training
+from tsclr.train.setup import start
 
 
 @pytest.fixture(scope="module")
@@ -79,10 +79,10 @@ def test_the_linear_score_equals_one_computed_by_hand(tiny_run: Path, scored: di
     settings = Checkpoint.load(tiny_run).settings
     store = Store.open(Path(settings["data"]["source"]))
     windows = Windows.labelled(store, 128, 64)
-    features = Embedder(tiny_run).transform(windows.__getitems__(range(len(windows))).numpy())
+    features = Embedder(tiny_run).transform(windows.take(range(len(windows))).numpy())
     test = windows.subjects == "04"
     streams = Windows.sliding(store, 128, 64, settings["split"]["train"])
-    unlabelled = streams.__getitems__(range(len(streams))).numpy()
+    unlabelled = streams.take(range(len(streams))).numpy()
     moments = StandardScaler().fit(Embedder(tiny_run).transform(unlabelled))
     scaled = moments.transform(features)
     C = float(row["chosen"].split("C=")[1].split(",")[0]) if "C=" in row["chosen"] else 1.0
@@ -120,7 +120,7 @@ def hand_split(tiny_store: Path) -> Task:
 def test_choices_do_not_look_at_the_test_side(tiny_run: Path, tiny_store: Path) -> None:
     windows = Windows.labelled(Store.open(tiny_store), 128, 64)
     split = Split(("01", "02"), ("03",), ("04",))
-    inputs = Embedder(tiny_run).transform(windows.__getitems__(range(len(windows))).numpy())
+    inputs = Embedder(tiny_run).transform(windows.take(range(len(windows))).numpy())
     contender = Candidate("any", "linear", inputs, FROZEN["linear"])
     chosen, score = contender.select(Task(windows, windows.store.classes, split, draws=2), 5)
     windows.labels[windows.subjects == "04"] = 0
@@ -176,7 +176,7 @@ def test_the_same_store_is_known_by_another_path(tiny_run: Path, tiny_store: Pat
 
 def test_a_split_that_shares_a_subject_makes_no_task(tiny_store: Path) -> None:
     windows = Windows.labelled(Store.open(tiny_store), 128, 64)
-    with pytest.raises(LeakError, match="subjects 02 are in train and in test"):
+    with pytest.raises(LeakError, match="subject 02 is in both train and test"):
         Task(windows, windows.store.classes, Split(("01", "02"), ("03",), ("02",)))
 
 

@@ -31,11 +31,15 @@ PUBLIC = {
     """,
     "tsclr.datasets": "BasicMotions Dataset Hapt MotionSense SpSw Synthetic Wisdm find",
     "tsclr.readers": "Reader Tabular find_files",
+    "tsclr.audit": """
+        Finding Leak Ledger audit_results audit_windows certificate check_certificate leaks
+        load_windows visible_overlap
+    """,
     "tsclr.augment": """
         AmplitudeNoise Augmentation BandStop Chain ChannelDropout ChannelShuffle Crop CutMix Drift
         FrequencyMask FromTsaug Jitter MagnitudeWarp Mirror Mixup MountFlip Negate Offset OneOf
-        Permute PhaseNoise Pool Quantize RandomOrder Resample Reverse Rotate SampleDropout Saturate
-        Scale SensorDropout Smooth SomeOf TimeMask TimeShift TimeWarp Yaw soft_targets
+        Permute PhaseNoise Pool Quantity Quantize RandomOrder Resample Reverse Rotate SampleDropout
+        Saturate Scale SensorDropout Smooth SomeOf TimeMask TimeShift TimeWarp Yaw soft_targets
     """,
 }
 NAMES = [(module, name) for module, names in PUBLIC.items() for name in names.split()]

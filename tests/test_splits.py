@@ -80,7 +80,7 @@ def test_share_outside_zero_to_one_is_refused(share):
 def test_split_that_shares_a_subject_is_refused(places):
     one, other = places.split()
     split = {"train": ("1",), "validation": ("2",), "test": ("3",)}
-    with pytest.raises(LeakError, match=f"subjects x are in {one} and in {other}"):
+    with pytest.raises(LeakError, match=f"subject x is in both {one} and {other}: name it once"):
         Split(**{name: (*who, "x") if name in places else who for name, who in split.items()})
 
 

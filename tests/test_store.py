@@ -9,7 +9,8 @@ import pytest
 
 from tests.support.recordings import CHANNELS, recording
 from tsclr import signals
-from tsclr.data.store import LABELS, SIGNAL, TABLE, Store, StoreTable
+from tsclr.data.store import LABELS, SIGNAL, TABLE, Store
+from tsclr.data.table import StoreTable
 from tsclr.files import read_table, write_table
 from tsclr.types import UNITS, UNLABELLED
 

@@ -12,7 +12,14 @@ from tsclr.encoders import CNN1d, Encoder
 from tsclr.objectives import NTXent, Objective
 from tsclr.train.optimisers import optimizer_for
 from tsclr.train.settings import Training
-from tsclr.train.step import BF16_HARDWARE, Learner, TrainStep, _without_memory, check_precision
+from tsclr.train.step import (
+    BF16_HARDWARE,
+    ChunkedEncoder,
+    Learner,
+    TrainStep,
+    _without_memory,
+    check_precision,
+)
 
 CPU = torch.device("cpu")
 HAS_BF16 = any(map(torch.cpu.get_capabilities().get, BF16_HARDWARE))
@@ -22,7 +29,7 @@ def train_step(given: tuple[Encoder, Objective] | None = None, **settings: objec
     encoder, objective = given or learner(NTXent)
     training = Training(clip_norm=1e9, **settings)
     return TrainStep(
-        Learner(encoder, objective),
+        Learner(encoder, objective, training.chunk_size),
         optimizer_for([encoder, objective], training),
         None,
         training,
@@ -127,10 +134,23 @@ def test_the_norm_of_the_whole_gradient_is_clipped() -> None:
     assert norm == pytest.approx(1e-3, rel=1e-3)
 
 
+def test_chunks_pass_through_every_way_into_an_encoder() -> None:
+    encoder, _ = learner(NTXent)
+    encoder.eval()
+    x, chunked = batch(n=8).views[0], ChunkedEncoder(encoder, 3)
+    torch.testing.assert_close(chunked(x), encoder(x))
+    torch.testing.assert_close(chunked.forward_features(x), encoder.forward_features(x))
+    assert [part.shape for part in chunked.parts(x)] == [part.shape for part in encoder.parts(x)]
+    maps = chunked.forward_features(x)
+    torch.testing.assert_close(chunked.forward_head(maps), encoder(x))
+    assert chunked.num_features == encoder.num_features
+    assert chunked.input_scale is encoder.input_scale
+
+
 COMPILED = """
 import torch
 from tests.support.objectives import batch
-from tests.test_learner import gradients, small, train_step
+from tests.test_train_step import gradients, small, train_step
 one, other = (train_step(small(), compile=compiled) for compiled in (True, False))
 torch.testing.assert_close(one(batch(), 0.0), other(batch(), 0.0), rtol=1e-6, atol=1e-8)
 torch.testing.assert_close(gradients(one), gradients(other), rtol=1e-5, atol=1e-7)

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from tests.support.recordings import recording
 from tsclr.data import windows as module
-from tsclr.data.store import LABELS, SIGNAL, TABLE, Store, StoreTable
+from tsclr.data.store import LABELS, SIGNAL, TABLE, Store
+from tsclr.data.table import StoreTable
 from tsclr.data.windows import Windows, samples
 from tsclr.datasets import Hapt
 from tsclr.types import UNLABELLED, InputSpec
@@ -132,7 +133,7 @@ def test_classes_are_kept_and_numbered_as_asked(store):
 def test_batch_is_what_slicing_gives_channels_first(store):
     windows = Windows.sliding(store, length=20, stride=7)
     indices = [5, 0, 5, len(windows) - 1]
-    batch = windows.__getitems__(indices)
+    batch = windows.take(indices)
     expected = np.stack([store.signal[s : s + 20].T for s in windows.starts[indices]])
     assert batch.dtype == torch.float32
     assert np.array_equal(batch.numpy(), expected)
@@ -142,18 +143,18 @@ def test_batch_is_what_slicing_gives_channels_first(store):
 @pytest.mark.parametrize("kind", [list, np.array, torch.tensor])
 def test_indices_may_be_a_list_an_array_or_a_tensor(store, kind):
     windows = Windows.sliding(store, length=20, stride=7)
-    assert torch.equal(windows.__getitems__(kind([3, 1])), windows.__getitems__([3, 1]))
+    assert torch.equal(windows.take(kind([3, 1])), windows.take([3, 1]))
 
 
 def test_batch_is_a_copy_and_the_store_stays_as_it_was(store):
     before = store.signal.copy()
-    Windows.sliding(store, length=20, stride=7).__getitems__([0, 1]).zero_()
+    Windows.sliding(store, length=20, stride=7).take([0, 1]).zero_()
     assert np.array_equal(store.signal, before)
 
 
 def test_one_window_and_negative_numbers_follow_the_rules_of_lists(store):
     windows = Windows.sliding(store, length=20, stride=7)
-    assert torch.equal(windows[3], windows.__getitems__([3])[0])
+    assert torch.equal(windows[3], windows.take([3])[0])
     assert torch.equal(windows[-1], windows[len(windows) - 1])
     assert sum(1 for _ in windows) == len(windows)
 
@@ -161,11 +162,11 @@ def test_one_window_and_negative_numbers_follow_the_rules_of_lists(store):
 @pytest.mark.parametrize("outside", [1000, -1000])
 def test_index_out_of_range_is_an_error(store, outside):
     with pytest.raises(IndexError):
-        Windows.sliding(store, length=20, stride=7).__getitems__([0, outside])
+        Windows.sliding(store, length=20, stride=7).take([0, outside])
 
 
 def test_empty_batch_keeps_its_shape(store):
-    assert Windows.sliding(store, 20, 7).__getitems__(np.zeros(0, int)).shape == (0, 3, 20)
+    assert Windows.sliding(store, 20, 7).take(np.zeros(0, int)).shape == (0, 3, 20)
 
 
 def test_rows_and_subjects_name_the_recording_of_each_window(store):
@@ -209,7 +210,7 @@ def test_starts_out_of_order_are_refused(store):
 def test_windows_say_what_an_encoder_of_theirs_accepts(store):
     windows = Windows.sliding(store, length=20, stride=7)
     assert windows.input_spec == InputSpec(store.channels, 50.0, 20)
-    windows.input_spec.check(tuple(windows.__getitems__([0, 1]).shape))
+    windows.input_spec.check(tuple(windows.take([0, 1]).shape))
 
 
 @pytest.mark.parametrize("cut", [Windows.sliding, Windows.labelled])
@@ -248,11 +249,11 @@ def test_mapped_pages_are_released_while_reading_and_the_data_stay_right(
     mapped = Windows.sliding(Store.open(tmp_path), length=20, stride=7)
     expected = Windows.sliding(store, length=20, stride=7)
     index = np.arange(len(expected)).repeat(2)
-    assert torch.equal(mapped.__getitems__(index), expected.__getitems__(index))
+    assert torch.equal(mapped.take(index), expected.take(index))
     assert not released
     monkeypatch.setattr(module, "KEPT_BYTES", 0)
     monkeypatch.setattr(module, "RELEASE_EVERY", 4)
-    assert torch.equal(mapped.__getitems__(index), expected.__getitems__(index))
+    assert torch.equal(mapped.take(index), expected.take(index))
     assert len(released) == -(-len(index) // 4)
 
 

@@ -1,4 +1,4 @@
-"""Tensors of this process in, tensors of all processes out, with gradient.
+"""What several processes share: sums and rows with gradient, batch norms, work done by one.
 
 A step of W processes is a step of one process on the whole batch: each process has B / W of its
 windows, `gather` joins what they made of them, and the gradients of the W losses are averaged, as
@@ -65,30 +65,30 @@ def on_rank_zero(work: Callable[[], T]) -> T:
 
     Examples
     --------
-    >>> done_by_first(lambda: 3)
+    >>> on_rank_zero(lambda: 3)
     3
     """
     if not is_parallel():
         return work()
-    told: list[Any] = [None, None]
+    outcome: list[Any] = [None, None]  # what it gives, and what it raises
     if rank() == 0:
         try:
-            told[0] = work()
+            outcome[0] = work()
         except Exception as error:
-            told[1] = error
-    distributed.broadcast_object_list(told)
-    if told[1] is not None:
-        raise told[1]
-    return told[0]  # type: ignore[no-any-return]
+            outcome[1] = error
+    distributed.broadcast_object_list(outcome)
+    if outcome[1] is not None:
+        raise outcome[1]
+    return outcome[0]  # type: ignore[no-any-return]
 
 
 class _Gather(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
         ctx.n_rows = len(x)
-        parts = [torch.empty_like(x) for _ in range(world_size())]
-        distributed.all_gather(parts, x.contiguous())
-        return torch.cat(parts)
+        rows = [torch.empty_like(x) for _ in range(world_size())]
+        distributed.all_gather(rows, x.contiguous())
+        return torch.cat(rows)
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:

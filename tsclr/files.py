@@ -1,22 +1,20 @@
-"""Paths in, whole files out: nothing is ever half written."""
+"""Files that are never half written, and locks on folders; alike on Linux, macOS and Windows."""
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path` that takes its place when the block ends well.
+    """Yield a temporary path next to `path`, and move it to `path` when the block ends well.
 
     A reader sees the old file or the new one, whatever happens in between.
 
@@ -44,21 +42,19 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         with naming_full_disk(path):
             yield temporary
-            with temporary.open("rb") as handle:
+            with temporary.open("r+b") as handle:  # Windows flushes only what may be written
                 os.fsync(handle.fileno())
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-_locks: set[IO[str]] = set()
-# A forked child, such as one that reads ahead, would hold the folder when this process was killed.
-os.register_at_fork(after_in_child=lambda: [lock.close() for lock in _locks])
-
-
 @contextmanager
 def exclusive_lock(folder: Path) -> Iterator[None]:
     """Hold a folder against a second writer; remove what a killed one left half written.
+
+    The lock is one of `filelock`, which torch depends on as well. The operating system frees it
+    when the process ends, however it ends, and a forked child does not inherit it.
 
     Parameters
     ----------
@@ -70,22 +66,24 @@ def exclusive_lock(folder: Path) -> Iterator[None]:
     ValueError
         If another process writes to it.
     """
-    with _locked(folder / ".lock", fcntl.LOCK_EX | fcntl.LOCK_NB):
-        for half in list(_left_behind(folder)):
-            half.unlink(missing_ok=True)
+    with _locked(folder / ".lock", timeout=0):
+        for path in list(_left_behind(folder)):
+            path.unlink(missing_ok=True)
         yield
 
 
 def _left_behind(folder: Path) -> Iterator[Path]:
     """What `replacing` has not finished: all in the folder, and below it what nobody writes now."""
-    for half in (each for depth in ("", "*/", "*/*/") for each in folder.glob(f"{depth}.*.part")):
-        number = half.name.removesuffix(".part").rpartition(".")[2]
-        if number.isdecimal() and (half.parent == folder or not _is_another(int(number))):
-            yield half
+    for path in (path for depth in ("", "*/", "*/*/") for path in folder.glob(f"{depth}.*.part")):
+        number = path.name.removesuffix(".part").rpartition(".")[2]
+        if number.isdecimal() and (path.parent == folder or not _is_another(int(number))):
+            yield path
 
 
 def _is_another(number: int) -> bool:
-    """Whether another process of that number is there."""
+    """Whether another process of that number may be running."""
+    if os.name == "nt":  # there signal 0 would interrupt the process in place of asking for it
+        return number != os.getpid()
     try:
         os.kill(number, 0)
     except (ProcessLookupError, OverflowError):
@@ -96,34 +94,33 @@ def _is_another(number: int) -> bool:
 
 
 @contextmanager
-def lock(lock: Path) -> Iterator[None]:
+def lock(path: Path) -> Iterator[None]:
     """Wait until no other process is in a block under the same lock.
 
     Parameters
     ----------
-    lock : Path
-        File that stands for the block; it is made and stays, empty.
+    path : Path
+        File that stands for the block; it is made, and stays empty.
     """
-    with _locked(lock, fcntl.LOCK_EX):
+    with _locked(path, timeout=-1):
         yield
 
 
 @contextmanager
-def _locked(path: Path, kind: int) -> Iterator[None]:
-    """Hold a lock file, which no forked child holds along."""
+def _locked(path: Path, timeout: float) -> Iterator[None]:
+    """Hold a lock file; wait up to `timeout` seconds for it, for ever if that is negative."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as handle:
-        try:
-            fcntl.flock(handle, kind)
-        except BlockingIOError as error:
-            raise ValueError(
-                f"another process is writing to {path.parent}: wait until it ends"
-            ) from error
-        _locks.add(handle)
-        try:
-            yield
-        finally:
-            _locks.discard(handle)
+    held = FileLock(path)
+    try:
+        held.acquire(timeout)
+    except Timeout as error:
+        raise ValueError(
+            f"another process is writing to {path.parent}: wait until it ends"
+        ) from error
+    try:
+        yield
+    finally:
+        held.release()
 
 
 @contextmanager
@@ -194,6 +191,9 @@ def write_table(path: Path, rows: list[dict[str, Any]], header: dict[str, Any]) 
     ...     read_table(Path(folder, "a.parquet"))
     ([{'start': 0}, {'start': 5}], {'rate': 50.0})
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     text = json.dumps(header)
     table = pa.Table.from_pylist(rows)
     with replacing(path) as temporary:
@@ -214,6 +214,9 @@ def read_table(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     ValueError
         If a single bit of rows or header has changed, or something else wrote the file.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         table = pq.read_table(path)
         rows, metadata = table.to_pylist(), table.schema.metadata or {}

@@ -54,7 +54,7 @@ class Recording:
     source_hash : str
         SHA-256 of that file, empty where there is no file.
     repairs : dict of str to int
-        What had to be repaired, with counts of samples or places.
+        What had to be repaired, with counts of samples or occurrences.
 
     Raises
     ------
@@ -206,12 +206,14 @@ class InputSpec:
         if channels != self.channels:
             raise ValueError(
                 f"the data have channels {', '.join(channels)}, the encoder was trained on "
-                f"{', '.join(self.channels)}: map those columns, in this order, with --columns"
+                f"{', '.join(self.channels)}: ingest the logs again into another store, with those "
+                "channels in this order (`tsclr ingest --columns`)"
             )
         if sample_rate != self.sample_rate:
             raise ValueError(
                 f"the data have {sample_rate:g} Hz, the encoder was trained at "
-                f"{self.sample_rate:g} Hz: ingest the logs with --rate {self.sample_rate:g}"
+                f"{self.sample_rate:g} Hz: ingest the logs again into another store, with --rate "
+                f"{self.sample_rate:g}"
             )
 
     def check(self, shape: tuple[int, ...]) -> None:
@@ -250,7 +252,7 @@ def device_sensor(channel: str) -> str:
 
     Examples
     --------
-    >>> sensor_name("wrist_acc_x"), sensor_name("pulse")
+    >>> device_sensor("wrist_acc_x"), device_sensor("pulse")
     ('wrist_acc', 'pulse')
     """
     return channel.rpartition("_")[0] or channel
@@ -261,8 +263,8 @@ def sensor_kind(channel: str) -> str:
 
     Examples
     --------
-    >>> sensor_of("wrist_acc_x")
+    >>> sensor_kind("wrist_acc_x")
     'acc'
     """
-    parts = channel.split("_")
-    return parts[-2] if len(parts) > 1 else channel
+    words = channel.split("_")
+    return words[-2] if len(words) > 1 else channel

@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, NamedTuple, TypeVar, final
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar, final
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -21,6 +22,33 @@ class Gated(NamedTuple):
     applies: Bool[torch.Tensor, " B"] | None
     """``None`` is every window."""
     drawn: Any
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What a tensor that `Augmentation.draw` returns holds, as the captions of pictures say it.
+
+    It goes into the annotation of the tensor: the return type of `draw`, or a field of the named
+    tuple that `draw` returns. A view without it has captions too, with the values alone.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``"gain"``; it stands before the values.
+    kind : "number", "angle" or "quaternion"
+        An angle in radians is shown in degrees, a unit quaternion, real part first, as the angle
+        and the axis of a rotation.
+
+    Examples
+    --------
+    >>> from typing import Annotated
+    >>> Gains = Annotated[Float[torch.Tensor, "B C"], Quantity("gain")]
+    >>> Gains.__metadata__[0].name
+    'gain'
+    """
+
+    name: str
+    kind: Literal["number", "angle", "quaternion"] = "number"
 
 
 class Augmentation(nn.Module, ABC):
@@ -137,6 +165,7 @@ class Augmentation(nn.Module, ABC):
         -------
         tensor or tuple of tensors
             Each with B first; an empty tuple where nothing is random but which windows change.
+            Annotate it with a `Quantity` to name the values in captions.
         """
 
     @abstractmethod

@@ -16,7 +16,8 @@ from sklearn.preprocessing import StandardScaler
 from tsclr.data.settings import Data
 from tsclr.data.splits import LeakError, Split
 from tsclr.data.windows import Windows
-from tsclr.embed.encode import encode, fit_whitening
+from tsclr.embed.encode import encode
+from tsclr.embed.fitting import fit_whitening
 from tsclr.encoders import Encoder
 from tsclr.evaluate.task import Task
 from tsclr.types import InputSpec

@@ -560,7 +560,7 @@ class FittedUnit:
         contender = self.contender(cell.head)
         chosen, validation = contender.select(task, budget)
         counts = contender.evaluate(chosen, task, budget)
-        cost = {"head_seconds": time.perf_counter() - began}
+        cost: dict[str, Any] = {"head_seconds": time.perf_counter() - began}
         cost["memory_mib"] = peak_memory(torch.device("cpu"))
         labels = task.windows.labels[task.where(task.trained)]
         return {

@@ -1,4 +1,4 @@
-"""Which recordings are the same, also where a store was copied, moved or made anew."""
+"""Which recordings are the same, even if their store was copied, moved or made again."""
 
 from collections.abc import Iterable
 from hashlib import sha256
@@ -17,39 +17,39 @@ def canonical_source(source: str) -> str:
 
     Examples
     --------
-    >>> place("HAPT")
+    >>> canonical_source("HAPT")
     'hapt'
     """
     return str(Path(source).resolve()) if Path(source).is_dir() else source.lower()
 
 
 def fingerprints(store: Store, subjects: tuple[str, ...]) -> list[str]:
-    """What tells the recordings of `subjects` in a store that was copied, moved or made anew.
+    """Hashes that recognise the recordings of `subjects` in a store that was copied or made again.
 
-    It is the hash of the file that they came from, with that of the subject behind it where a file
-    holds several. Of those that came from no file it is that of their samples: at another rate they
-    are others.
+    A recording has the hash of the file it came from, followed by that of the subject where the
+    file holds several. A recording that came from no file has the hash of its samples, which is
+    another one at another rate.
 
     Parameters
     ----------
     store : Store
-        Any store.
+        That holds the subjects.
     subjects : tuple of str
         Whose recordings.
     """
     table = store.recordings
     people = table.groupby("source_hash")["subject"].nunique()
-    found = set()
+    hashes = set()
     for row in table.loc[table["subject"].isin(list(subjects))].to_dict("records"):
         file = row["source_hash"]
         if not file:
             samples = store.signal[row["start"] : row["start"] + row["length"]]
-            found.add(sha256(samples.data).hexdigest())
+            hashes.add(sha256(samples.data).hexdigest())
         elif people[file] == 1:
-            found.add(file)
+            hashes.add(file)
         else:
-            found.add(f"{file}/{sha256(row['subject'].encode()).hexdigest()}")
-    return sorted(found)
+            hashes.add(f"{file}/{sha256(row['subject'].encode()).hexdigest()}")
+    return sorted(hashes)
 
 
 def seen_before(store: Store, subject: str, seen: Iterable[str]) -> bool:
@@ -66,6 +66,6 @@ def seen_before(store: Store, subject: str, seen: Iterable[str]) -> bool:
     seen : iterable of str
         As `fingerprints` gave them.
     """
-    own, seen = set(fingerprints(store, (subject,))), set(seen)
-    own_files, seen_files = ({each.partition("/")[0] for each in side} for side in (own, seen))
-    return bool(own & seen or own_files & seen or own & seen_files)
+    here, seen = set(fingerprints(store, (subject,))), set(seen)
+    files_here, files_seen = ({name.partition("/")[0] for name in side} for side in (here, seen))
+    return bool(here & seen or files_here & seen or here & files_seen)

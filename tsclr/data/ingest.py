@@ -14,9 +14,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from tsclr.data.store import LABELS, SIGNAL, TABLE, Store, StoreTable
+from tsclr.data.progress import track
+from tsclr.data.store import LABELS, SIGNAL, TABLE, Store
+from tsclr.data.table import StoreTable
 from tsclr.files import exclusive_lock, naming_full_disk, sha256
-from tsclr.readers import Reader
+from tsclr.readers import Reader, Tabular, find_files
 from tsclr.specs import spec_of
 from tsclr.types import Recording
 
@@ -24,23 +26,30 @@ UNFINISHED = "recordings.unfinished.parquet"
 
 
 def ingest(
-    reader: Reader,
-    files: Iterable[Path],
-    out: Path,
-    sample_rate: float | None = None,
+    paths: str | Path | Iterable[str | Path],
+    out: str | Path,
+    *,
+    rate: float | None = None,
+    reader: Reader | None = None,
+    **options: Any,
 ) -> Store:
-    r"""Read `files` into the store in folder `out`; run again after an interruption, it goes on.
+    r"""Read logs into the store in folder `out`; run again after an interruption, it goes on.
 
     Parameters
     ----------
-    reader : Reader
-        What turns a file into recordings.
-    files : iterable of Path
-        Logs. One that the store already holds, by path and content, is not read again.
-    out : Path
+    paths : str, Path, or list of them
+        Log files, or folders of them. A log that the store already holds, by path and content, is
+        not read again.
+    out : str or Path
         Folder of the store, made where it does not exist.
-    sample_rate : float, optional
+    rate : float, optional
         Hz of the store; that of the first log by default.
+    reader : Reader, optional
+        What turns a file into recordings; by default a `tsclr.readers.Tabular`, which reads CSV and
+        Parquet.
+    **options : object
+        Settings of that `tsclr.readers.Tabular`, such as ``columns``, ``units``, ``time``,
+        ``label``, ``pattern`` and ``log_rate``.
 
     Returns
     -------
@@ -49,6 +58,8 @@ def ingest(
 
     Raises
     ------
+    TypeError
+        If both `reader` and options are given, or an option is unknown.
     ValueError
         If a log is unusable or holds nothing, does not fit the store, or has changed since it was
         ingested; if other settings read it then, or another `ingest` is writing.
@@ -58,50 +69,56 @@ def ingest(
     Examples
     --------
     >>> import tempfile
-    >>> from tsclr.readers import Tabular
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     log = Path(folder, "walk.csv")
     ...     _ = log.write_text("acc_x,acc_y,acc_z\n" + "0,0,1\n" * 100)
-    ...     store = ingest(Tabular(log_rate=50.0), [log], Path(folder, "store"))
+    ...     store = ingest(folder, Path(folder, "store"), log_rate=50.0)
     >>> store.signal.shape, store.sample_rate
     ((100, 3), 50.0)
     """
+    if reader is not None and options:
+        raise TypeError(
+            f"got a reader and {', '.join(options)}: these are options of the default reader; "
+            "set them on the reader instead"
+        )
+    reader, out = reader or Tabular(**options), Path(out)
+    files = find_files([paths] if isinstance(paths, str | Path) else paths, reader.suffixes)
     settings = json.dumps(spec_of(reader))
     with exclusive_lock(out):
-        draft = _resume(out, sample_rate)
-        done = {row["source"]: row for row in draft.rows}
-        contents = {row["source_hash"]: row["source"] for row in draft.rows}
+        table = _resume(out, rate)
+        done = {row["source"]: row for row in table.rows}
+        contents = {row["source_hash"]: row["source"] for row in table.rows}
         with (
             naming_full_disk(out),
-            _appending(out / SIGNAL, draft.n_samples * 4 * len(draft.channels)) as signal_file,
-            _appending(out / LABELS, draft.n_samples * 2) as label_file,
+            _appending(out / SIGNAL, table.n_samples * 4 * len(table.channels)) as signal_file,
+            _appending(out / LABELS, table.n_samples * 2) as label_file,
         ):
-            for file in files:
+            for file in track(files, "ingesting"):
                 if not _is_done(file, settings, done.get(str(file)), contents):
                     recordings = reader.read(file)
-                    if not _append(recordings, draft, signal_file, label_file, settings):
+                    if not _append(recordings, table, signal_file, label_file, settings):
                         raise ValueError(f"{file} holds no recording: leave it out")
-                    done[str(file)] = draft.rows[-1]
-                    contents[draft.rows[-1]["source_hash"]] = str(file)
-                    draft.write(out / UNFINISHED)
-        draft.header()
-        draft.write(out / TABLE)
+                    done[str(file)] = table.rows[-1]
+                    contents[table.rows[-1]["source_hash"]] = str(file)
+                    table.write(out / UNFINISHED)
+        table.header()
+        table.write(out / TABLE)
         (out / UNFINISHED).unlink(missing_ok=True)
     return Store.open(out)
 
 
 def _resume(out: Path, sample_rate: float | None) -> StoreTable:
     """The table as the last run left it, checked against what is asked for now."""
-    table = next((out / name for name in (UNFINISHED, TABLE) if (out / name).exists()), None)
-    if table is None:
+    file = next((out / name for name in (UNFINISHED, TABLE) if (out / name).exists()), None)
+    if file is None:
         return StoreTable(sample_rate=sample_rate)
-    draft = StoreTable.read(table)
-    if sample_rate is not None and sample_rate != draft.sample_rate:
+    table = StoreTable.read(file)
+    if sample_rate is not None and sample_rate != table.sample_rate:
         raise ValueError(
-            f"the store in {out} has {draft.sample_rate:g} Hz, {sample_rate:g} Hz was asked for: "
+            f"the store in {out} has {table.sample_rate:g} Hz, {sample_rate:g} Hz was asked for: "
             "leave the rate out, or choose another folder"
         )
-    return draft
+    return table
 
 
 def _is_done(
@@ -129,21 +146,21 @@ def _is_done(
 
 def _append(
     recordings: Iterable[Recording],
-    draft: StoreTable,
+    table: StoreTable,
     signal_file: BinaryIO,
     label_file: BinaryIO,
     settings: str,
 ) -> int:
-    """Add recordings to the draft and, safely on disk, to the flat arrays; say how many."""
-    n_before = len(draft.rows)
+    """Add recordings to the table and, safely on disk, to the flat arrays; say how many."""
+    n_before = len(table.rows)
     for recording in recordings:
-        signal, labels = draft.add(recording, settings)
+        signal, labels = table.add(recording, settings)
         signal_file.write(np.ascontiguousarray(signal, "<f4").data)
         label_file.write(np.ascontiguousarray(labels, "<i2").data)
     for handle in (signal_file, label_file):
         handle.flush()
         os.fsync(handle.fileno())
-    return len(draft.rows) - n_before
+    return len(table.rows) - n_before
 
 
 @contextmanager

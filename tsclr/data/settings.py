@@ -1,13 +1,16 @@
-"""The block ``data`` of a config in, a store and who is trained on out."""
+"""What pretraining reads, and who is trained on: the block ``data`` of a config."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from tsclr import datasets
 from tsclr.data.splits import Split, split_subjects
 from tsclr.data.store import Store
 from tsclr.data.windows import Windows, samples
+
+MEMORY = "memory"
+"""Recorded as the source of a store that was made in memory."""
 
 
 @dataclass
@@ -16,8 +19,8 @@ class Data:
 
     Parameters
     ----------
-    source : str
-        Folder of a store, or name of a public dataset.
+    source : str or Store
+        Folder of a store, or name of a public dataset; from Python also an open `Store`.
     root : str, optional
         Folder with the archive of the dataset; the variable TSCLR_DATA by default.
     window : float
@@ -32,7 +35,7 @@ class Data:
         Seed of the draw of validation subjects.
     """
 
-    source: str
+    source: str | Any  # a Store: jsonargparse would offer its arguments as options
     root: str | None = None
     window: float = 2.56
     stride: float = 1.28
@@ -40,12 +43,36 @@ class Data:
     validation: float | list[str] = 0.2
     split_seed: int = 0
 
+    @property
+    def name(self) -> str:
+        """Folder or dataset that `source` is, or was opened from; `MEMORY` where there is none."""
+        return self.source if isinstance(self.source, str) else self.source.source or MEMORY
+
+    def settings(self) -> dict[str, Any]:
+        """The block ``data`` of a config as JSON can hold it."""
+        return asdict(replace(self, source=self.name))
+
     def open(self) -> tuple[Store, Split]:
-        """The store, and who is trained on."""
-        store = Store.load(self.source, self.root)
+        """The store, and who is trained on.
+
+        Raises
+        ------
+        FileNotFoundError
+            If `source` is `MEMORY`, as a config says that was written for a store in memory.
+        """
+        if self.source == MEMORY:
+            raise FileNotFoundError(
+                "the data of this run were a store in memory, which no folder holds: from Python, "
+                "pass that store again as Data(store)"
+            )
+        store = (
+            self.source if isinstance(self.source, Store) else Store.load(self.source, self.root)
+        )
         test: Sequence[str] = self.test or ()
-        if self.test is None and not Path(self.source).is_dir():
-            test = datasets.find(self.source)(self.root).test_subjects
+        if self.test is None and self.name != MEMORY and not Path(self.name).is_dir():
+            from tsclr import datasets  # imports pooch, which only downloads need
+
+            test = datasets.find(self.name)(self.root).test_subjects
         return store, split_subjects(store.subjects, test, self.validation, self.split_seed)
 
     def windows(self, store: Store, subjects: tuple[str, ...]) -> Windows:

@@ -1,4 +1,4 @@
-"""Windows in, who trains and who is tested out: by subject, with few labels, and without leaks."""
+"""Who trains and who is tested: splits by subject, label budgets, and a check for leaks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Split:
     --------
     >>> Split(train=("1", "2"), validation=("3",), test=("3",))
     Traceback (most recent call last):
-    tsclr.data.splits.LeakError: subjects 3 are in validation and in test
+    tsclr.data.splits.LeakError: subject 3 is in both validation and test: name it once
     """
 
     train: tuple[str, ...]
@@ -46,7 +46,11 @@ class Split:
         for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
             shared = set(getattr(self, one)) & set(getattr(self, other))
             if shared:
-                raise LeakError(f"subjects {', '.join(sorted(shared))} are in {one} and in {other}")
+                names, several = ", ".join(sorted(shared, key=_natural)), len(shared) > 1
+                raise LeakError(
+                    f"subject{'s' * several} {names} {'are' if several else 'is'} in both {one} "
+                    f"and {other}: name {'each' if several else 'it'} once"
+                )
 
 
 def split_subjects(
@@ -96,7 +100,7 @@ def split_subjects(
         chosen = set(validation)
     if not set(rest) - chosen:
         raise ValueError(
-            f"{len(rest)} subject{'s' * (len(rest) != 1)} to train on beside {len(tested)} for "
+            f"{len(rest)} subject{'s' * (len(rest) != 1)} to train on, besides {len(tested)} for "
             "the test: at least two are needed, one of them for validation"
         )
     return Split(
@@ -181,14 +185,14 @@ def draw_budget(
     generator = np.random.default_rng(seed)
     drawn = []
     for label, name in enumerate(classes):
-        members = np.flatnonzero(labels == label)
-        count = _count(budget, len(members))
-        if count > len(members):
+        of_class = np.flatnonzero(labels == label)
+        count = _count(budget, len(of_class))
+        if count > len(of_class):
             raise ValueError(
-                f"a budget of {count} labels per class is more than the {len(members)} training "
+                f"a budget of {count} labels per class is more than the {len(of_class)} training "
                 f"windows of class {name!r}"
             )
-        drawn.append(generator.permutation(members)[:count])
+        drawn.append(generator.permutation(of_class)[:count])
     return np.sort(np.concatenate(drawn))
 
 
@@ -223,21 +227,21 @@ def audit(train: Windows, test: Windows) -> None:
         raise LeakError(f"train and test share the subjects {', '.join(sorted(shared))}")
     if train.store is test.store and len(train) and len(test):
         order = np.sort(test.starts)
-        place = np.searchsorted(order, train.starts)
-        after = order[np.minimum(place, len(order) - 1)] - train.starts
-        before = train.starts - order[np.maximum(place - 1, 0)]
+        following = np.searchsorted(order, train.starts)
+        after = order[np.minimum(following, len(order) - 1)] - train.starts
+        before = train.starts - order[np.maximum(following - 1, 0)]
         overlap = ((after >= 0) & (after < train.length)) | ((before > 0) & (before < test.length))
         if overlap.any():
             raise LeakError(f"{overlap.sum()} training windows overlap test windows in time")
 
 
-def _count(budget: Budget, n_members: int) -> int:
-    """Labels that a class of `n_members` windows gets."""
+def _count(budget: Budget, n_windows: int) -> int:
+    """Labels that a class of so many windows gets."""
     if budget is None:
-        return n_members
+        return n_windows
     if isinstance(budget, int):
         return budget
-    return min(n_members, max(1, round(budget * n_members)))
+    return min(n_windows, max(1, round(budget * n_windows)))
 
 
 def _natural(name: str) -> tuple[int, str]:

@@ -62,7 +62,7 @@ class Windows(Dataset):
     ...     classes=("slow", "fast"),
     ... )
     >>> windows = Windows.sliding(Store.build([walk]), length=128, stride=64)
-    >>> len(windows), windows.__getitems__([0, 5, 7]).shape
+    >>> len(windows), windows.take([0, 5, 7]).shape
     (14, torch.Size([3, 6, 128]))
     >>> Windows.labelled(windows.store, length=128, stride=128).labels
     array([0, 0, 0, 1, 1, 1])
@@ -90,7 +90,7 @@ class Windows(Dataset):
         Parameters
         ----------
         store : Store
-            Any store.
+            Where the samples lie.
         length, stride : int
             Samples.
         subjects : sequence of str, optional
@@ -148,12 +148,12 @@ class Windows(Dataset):
         return len(self.starts)
 
     def __getitem__(self, index: int) -> Float[torch.Tensor, "C T"]:
-        return self.__getitems__([index])[0]
+        return self.take([index])[0]
 
-    def __getitems__(
+    def take(
         self, indices: Sequence[int] | Int[np.ndarray, " B"] | Int[torch.Tensor, " B"]
     ) -> Float[torch.Tensor, "B C T"]:
-        """Gather a batch.
+        """Gather windows by number, as one tensor.
 
         Parameters
         ----------
@@ -174,6 +174,9 @@ class Windows(Dataset):
             batch[low : low + RELEASE_EVERY] = self._view[starts[low : low + RELEASE_EVERY]]
             self.store.release()
         return torch.from_numpy(batch)
+
+    __getitems__ = take
+    """The name by which torch's DataLoader asks for a batch."""
 
     @property
     def input_spec(self) -> InputSpec:
@@ -237,7 +240,7 @@ def all_of(windows: Windows) -> Float32[np.ndarray, "N C T"]:
     >>> all_of(Windows.sliding(Store.build([walk]), length=20, stride=10)).shape
     (9, 1, 20)
     """
-    return windows.__getitems__(range(len(windows))).numpy()
+    return windows.take(range(len(windows))).numpy()
 
 
 def samples(seconds: float, sample_rate: float, what: str = "window") -> int:
@@ -296,9 +299,9 @@ def _bouts(store: Store) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     change = np.flatnonzero(labels[1:] != labels[:-1]) + 1
     edges = np.union1d(change, store.recordings["start"].to_numpy())
     lengths = np.diff(edges, append=len(labels))
-    found = labels[edges]
-    kept = found != UNLABELLED
-    return edges[kept], lengths[kept], found[kept].astype(int)
+    classes = labels[edges]
+    kept = classes != UNLABELLED
+    return edges[kept], lengths[kept], classes[kept].astype(int)
 
 
 def _class_index(store: Store, classes: Sequence[str] | None) -> np.ndarray:
@@ -311,5 +314,5 @@ def _class_index(store: Store, classes: Sequence[str] | None) -> np.ndarray:
             f"no class {', '.join(map(repr, unknown))} in the store: "
             f"it has {', '.join(store.classes)}"
         )
-    places = {name: place for place, name in enumerate(classes)}
-    return np.array([places.get(name, UNLABELLED) for name in store.classes])
+    numbers = {name: number for number, name in enumerate(classes)}
+    return np.array([numbers.get(name, UNLABELLED) for name in store.classes])

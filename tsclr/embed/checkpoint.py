@@ -1,25 +1,30 @@
-"""Tensors and plain settings in, one safetensors file out, and back; nothing is ever unpickled.
+"""Tensors and plain settings in one safetensors file; nothing is ever unpickled.
 
 The settings travel as JSON in the header of the file, so tensors and settings cannot part, and a
-SHA-256 over both tells a damaged file from a whole one.
+SHA-256 over both reveals a damaged file.
 """
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+import logging
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
-from tsclr.data.splits import Split
 from tsclr.encoders import Encoder
 from tsclr.files import replacing
-from tsclr.specs import from_spec, spec_of
+from tsclr.specs import SpecError, from_spec, spec_of
 from tsclr.types import InputSpec
+
+if TYPE_CHECKING:
+    from tsclr.data.splits import Split
+
+log = logging.getLogger(__name__)
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -37,6 +42,8 @@ class Checkpoint:
         ``encoder.…``, ``objective.…``, ``optimizer.…``, ``readout.…``.
     settings : dict
         Among others ``encoder`` (its spec) and ``input`` (its `InputSpec`).
+    path : Path, optional
+        File that it was read from.
 
     Examples
     --------
@@ -51,6 +58,7 @@ class Checkpoint:
 
     tensors: dict[str, torch.Tensor]
     settings: dict[str, Any]
+    path: Path | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, encoder: Encoder, input_spec: InputSpec, **settings: Any) -> "Checkpoint":
@@ -80,7 +88,7 @@ class Checkpoint:
             As ``state_dict`` gives them.
         """
         added = {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
-        return type(self)(self.tensors | added, self.settings)
+        return replace(self, tensors=self.tensors | added)
 
     def part(self, prefix: str) -> dict[str, torch.Tensor]:
         """The tensors under ``prefix.``, without it.
@@ -98,16 +106,18 @@ class Checkpoint:
         }
 
     @property
-    def split(self) -> Split:
+    def split(self) -> "Split":
         """Who the run has trained on, watched and left out."""
+        from tsclr.data.splits import Split  # imports pandas, which an embedder does without
+
         return Split(**{side: tuple(names) for side, names in self.settings["split"].items()})
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | Path) -> None:
         """Write in one step: the old file stays until the new one is whole.
 
         Parameters
         ----------
-        path : Path
+        path : str or Path
             File to replace.
         """
         settings = json.dumps({"format": FORMAT, **self.settings})
@@ -115,29 +125,26 @@ class Checkpoint:
             name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors.items()
         }
         header = {"tsclr": settings, "sha256": _digest(settings, tensors)}
-        with replacing(path) as temporary:  # save_file of safetensors makes files of its own
+        with replacing(Path(path)) as temporary:  # save_file would write another temporary file
             temporary.write_bytes(save(tensors, header))
 
     @classmethod
-    def load(cls, path: Path) -> "Checkpoint":
+    def load(cls, path: str | Path) -> "Checkpoint":
         """Read and verify.
 
         Parameters
         ----------
-        path : Path
+        path : str or Path
             A checkpoint, or the run folder that holds it.
 
         Raises
         ------
         FileNotFoundError
-            If there is none.
+            If there is none; the message says what there is instead.
         ValueError
             If it is truncated, altered, or of another version.
         """
-        if path.is_dir():
-            path /= FILE
-        if not path.exists():
-            raise FileNotFoundError(f"no checkpoint {path}: write one with `tsclr pretrain`")
+        path = _file(Path(path))
         try:
             with safe_open(path, "pt") as file:
                 header = file.metadata() or {}
@@ -147,13 +154,13 @@ class Checkpoint:
         settings = header.get("tsclr", "{}")
         if header.get("sha256") != _digest(settings, tensors):
             raise ValueError(f"{path} does not match its checksum, it was altered: {_ADVICE}")
-        found = json.loads(settings)
-        if not isinstance(found, dict) or found.pop("format", None) != FORMAT:
+        contents = json.loads(settings)
+        if not isinstance(contents, dict) or contents.pop("format", None) != FORMAT:
             raise ValueError(
                 f"{path} has another checkpoint format than {FORMAT}, the one of this tsclr: "
                 "use the version of tsclr that wrote it, or pretrain again"
             )
-        return cls(tensors, found)
+        return cls(tensors, contents, path)
 
     @property
     def input_spec(self) -> InputSpec:
@@ -161,15 +168,36 @@ class Checkpoint:
         return InputSpec.from_dict(self.settings["input"])
 
     def encoder(self) -> Encoder:
-        """The encoder with its weights, in evaluation mode, on the CPU."""
+        """The encoder with its weights, in evaluation mode, on the CPU.
+
+        A run that has not ended is named in the log, with the command that finishes it.
+        """
+        self._note_unfinished()
         try:
             encoder = from_spec(Encoder, self.settings["encoder"])
-        except (KeyError, TypeError) as error:
+        except SpecError as error:
             raise ValueError(
                 f"this tsclr cannot rebuild the encoder of the checkpoint ({error}): "
                 "use the version of tsclr that wrote it, or pretrain again"
             ) from error
         return self.restore("encoder", encoder).eval()
+
+    def _note_unfinished(self) -> None:
+        """Log a warning if training has epochs left; a run that has ended early has a readout."""
+        n_done, n_epochs = (
+            self.settings.get("epoch"),
+            self.settings.get("training", {}).get("epochs"),
+        )
+        if n_done is None or n_epochs is None or n_done >= n_epochs or self.part("readout"):
+            return
+        run = self.path.parent if self.path is not None and self.path.name == FILE else "RUN"
+        log.warning(
+            "%s is unfinished: %d of %d epochs are done; `tsclr pretrain --resume %s` finishes it",
+            self.path or "the run",
+            n_done,
+            n_epochs,
+            run,
+        )
 
     def restore(self, prefix: str, module: Module) -> Module:
         """Put the weights under ``prefix.`` into `module`.
@@ -194,6 +222,27 @@ class Checkpoint:
                 "use the version of tsclr that wrote it, or pretrain again"
             ) from error
         return module
+
+
+def _file(path: Path) -> Path:
+    """The checkpoint at `path`, or in that folder."""
+    if path.is_file():
+        return path
+    if (path / FILE).is_file():
+        return path / FILE
+    if not path.exists():
+        raise FileNotFoundError(
+            f"no checkpoint {path}: nothing is there; write one with `tsclr pretrain`"
+        )
+    runs = sorted(file.parent for file in path.glob(f"*/{FILE}"))
+    if runs:
+        names = ", ".join(map(str, runs[:5])) + (", …" if len(runs) > 5 else "")
+        raise FileNotFoundError(f"{path} is no run, but holds {len(runs)}: name one of {names}")
+    names = ", ".join(sorted(file.name for file in path.iterdir())[:5]) or "nothing"
+    raise FileNotFoundError(
+        f"{path} is no run, it has no {FILE} (it holds {names}): name the folder that "
+        "`tsclr pretrain --out` wrote"
+    )
 
 
 _ADVICE = "copy it again from where it came, or pretrain again"

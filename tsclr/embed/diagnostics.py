@@ -138,7 +138,7 @@ def neighbour_agreement(
 
     ``mean over n of P(cos(z1_n, z2_n) > cos(z1_n, z2_m))`` over the m that `compared` allows, a tie
     counting one half: the area under the ROC curve of the cosine as a detector of neighbours,
-    averaged over windows. 1 where every neighbour is nearest, ½ where the representation tells
+    averaged over windows. 1 where every neighbour is nearest, ½ where the representation says
     nothing or has collapsed. Only the order of the cosines counts, so representations of any width
     and spread can be compared. `compared` decides what is asked: windows of the same wearer alone,
     and knowing the wearer or the mounting does not help. Memory grows with N².
@@ -222,6 +222,26 @@ def dead_features(
     return (spread <= threshold * size).sum()
 
 
+def pair_diagnostics(
+    first: Float[torch.Tensor, "..."], second: Float[torch.Tensor, "..."]
+) -> dict[str, float]:
+    """`alignment` of pairs, and `uniformity` and `effective_rank` of the first of each pair.
+
+    The mean of `first` is taken out of both.
+
+    Parameters
+    ----------
+    first, second : (N, D) tensors
+        Representations; row n of both is a positive pair.
+    """
+    centre = first.mean(0)
+    return {
+        "alignment": float(alignment(first - centre, second - centre)),
+        "uniformity": float(uniformity(first - centre)),
+        "effective_rank": float(effective_rank(first - centre)),
+    }
+
+
 def shortcut(
     h: Float[torch.Tensor, "..."], groups: Shaped[np.ndarray, " N"]
 ) -> Float64[torch.Tensor, ""] | None:
@@ -229,8 +249,8 @@ def shortcut(
 
     It is fitted on the first half of the windows of each group and scored on the second half, so
     windows have to come in the order of time. The balanced accuracy is scaled to 0 at chance and 1
-    where every window is told right. A representation that solves the pairing by such a shortcut
-    need not know what the wearer does.
+    where every window is classified correctly. A representation that solves the pairing by such a
+    shortcut need not know what the wearer does.
 
     Parameters
     ----------
@@ -266,18 +286,18 @@ def shortcut(
     from sklearn.metrics import balanced_accuracy_score
 
     features = _checked(h, 1).numpy()
-    members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
-    members = [places for places in members if len(places) >= 4]
-    if len(members) < 2:
+    by_group = [np.flatnonzero(groups == group) for group in np.unique(groups)]
+    by_group = [indices for indices in by_group if len(indices) >= 4]
+    if len(by_group) < 2:
         return None
-    first = np.concatenate([places[: len(places) // 2] for places in members])
-    second = np.concatenate([places[len(places) // 2 :] for places in members])
+    first = np.concatenate([indices[: len(indices) // 2] for indices in by_group])
+    second = np.concatenate([indices[len(indices) // 2 :] for indices in by_group])
     scale = features[first].std(0)
     features = (features - features[first].mean(0)) / np.where(scale > 0, scale, 1)
     classifier = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
     classifier.fit(features[first], groups[first])
     accuracy = balanced_accuracy_score(groups[second], classifier.predict(features[second]))
-    chance = 1 / len(members)
+    chance = 1 / len(by_group)
     return torch.tensor((accuracy - chance) / (1 - chance), dtype=torch.float64)
 
 

@@ -1,24 +1,14 @@
-"""Windows, stores and logs in, vectors out: a trained encoder inside a pipeline of yours."""
+"""Windows in, vectors out: a trained encoder as a scikit-learn transformer."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
-import torch
 from jaxtyping import Float
-from rich.progress import track
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from tsclr.data.store import Store
-from tsclr.data.windows import Windows
 from tsclr.embed.checkpoint import Checkpoint
-from tsclr.embed.encode import encode
+from tsclr.embed.encode import Batches, encode
 from tsclr.embed.whitening import PairWhitening
-from tsclr.files import replacing
 
 
 class Embedder(TransformerMixin, BaseEstimator):
@@ -74,7 +64,7 @@ class Embedder(TransformerMixin, BaseEstimator):
         X, y : ignored
             As scikit-learn passes them.
         """
-        self.checkpoint_ = Checkpoint.load(Path(self.run))
+        self.checkpoint_ = Checkpoint.load(self.run)
         self.input_spec_ = self.checkpoint_.input_spec
         self.encoder_ = self.checkpoint_.encoder()
         self.whitening_ = self._whitening() if self.whiten else None
@@ -104,33 +94,7 @@ class Embedder(TransformerMixin, BaseEstimator):
                 f"{bad.sum()} of {len(X)} windows hold NaN or infinity, the first is window "
                 f"{bad.argmax()}: interpolate or drop them"
             )
-        return self._vectors(_Array(torch.from_numpy(X)))
-
-    def transform_store(self, store: Store, stride: int) -> Iterator[pd.DataFrame]:
-        """Vectors of windows over a whole store, in pieces that fit into memory.
-
-        Parameters
-        ----------
-        store : Store
-            With the channels and the rate of the encoder.
-        stride : int
-            Samples from window to window.
-
-        Yields
-        ------
-        DataFrame
-            recording, subject, device, start (s), time (ns), label, and ``v0, v1, …``.
-        """
-        if not hasattr(self, "encoder_"):
-            self.fit()
-        self.input_spec_.check_stream(store.channels, store.sample_rate)
-        windows = Windows.sliding(store, self.input_spec_.length, stride)
-        for low in range(0, len(windows), 8192):
-            piece = windows.select(np.arange(low, min(low + 8192, len(windows))))
-            vectors = self._vectors(piece)
-            names = [f"v{number}" for number in range(vectors.shape[1])]
-            table = pd.DataFrame(vectors, columns=names)
-            yield pd.concat([describe(piece), table], axis=1)
+        return self.vectors(X)
 
     def save(self, path: str | Path) -> None:
         """Write the checkpoint to another place.
@@ -142,9 +106,18 @@ class Embedder(TransformerMixin, BaseEstimator):
         """
         if not hasattr(self, "encoder_"):
             self.fit()
-        self.checkpoint_.save(Path(path))
+        self.checkpoint_.save(path)
 
-    def _vectors(self, windows: "Windows | _Array") -> np.ndarray:
+    def vectors(self, windows: Batches | Float[np.ndarray, "N C T"]) -> Float[np.ndarray, "N D"]:
+        """Vectors of windows that are known to fit the encoder, as those of a store.
+
+        Parameters
+        ----------
+        windows : Windows, or (N, C, T) array
+            Not checked; `transform` checks arrays.
+        """
+        if not hasattr(self, "encoder_"):
+            self.fit()
         features = encode(self.encoder_, windows, batch_size=self.batch_size)
         return features if self.whitening_ is None else self.whitening_.transform(features)
 
@@ -152,83 +125,8 @@ class Embedder(TransformerMixin, BaseEstimator):
         arrays = {name: t.numpy() for name, t in self.checkpoint_.part("readout").items()}
         if not arrays:
             raise ValueError(
-                f"the run {self.run} has no whitening: it is not finished (go on with `tsclr "
-                "pretrain --resume`), or no window had a neighbour; embed without whitening"
+                f"the run {self.run} has no whitening: it is not finished (`tsclr pretrain "
+                f"--resume {self.run}` finishes it), or no window had a neighbour; embed without "
+                "whitening"
             )
         return PairWhitening.from_arrays(arrays)
-
-
-class _Array:
-    """Windows that lie in memory, by number."""
-
-    def __init__(self, windows: torch.Tensor) -> None:
-        self.windows = windows
-
-    def __len__(self) -> int:
-        return len(self.windows)
-
-    def __getitems__(self, indices: np.ndarray) -> torch.Tensor:
-        return self.windows[torch.from_numpy(indices)]
-
-
-def describe(windows: Windows) -> pd.DataFrame:
-    """Where each window comes from.
-
-    Parameters
-    ----------
-    windows : Windows
-        N windows.
-
-    Returns
-    -------
-    DataFrame
-        N rows: recording, subject, device, start (s), time (ns since the epoch, missing where the
-        log has relative time only), label of the middle sample.
-    """
-    store = windows.store
-    rows = store.recordings.iloc[windows.rows()]
-    start = (windows.starts - rows["start"].to_numpy()) / store.sample_rate
-    names = np.array([*store.classes, ""], dtype=object)
-    origin = rows["start_time"].astype("Int64").replace(0, pd.NA)
-    time = origin.to_numpy() + np.rint(start * 1e9).astype(np.int64)
-    return pd.DataFrame(
-        {
-            "recording": rows["name"].to_numpy(),
-            "subject": rows["subject"].to_numpy(),
-            "device": rows["device"].to_numpy(),
-            "start": start,
-            "time": pd.array(time, "Int64"),
-            "label": names[store.labels[windows.starts + windows.length // 2]],
-        }
-    )
-
-
-def write_vectors(embedder: Embedder, store: Store, stride: int, out: Path) -> int:
-    """Embed a store into a Parquet file, piece by piece and in one step.
-
-    Parameters
-    ----------
-    embedder : Embedder
-        Gives the vectors.
-    store : Store
-        Gives the windows.
-    stride : int
-        Samples from window to window.
-    out : Path
-        File to replace.
-
-    Returns
-    -------
-    int
-        Windows written.
-    """
-    n_windows = 0
-    with replacing(out) as temporary, ExitStack() as opened:
-        writer = None
-        for table in track(embedder.transform_store(store, stride), "embedding"):
-            piece = pa.Table.from_pandas(table, preserve_index=False)
-            writer = writer or opened.enter_context(pq.ParquetWriter(temporary, piece.schema))
-            writer.write_table(piece)
-            n_windows += len(table)
-        opened.close()
-    return n_windows

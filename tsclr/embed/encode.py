@@ -1,55 +1,49 @@
-"""An encoder and windows in, representations and what they share with their neighbours out."""
+"""An encoder and windows in, representations out."""
 
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int
+from jaxtyping import Float, Float32, Int
 
-from tsclr.data.windows import Windows
-from tsclr.embed.whitening import PairWhitening
 from tsclr.encoders import Encoder
-from tsclr.pairs import Neighbour
-
-N_PAIRS = 8192
-"""Pairs on which the whitening is fitted: ten for each feature of the largest shipped encoder."""
 
 
 @runtime_checkable
 class Batches(Protocol):
-    """What gives windows by number: `Windows`, or any dataset with ``__getitems__``."""
+    """What gives windows by number, as `tsclr.data.windows.Windows` does."""
 
     def __len__(self) -> int:
         """How many windows."""
         ...
 
-    def __getitems__(self, indices: np.ndarray) -> torch.Tensor:
+    def take(self, indices: np.ndarray) -> torch.Tensor:
         """Windows (B, C, T) by number."""
         ...
 
 
 def encode(
     encoder: Encoder,
-    windows: Batches,
-    indices: Int[np.ndarray, " N"] | None = None,
+    windows: Batches | Float[np.ndarray, "N C T"],
+    indices: Int[np.ndarray, " M"] | None = None,
     batch_size: int = 512,
-) -> Float32[np.ndarray, "N D"]:
+) -> Float32[np.ndarray, "M D"]:
     """Representations of windows, in evaluation mode and without gradients.
 
     Parameters
     ----------
     encoder : Encoder
         Maps (B, C, T) to (B, D); runs on the device where it lies.
-    windows : Batches
+    windows : Batches or (N, C, T) array
         Where the windows are.
-    indices : (N,) int, optional
+    indices : (M,) int, optional
         Which of them; all by default.
     batch_size : int
         Windows per pass.
 
     Returns
     -------
-    (N, D) float32
+    (M, D) float32
         One row for each window.
     """
     chosen = np.arange(len(windows)) if indices is None else indices
@@ -59,59 +53,8 @@ def encode(
     with torch.inference_mode():
         for low in range(0, len(chosen), batch_size):
             batch = chosen[low : low + batch_size]
-            x = windows.__getitems__(batch).to(encoder.input_scale.device)
-            features[low : low + len(batch)] = encoder(x).cpu()
+            is_array = isinstance(windows, np.ndarray)
+            x = torch.from_numpy(windows[batch]) if is_array else windows.take(batch)
+            features[low : low + len(batch)] = encoder(x.to(encoder.input_scale.device)).cpu()
     encoder.train(was_training)
     return features
-
-
-def fit_whitening(encoder: Encoder, streams: Windows, seed: int = 0) -> PairWhitening:
-    """Pair whitening of the features of `neighbours`, without labels.
-
-    Parameters
-    ----------
-    encoder : Encoder
-        Gives the features.
-    streams : Windows
-        Windows over unlabelled streams of training subjects; up to `N_PAIRS` are drawn.
-    seed : int
-        Seed of the draw of windows and neighbours.
-
-    Raises
-    ------
-    ValueError
-        If no window has a neighbour.
-    """
-    pairing = neighbours(streams)
-    pairing.usable(streams)
-    generator = torch.Generator().manual_seed(seed)
-    index = torch.randperm(len(streams), generator=generator)[:N_PAIRS].numpy()
-    partners = pairing.partner(index, streams, generator)
-    return PairWhitening().fit(encode(encoder, streams, index), encode(encoder, streams, partners))
-
-
-def neighbours(streams: Windows) -> Neighbour:
-    """The pairing of whitening: at most a window's length away, or a stride where that is more.
-
-    Parameters
-    ----------
-    streams : Windows
-        Whose geometry counts.
-
-    Examples
-    --------
-    >>> from tsclr.data.store import Store
-    >>> from tsclr.types import Recording
-    >>> signal = np.zeros((1000, 1), np.float32)
-    >>> still = Recording(
-    ...     signal=signal, sample_rate=50.0, channels=("acc_x",), subject="s1", name="still"
-    ... )
-    >>> store = Store.build([still])
-    >>> neighbours(Windows.sliding(store, length=100, stride=50)).seconds
-    2.0
-    >>> neighbours(Windows.sliding(store, length=100, stride=150)).seconds
-    3.0
-    """
-    strides = np.diff(streams.starts)[np.diff(streams.rows()) == 0]
-    reach = max(streams.length, strides.min() if len(strides) else 0)
-    return Neighbour(seconds=float(reach / streams.store.sample_rate))

@@ -64,7 +64,7 @@ class PairWhitening(TransformerMixin, BaseEstimator):
 
     Examples
     --------
-    A small shared part hides beside large noise that differs within each pair:
+    A small shared signal is hidden by large noise that differs within each pair:
 
     >>> rng = np.random.default_rng(0)
     >>> shared = rng.normal(size=(500, 1))

@@ -58,7 +58,7 @@ class OtherSensor(Pairing):
         if not shown.any():
             raise ValueError(
                 f"no channel of the sensor {sensor!r} among {', '.join(channels)}: name two "
-                "sensors that are there, as in `pairing.init_args.second: mag`"
+                "sensors that are there, as in `--pairing.second mag`"
             )
         return shown
 

@@ -239,7 +239,7 @@ class StationaryNeighbour(Pairing):
         n_windows = max(1, N_TESTED // (around.length * len(around.store.channels)))
         chunks = np.split(np.arange(len(around)), range(n_windows, len(around), n_windows))
         p = [
-            unit_root_p(dickey_fuller(around.__getitems__(chunk).numpy(), self.lags)).mean(-1)
+            unit_root_p(dickey_fuller(around.take(chunk).numpy(), self.lags)).mean(-1)
             for chunk in chunks
         ]
         return np.concatenate(p)

@@ -1,17 +1,20 @@
-"""Windows and a pairing in, views of a batch out: what training, and who watches it, looks at."""
+"""Windows and their positives in, a `Batch` of views out."""
 
 import itertools
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 
 from tsclr.augment import Augmentation, Chain
 from tsclr.data.windows import Windows
+from tsclr.distributed import rank
 from tsclr.objectives.batch import Batch
 from tsclr.pairs import Pairing
+from tsclr.train.sampler import seed_of
 
 log = logging.getLogger(__name__)
 
@@ -40,30 +43,17 @@ def pipelines(
     >>> len(pipelines({"weak": [Jitter()], "strong": strong, "stronger": strong}, ["acc_x"]))
     3
     """
-    each = list(views.values()) if isinstance(views, dict) else [views] * 2
-    if len(each) < 2:
+    chosen = list(views.values()) if isinstance(views, dict) else [views] * 2
+    if len(chosen) < 2:
         raise ValueError(
-            f"views has {len(each)} named pipeline: name at least two, or give a list, which is "
+            f"views has {len(chosen)} named pipeline: name at least two, or give a list, which is "
             "for both views"
         )
-    return [Chain(steps).for_channels(channels) for steps in each]
+    return [Chain(augmentations).for_channels(channels) for augmentations in chosen]
 
 
 def with_partners(windows: Windows, pairing: Pairing) -> Windows:
-    """Leave out, and count in the log, the windows for which the pairing has no partner.
-
-    Parameters
-    ----------
-    windows : Windows
-        All there are.
-    pairing : Pairing
-        Which window is the positive of which.
-
-    Raises
-    ------
-    ValueError
-        If none has one.
-    """
+    """Leave out, and count in the log, the windows for which the pairing has no partner."""
     usable = pairing.usable(windows)
     if len(usable) < len(windows):
         log.info(
@@ -76,7 +66,7 @@ def with_partners(windows: Windows, pairing: Pairing) -> Windows:
 
 @dataclass(frozen=True)
 class BatchBuilder:
-    """What training sees of a batch: each pipeline shows one view of each window.
+    """Makes batches of windows: each pipeline shows one view of each window.
 
     Parameters
     ----------
@@ -89,7 +79,7 @@ class BatchBuilder:
     device : torch.device
         Where the views are made.
     reads_labels : bool
-        Whether the batches tell the classes of the windows.
+        Whether the batches hold the classes of the windows.
 
     Raises
     ------
@@ -113,34 +103,51 @@ class BatchBuilder:
 
     def __call__(
         self,
-        members: Int[torch.Tensor, "V B"],
+        indices: Int[torch.Tensor, "V B"],
         x: Float[torch.Tensor, "N C T"],
         generator: torch.Generator | None = None,
     ) -> Batch:
-        """Views of windows, drawn anew from the global generator.
+        """Views of windows, drawn from the global generator.
 
         Parameters
         ----------
-        members : (V, B) int tensor
+        indices : (V, B) int tensor
             Windows that each view shows.
         x : (V · B, C, T) tensor
             Their samples, one view after the other.
         generator : torch.Generator, optional
             Handed on to the objective.
         """
-        seen = x.to(self.device, non_blocking=True).unflatten(0, members.shape)
+        shown = x.to(self.device, non_blocking=True).unflatten(0, indices.shape)
         channels = self.windows.store.channels
         views = []
         for number, pipeline in enumerate(self.pipelines):
-            view = pipeline(seen[number])
+            view = pipeline(shown[number])
             hidden = ~self.pairing.visible(channels, number)
             if hidden.any():
                 view[:, hidden] = 0
             views.append(view)
-        index, windows = members.numpy(), self.windows
-        rows = windows.rows(index.ravel()).reshape(index.shape)
-        known = [index, windows.starts[index] / windows.store.sample_rate, rows]
+        return Batch(views, **self._origins(indices.numpy()), generator=generator)
+
+    def _origins(self, indices: Int[np.ndarray, "V B"]) -> dict[str, torch.Tensor]:
+        """Where the windows behind the views lie and, if the objective reads them, their labels."""
+        rows = self.windows.rows(indices.ravel()).reshape(indices.shape)
+        origins = {
+            "windows": indices,
+            "starts": self.windows.starts[indices] / self.windows.store.sample_rate,
+            "recordings": rows,
+        }
         if self.reads_labels:
-            known.append(windows.stream_labels(index[0]))
-        told = [torch.from_numpy(each).to(self.device, non_blocking=True) for each in known]
-        return Batch(views, *told, generator=generator)
+            origins["labels"] = self.windows.stream_labels(indices[0])
+        return {
+            name: torch.from_numpy(values).to(self.device, non_blocking=True)
+            for name, values in origins.items()
+        }
+
+
+def make_batch(
+    batches: BatchBuilder, indices: Int[torch.Tensor, "V B"], x: torch.Tensor, seed: int, step: int
+) -> Batch:
+    """Batch of a step: other views in every process, while the objective draws the same in all."""
+    torch.manual_seed(seed_of(seed, 2, step, rank()))
+    return batches(indices, x, torch.Generator().manual_seed(seed_of(seed, 3, step)))

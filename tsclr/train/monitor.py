@@ -1,11 +1,10 @@
-"""An encoder and windows of validation subjects in, what to know of an epoch out.
+"""How a run is going: diagnostics of each epoch, when it is over, and where it is shown.
 
-Nothing here reads a label: whether features agree on positives, spread, use their directions, and
-give away the subject or the device.
+The diagnostics read no label: whether the features of validation subjects agree on positives,
+spread, use their directions, and give away the subject or the device.
 """
 
 import importlib.util
-import resource
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -27,86 +26,72 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from tsclr.embed.diagnostics import (
-    alignment,
-    dead_features,
-    effective_rank,
-    shortcut,
-    uniformity,
-)
+from tsclr.data.windows import Windows
+from tsclr.embed.diagnostics import dead_features, pair_diagnostics, shortcut
 from tsclr.encoders import Encoder
 from tsclr.train.batches import BatchBuilder
 from tsclr.train.sampler import seed_of
 from tsclr.train.settings import Training
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
 
 N_WATCHED = 1024
 """Validation pairs on which an epoch is judged."""
 
 
 class CollapseError(ArithmeticError):
-    """The encoder tells windows apart no longer: all of them have nearly the same features."""
+    """The features of all windows have become nearly the same."""
 
 
-def watch(encoder: Encoder, views: BatchBuilder, seed: int) -> dict[str, float]:
+def watch(encoder: Encoder, batches: BatchBuilder, seed: int) -> dict[str, float]:
     """Diagnostics of the representations of validation subjects, on the same pairs every epoch.
 
     Parameters
     ----------
     encoder : Encoder
         In whatever mode; it is left in it.
-    views : Views
-        Over windows of validation subjects.
+    batches : BatchBuilder
+        Over windows of validation subjects, with two pipelines.
     seed : int
         Seed of the pairs and of their views.
 
     Returns
     -------
     dict
-        `subject_shortcut` and `device_shortcut` are left out where there is one of them alone.
+        Without `subject_shortcut` if there is only one subject, and without `device_shortcut` if
+        there is only one device.
     """
-    windows, was_training = views.windows, encoder.training
-    gpus = [views.device] if views.device.type == "cuda" else []
+    windows, was_training = batches.windows, encoder.training
+    gpus = [batches.device] if batches.device.type == "cuda" else []
     with torch.random.fork_rng(gpus), torch.inference_mode():
         torch.manual_seed(seed_of(seed, 4))
-        index = np.sort(torch.randperm(len(windows))[:N_WATCHED].numpy())
-        members = torch.from_numpy(np.stack([index, views.pairing.partner(index, windows)]))
-        two = BatchBuilder(views.pipelines[:2], views.pairing, windows, views.device)
-        seen = two(members, windows.__getitems__(members.flatten())).views
+        chosen = np.sort(torch.randperm(len(windows))[:N_WATCHED].numpy())
+        pairs = torch.from_numpy(np.stack([chosen, batches.pairing.partner(chosen, windows)]))
+        views = batches(pairs, windows.take(pairs.flatten())).views
         encoder.eval()
-        first, second = (encoder(view).float() for view in seen)
+        first, second = (encoder(view).float() for view in views)
         encoder.train(was_training)
-    centre = first.mean(0)
-    told = {
-        "alignment": float(alignment(first - centre, second - centre)),
-        "uniformity": float(uniformity(first - centre)),
-        "effective_rank": float(effective_rank(first - centre)),
-        "dead_features": int(dead_features(first)),
-        "num_features": encoder.num_features,
-    }
-    return told | _shortcuts(first, views, index)
+    counts = {"dead_features": int(dead_features(first)), "num_features": encoder.num_features}
+    return pair_diagnostics(first, second) | counts | _shortcuts(first, windows, chosen)
 
 
 def _shortcuts(
-    h: Float[torch.Tensor, "N D"], views: BatchBuilder, index: Int[np.ndarray, " N"]
+    h: Float[torch.Tensor, "N D"], windows: Windows, chosen: Int[np.ndarray, " N"]
 ) -> dict[str, float]:
     """What can be read from features besides the activity."""
-    table = views.windows.store.recordings.iloc[views.windows.rows(index)]
-    found = {
-        f"{name}_shortcut": shortcut(h, table[name].to_numpy(dtype=str))
+    recordings = windows.store.recordings.iloc[windows.rows(chosen)]
+    scores = {
+        f"{name}_shortcut": shortcut(h, recordings[name].to_numpy(dtype=str))
         for name in ("subject", "device")
     }
-    return {name: float(value) for name, value in found.items() if value is not None}
+    return {name: float(score) for name, score in scores.items() if score is not None}
 
 
 def has_collapsed(metrics: list[dict[str, Any]], training: Training) -> bool:
     """Whether the last epoch ended with all features dead, or below the least effective rank.
-
-    Parameters
-    ----------
-    metrics : list of dict
-        Of the epochs so far.
-    training : Training
-        Holds the least effective rank.
 
     Examples
     --------
@@ -122,20 +107,7 @@ def has_collapsed(metrics: list[dict[str, Any]], training: Training) -> bool:
 
 
 def check_collapse(metrics: list[dict[str, Any]], training: Training) -> None:
-    """Stop a run that learns nothing any more.
-
-    Parameters
-    ----------
-    metrics : list of dict
-        Of the epochs so far.
-    training : Training
-        Holds the least effective rank.
-
-    Raises
-    ------
-    CollapseError
-        If it `has_collapsed`.
-    """
+    """Raise `CollapseError` for a run that `has_collapsed`."""
     if not has_collapsed(metrics, training):
         return
     last = metrics[-1]
@@ -151,13 +123,6 @@ def check_collapse(metrics: list[dict[str, Any]], training: Training) -> None:
 def is_over(metrics: list[dict[str, Any]], training: Training) -> bool:
     """Whether all epochs are done, or the effective rank has risen no more for long enough.
 
-    Parameters
-    ----------
-    metrics : list of dict
-        Of the epochs so far.
-    training : Training
-        Holds `epochs` and `patience`.
-
     Examples
     --------
     >>> rows = [{"effective_rank": rank} for rank in (3.0, 9.0, 8.0, 7.0)]
@@ -172,36 +137,24 @@ def is_over(metrics: list[dict[str, Any]], training: Training) -> bool:
 
 
 def forget_peak_memory() -> None:
-    """Let `peak_memory` of the CPU begin anew, where the system can: Linux."""
+    """Reset what `peak_memory` has measured on the CPU; only Linux can."""
     peaks = Path("/proc/self/clear_refs")
     if peaks.exists():
         peaks.write_text("5")
 
 
-def peak_memory(device: torch.device) -> float:
-    """Most memory so far, MiB: of the GPU, or of the process on the CPU.
-
-    Parameters
-    ----------
-    device : torch.device
-        Where training runs.
-    """
+def peak_memory(device: torch.device) -> float | None:
+    """Most memory so far, MiB: of the GPU, or of the process on the CPU; None on Windows."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
+    if resource is None:
+        return None
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
 def summary(metrics: dict[str, Any], epochs: int) -> str:
-    """One line that says how an epoch went.
-
-    Parameters
-    ----------
-    metrics : dict
-        Of the epoch.
-    epochs : int
-        Of the whole run.
-    """
+    """One line that says how an epoch of so many went."""
     return (
         f"epoch {metrics['epoch']}/{epochs}  loss {metrics['loss']:.3f}  "
         f"alignment {metrics['alignment']:.2f}  uniformity {metrics['uniformity']:.2f}  "
@@ -250,17 +203,7 @@ class Bar:
         self.progress.stop()
 
     def show(self, done: int, loss: float, speed: float) -> None:
-        """Say how far the run is.
-
-        Parameters
-        ----------
-        done : int
-            Steps done.
-        loss : float
-            Of the last step.
-        speed : float
-            Windows per second.
-        """
+        """Say how far the run is, at what loss, and how many windows it takes in a second."""
         self.progress.update(self.task, completed=done, loss=loss, speed=speed)
 
 

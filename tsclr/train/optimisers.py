@@ -61,7 +61,7 @@ class LARS(torch.optim.Optimizer):
         Parameters
         ----------
         closure : callable, optional
-            Computes the loss anew, before.
+            Computes the loss again before the step.
         """
         loss = None
         if closure is not None:

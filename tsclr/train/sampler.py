@@ -1,10 +1,11 @@
-"""A step's number in, the windows of its batch out: stateless, so that anything can be repeated.
+"""The number of a step in, the windows of its batch out, without any state.
 
 What a step sees depends on the seed and its number alone. So a resumed run, any number of
 processes and any number of reading workers see the same batches, and there is no state of a
 sampler to keep.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,14 +25,14 @@ Gather = Callable[[Int[np.ndarray, " N"]], Float[torch.Tensor, "N C T"]]
 
 
 def seed_of(seed: int, *where: int) -> int:
-    """Seed of one place of a run; places that differ in any number are independent.
+    """Seed of one purpose of a run; those that differ in any number are independent.
 
     Parameters
     ----------
     seed : int
         Of the run.
     *where : int
-        Such as a purpose, a step, a process.
+        Numbers of the purpose, the step and the process, for example.
 
     Examples
     --------
@@ -43,7 +44,7 @@ def seed_of(seed: int, *where: int) -> int:
 
 @dataclass(frozen=True)
 class PairSampler(Dataset):
-    """All steps of a run, by number; each epoch takes the windows in an order of its own.
+    """The windows of each step of a run; every epoch shuffles them.
 
     Parameters
     ----------
@@ -99,7 +100,7 @@ class PairSampler(Dataset):
         """Windows drawn per epoch."""
         return min(self.per_epoch or len(self.windows), len(self.windows))
 
-    def members(self, step: int) -> Int[np.ndarray, "V B"]:
+    def indices(self, step: int) -> Int[np.ndarray, "V B"]:
         """Windows that the views of a step show, of all processes.
 
         Parameters
@@ -117,9 +118,9 @@ class PairSampler(Dataset):
         return np.stack([index, *partners])
 
     def __getitem__(self, step: int) -> Int[np.ndarray, "V B"]:
-        """The part of `members` that is this process's."""
+        """The share of `indices` that is this process's."""
         n = self.size // self.world_size
-        return self.members(step)[:, self.rank * n : (self.rank + 1) * n]
+        return self.indices(step)[:, self.rank * n : (self.rank + 1) * n]
 
 
 @lru_cache(maxsize=2)
@@ -136,31 +137,41 @@ class _BatchDataset(Dataset):
     gather: Gather
 
     def __getitem__(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        members = self.steps[step]
-        return torch.from_numpy(members), self.gather(members.ravel())
+        indices = self.steps[step]
+        return torch.from_numpy(indices), self.gather(indices.ravel())
 
 
 def load_batches(
     steps: PairSampler, numbers: range, gather: Gather, workers: int = 0, pinned: bool = False
 ) -> Iterator[tuple[Int[torch.Tensor, "V B"], Float[torch.Tensor, "N C T"]]]:
-    """Members of each step and their windows, one view after the other.
+    """Indices of each step and their windows, one view after the other.
 
     Parameters
     ----------
-    steps : Steps
+    steps : PairSampler
         Of a run.
     numbers : range
         Which steps.
     gather : callable
-        Gives windows by number: ``windows.__getitems__``, or a `DeviceWindows`.
+        Gives windows by number: ``windows.take``, or a `DeviceWindows`.
     workers : int
         Processes that read ahead; 0 reads when asked, and so does a `DeviceWindows`.
     pinned : bool
         Whether workers put windows where a GPU fetches them by itself.
+
+    Raises
+    ------
+    ValueError
+        If there should be workers where processes cannot be forked: on Windows.
     """
     source = _BatchDataset(steps, gather)
     if not workers or isinstance(gather, DeviceWindows):
         return map(source.__getitem__, numbers)
+    if not hasattr(os, "fork"):
+        raise ValueError(
+            f"training.workers is {workers}, but this system cannot fork processes that share the "
+            "store: set it to 0, which changes nothing but the speed"
+        )
     loader = DataLoader(
         source,
         batch_size=None,
@@ -187,8 +198,8 @@ class DeviceWindows:
     --------
     >>> from tsclr.data.store import Store
     >>> windows = Windows.sliding(Store.load("synthetic"), 128, 64)
-    >>> resident = Resident(windows, torch.device("cpu"))
-    >>> torch.equal(resident(np.array([3, 1])), windows.__getitems__([3, 1]))
+    >>> on_device = DeviceWindows(windows, torch.device("cpu"))
+    >>> torch.equal(on_device(np.array([3, 1])), windows.take([3, 1]))
     True
     """
 
@@ -196,8 +207,8 @@ class DeviceWindows:
         whole = windows.store.signal
         signal = torch.empty(whole.shape, device=device)
         for low in range(0, len(whole), COPIED):
-            part = slice(low, low + COPIED)
-            signal[part] = torch.from_numpy(np.array(whole[part]))
+            chunk = slice(low, low + COPIED)
+            signal[chunk] = torch.from_numpy(np.array(whole[chunk]))
         self.view = signal.unfold(0, windows.length, 1)
         self.starts = torch.from_numpy(np.array(windows.starts)).to(device)
 
@@ -207,17 +218,9 @@ class DeviceWindows:
 
 
 def gather_for(windows: Windows, device: torch.device) -> Gather:
-    """How to gather on a device: from its own memory where half of what is free holds the store.
-
-    Parameters
-    ----------
-    windows : Windows
-        Training windows.
-    device : torch.device
-        Where training runs.
-    """
+    """How to gather on a device: from its own memory where half of what is free holds the store."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         if 2 * windows.store.signal.nbytes < free:
             return DeviceWindows(windows, device)
-    return windows.__getitems__
+    return windows.take

@@ -1,7 +1,11 @@
 """How long and how fast to train: the block ``training`` of a config."""
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, Literal, get_args
+
+POSITIVE: dict[str, Any] = {"range": ("above 0", lambda value: value > 0)}
+NOT_NEGATIVE: dict[str, Any] = {"range": ("at least 0", lambda value: value >= 0)}
+SHARE: dict[str, Any] = {"range": ("in [0, 1)", lambda value: 0 <= value < 1)}
 
 
 @dataclass
@@ -11,12 +15,13 @@ class Training:
     Parameters
     ----------
     epochs : int
-        Passes over the training windows.
+        Passes over the training windows. A run may be resumed with more of them; from the step
+        reached, its learning rate follows the schedule of the longer run.
     batch_size : int
         Pairs per step, of all processes together.
     accumulate : int
-        Parts of a batch that pass one after the other; each is contrasted within itself, and the
-        gradients are averaged.
+        Micro-batches of a batch that pass one after the other; each is contrasted within itself,
+        and the gradients are averaged.
     chunk_size : int, optional
         Windows that pass through the encoder at a time. The loss is still that of the whole batch
         while memory is that of a chunk; every chunk is encoded twice, and BatchNorm sees a chunk.
@@ -62,26 +67,26 @@ class Training:
         If a setting is out of range.
     """
 
-    epochs: int = 20
-    batch_size: int = 256
-    accumulate: int = 1
-    chunk_size: int | None = None
+    epochs: int = field(default=20, metadata=POSITIVE)
+    batch_size: int = field(default=256, metadata=POSITIVE)
+    accumulate: int = field(default=1, metadata=POSITIVE)
+    chunk_size: int | None = field(default=None, metadata=POSITIVE)
     optimizer: Literal["adamw", "sgd", "lars"] = "adamw"
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-4
+    learning_rate: float = field(default=1e-3, metadata=POSITIVE)
+    weight_decay: float = field(default=1e-4, metadata=NOT_NEGATIVE)
     exclude_bias_and_norm: bool = True
-    warmup: float = 0.05
-    clip_norm: float = 1.0
-    ema_decay: float | None = None
+    warmup: float = field(default=0.05, metadata=SHARE)
+    clip_norm: float = field(default=1.0, metadata=POSITIVE)
+    ema_decay: float | None = field(default=None, metadata=SHARE)
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     compile: bool = False
-    windows_per_epoch: int | None = None
-    workers: int = 0
-    save_every: int | None = None
-    patience: int | None = None
+    windows_per_epoch: int | None = field(default=None, metadata=POSITIVE)
+    workers: int = field(default=0, metadata=NOT_NEGATIVE)
+    save_every: int | None = field(default=None, metadata=POSITIVE)
+    patience: int | None = field(default=None, metadata=POSITIVE)
     min_rank: float = 1.5
     tensorboard: bool = False
-    seed: int = 0
+    seed: int = field(default=0, metadata=NOT_NEGATIVE)
     device: str = "auto"
 
     free: ClassVar[tuple[str, ...]] = (
@@ -95,32 +100,14 @@ class Training:
     """Settings that change nothing learned, so that a resumed run may have others."""
 
     def __post_init__(self) -> None:
-        for name in (
-            "epochs",
-            "batch_size",
-            "accumulate",
-            "chunk_size",
-            "learning_rate",
-            "clip_norm",
-            "windows_per_epoch",
-            "save_every",
-            "patience",
-        ):
-            if getattr(self, name) is not None and not getattr(self, name) > 0:
-                raise ValueError(f"training.{name} is {getattr(self, name)}, it must be above 0")
-        for name in ("weight_decay", "workers", "seed"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"training.{name} is {getattr(self, name)}, it must be at least 0")
-        for name in ("warmup", "ema_decay"):
-            if getattr(self, name) is not None and not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"training.{name} is {getattr(self, name)}, it must be in [0, 1)")
-        self._check_choices()
-
-    def _check_choices(self) -> None:
-        """Raise ``ValueError`` for a name that is none of those allowed."""
+        for setting in fields(self):
+            name, value = setting.name, getattr(self, setting.name)
+            allowed, holds = setting.metadata.get("range", ("", lambda _: True))
+            if value is not None and not holds(value):
+                raise ValueError(f"training.{name} is {value}, it must be {allowed}")
         for name in ("optimizer", "precision"):
-            given, allowed = getattr(self, name), get_args(type(self).__annotations__[name])
-            if given not in allowed:
+            value, choices = getattr(self, name), get_args(type(self).__annotations__[name])
+            if value not in choices:
                 raise ValueError(
-                    f"training.{name} is {given!r}, it must be one of {', '.join(allowed)}"
+                    f"training.{name} is {value!r}, it must be one of {', '.join(choices)}"
                 )

@@ -1,4 +1,4 @@
-"""A batch in, weights one step further on out: precision, memory and processes of a step."""
+"""One step of training: precision, memory and processes."""
 
 import contextlib
 import inspect
@@ -22,7 +22,65 @@ from tsclr.train.settings import Training
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 BF16_HARDWARE = ("amx_bf16", "avx512_bf16", "bf16")
 """Names of instructions, on Intel and AMD, and on ARM, as torch knows them."""
-Encode = Callable[..., torch.Tensor]
+
+
+class ChunkedEncoder(Encoder):
+    """An encoder that keeps the activations of `size` windows at a time and makes them again.
+
+    Outputs and gradients are those of the whole batch, except that BatchNorm normalises each chunk
+    by itself. It is the memory of GradCache (Gao et al., RepL4NLP 2021) for any objective.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        Shares its weights.
+    size : int
+        Windows of a chunk.
+    """
+
+    def __init__(self, encoder: Encoder, size: int) -> None:
+        nn.Module.__init__(self)  # the weights and the input scale are those of the encoder
+        self.encoder, self.size = encoder, size
+        self.in_channels, self.feature_width = encoder.in_channels, encoder.feature_width
+        self.input_scale = encoder.input_scale
+
+    @property
+    def part_widths(self) -> tuple[int, ...]:
+        """Those of the encoder."""
+        return self.encoder.part_widths
+
+    def features(self, x: Float[torch.Tensor, "B C T"]) -> Float[torch.Tensor, "B D S"]:
+        """Those of the encoder."""
+        return self.encoder.features(x)
+
+    def forward_head(self, features: Float[torch.Tensor, "B D S"]) -> Float[torch.Tensor, "B F"]:
+        """That of the encoder."""
+        return self.encoder.forward_head(features)
+
+    def forward_features(self, x: Float[torch.Tensor, "... C T"]) -> Float[torch.Tensor, "B D S"]:
+        """Feature map of windows, made chunk by chunk."""
+        return self._in_chunks(self.encoder.forward_features, x)
+
+    def forward(self, x: Float[torch.Tensor, "... C T"]) -> Float[torch.Tensor, "B F"]:
+        """Pooled features of windows, made chunk by chunk."""
+        return self._in_chunks(self.encoder, x)
+
+    def _in_chunks(
+        self, encode: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor
+    ) -> torch.Tensor:
+        """The same function, a chunk at a time where there is a gradient to come."""
+        if len(x) <= self.size or not torch.is_grad_enabled():
+            return encode(x)
+        chunks = [
+            checkpoint(
+                encode,
+                chunk,
+                use_reentrant=False,
+                context_fn=lambda: (nullcontext(), _without_memory(self.encoder)),
+            )
+            for chunk in x.split(self.size)
+        ]
+        return torch.cat(chunks)
 
 
 class Learner(nn.Module):
@@ -34,26 +92,27 @@ class Learner(nn.Module):
         What is trained.
     objective : Objective
         Built for it.
+    chunk_size : int, optional
+        Windows that pass through the encoder at a time; all by default.
     """
 
-    def __init__(self, encoder: Encoder, objective: Objective) -> None:
+    def __init__(
+        self, encoder: Encoder, objective: Objective, chunk_size: int | None = None
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.objective = objective
+        self.chunk_size = chunk_size
 
     def forward(self, batch: Batch) -> dict[str, Float[torch.Tensor, ""]]:
-        """Terms of the loss.
-
-        Parameters
-        ----------
-        batch : Batch
-            The windows of this process.
-        """
-        return self.objective(self.encoder, batch)
+        """Terms of the loss on the windows of this process."""
+        if self.chunk_size is None:
+            return self.objective(self.encoder, batch)
+        return self.objective(ChunkedEncoder(self.encoder, self.chunk_size), batch)
 
 
 class TrainStep:
-    """Takes steps of training with the precision, memory and processes that the settings ask for.
+    """One optimiser step, with the precision, memory and processes that the settings ask for.
 
     Parameters
     ----------
@@ -83,8 +142,6 @@ class TrainStep:
         device: torch.device,
     ) -> None:
         check_precision(training.precision, device)
-        if training.chunk_size:
-            encode_in_chunks(learner.encoder, training.chunk_size)
         if training.compile:
             compile_features(learner.encoder)
         self.learner = learner
@@ -101,29 +158,21 @@ class TrainStep:
             self.model = DistributedDataParallel(learner, **options)
 
     def __call__(self, batch: Batch, rate: float) -> dict[str, Float[torch.Tensor, ""]]:
-        """Move the weights down the gradient of the loss; give its terms.
-
-        Parameters
-        ----------
-        batch : Batch
-            The windows of this process.
-        rate : float
-            Learning rate of this step.
-        """
+        """Move the weights along the gradient of the loss at this learning rate; give its terms."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad()
-        parts = list(self._parts(batch))
-        found = [self._backward(part, part is parts[-1], len(parts)) for part in parts]
+        batches = list(self._micro_batches(batch))
+        terms = [self._backward(micro, micro is batches[-1], len(batches)) for micro in batches]
         self.scaler.unscale_(self.optimizer)
         weights = [p for group in self.optimizer.param_groups for p in group["params"]]
         torch.nn.utils.clip_grad_norm_(weights, self.training.clip_norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.learner.objective.after_step(self.learner.encoder)
-        return {name: torch.stack([terms[name] for terms in found]).mean() for name in found[0]}
+        return {name: torch.stack([each[name] for each in terms]).mean() for name in terms[0]}
 
-    def _parts(self, batch: Batch) -> Iterator[Batch]:
+    def _micro_batches(self, batch: Batch) -> Iterator[Batch]:
         """The batch, cut as gradient accumulation asks."""
         size, left = divmod(len(batch), self.training.accumulate)
         if left or size < 2:
@@ -133,14 +182,14 @@ class TrainStep:
             )
         return (batch.rows(slice(low, low + size)) for low in range(0, len(batch), size))
 
-    def _backward(self, part: Batch, is_last: bool, n_parts: int) -> dict[str, torch.Tensor]:
-        """Add the gradient of one part; processes exchange theirs with the last one."""
+    def _backward(self, batch: Batch, is_last: bool, n_batches: int) -> dict[str, torch.Tensor]:
+        """Add the gradient of a micro-batch; processes exchange theirs with the last one."""
         waits = isinstance(self.model, DistributedDataParallel) and not is_last
         half = HALF.get(self.training.precision)
         with self.model.no_sync() if waits else nullcontext():  # type: ignore[operator]
             with torch.autocast(self.device.type, half, enabled=half is not None):
-                terms = self.model(part)
-            loss = torch.stack(list(terms.values())).sum() / n_parts
+                terms = self.model(batch)
+            loss = torch.stack(list(terms.values())).sum() / n_batches
             self.scaler.scale(loss).backward()
         return {name: term.detach() for name, term in terms.items()}
 
@@ -153,20 +202,7 @@ _SYNC_BUFFERS = next(
 
 
 def check_precision(precision: str, device: torch.device) -> None:
-    """Refuse a precision for which the device has no hardware: it would be many times slower.
-
-    Parameters
-    ----------
-    precision : str
-        ``fp32``, ``bf16`` or ``fp16``.
-    device : torch.device
-        Where training runs.
-
-    Raises
-    ------
-    ValueError
-        If it would be emulated, or cannot run at all.
-    """
+    """Raise ``ValueError`` for a precision that the device would only emulate, slowly."""
     if precision == "fp32":
         return
     if device.type == "cpu":
@@ -181,60 +217,17 @@ def check_precision(precision: str, device: torch.device) -> None:
 
 
 def compile_features(encoder: Encoder) -> None:
-    """Compile the network of the encoder, or of each encoder that it is made of.
-
-    Parameters
-    ----------
-    encoder : Encoder
-        Changed in place.
-    """
+    """Compile, in place, the network of the encoder, or of each encoder that it is made of."""
     for module in encoder.modules():
         if isinstance(module, Encoder):
             module.features = torch.compile(module.features)
-
-
-def encode_in_chunks(encoder: Encoder, size: int) -> None:
-    """Let the encoder keep the activations of `size` windows at a time and make them again.
-
-    Outputs and gradients are those of the whole batch, but for BatchNorm, which normalises each
-    chunk on its own. It is the memory of GradCache (Gao et al., RepL4NLP 2021) for any objective.
-
-    Parameters
-    ----------
-    encoder : Encoder
-        Changed in place.
-    size : int
-        Windows of a chunk.
-    """
-    encoder.forward = _chunked(encoder.forward, encoder, size)
-    encoder.forward_features = _chunked(encoder.forward_features, encoder, size)
-
-
-def _chunked(encode: Encode, encoder: Encoder, size: int) -> Encode:
-    """The same function, a chunk at a time where there is a gradient to come."""
-
-    def encoded(x: torch.Tensor) -> torch.Tensor:
-        if len(x) <= size or not torch.is_grad_enabled():
-            return encode(x)
-        parts = [
-            checkpoint(
-                encode,
-                part,
-                use_reentrant=False,
-                context_fn=lambda: (nullcontext(), _without_memory(encoder)),
-            )
-            for part in x.split(size)
-        ]
-        return torch.cat(parts)
-
-    return encoded
 
 
 @contextlib.contextmanager
 def _without_memory(encoder: Encoder) -> Iterator[None]:
     """Running moments of batch norms stay while activations are made a second time."""
     kinds = (nn.BatchNorm1d, nn.SyncBatchNorm)
-    norms = [each for each in encoder.modules() if isinstance(each, kinds)]
+    norms = [module for module in encoder.modules() if isinstance(module, kinds)]
     counts = [norm.num_batches_tracked for norm in norms]
     kept = [(norm.momentum, deepcopy(count)) for norm, count in zip(norms, counts, strict=True)]
     for norm in norms:

@@ -1,0 +1,65 @@
+"""Pair whitening fitted to an encoder, on neighbours in time of unlabelled streams."""
+
+import numpy as np
+import torch
+
+from tsclr.data.windows import Windows
+from tsclr.embed.encode import encode
+from tsclr.embed.whitening import PairWhitening
+from tsclr.encoders import Encoder
+from tsclr.pairs import Neighbour
+
+N_PAIRS = 8192
+"""Pairs on which the whitening is fitted: ten for each feature of the largest shipped encoder."""
+
+
+def fit_whitening(encoder: Encoder, streams: Windows, seed: int = 0) -> PairWhitening:
+    """Pair whitening of the features of `neighbours`, without labels.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        Gives the features.
+    streams : Windows
+        Windows over unlabelled streams of training subjects; up to `N_PAIRS` are drawn.
+    seed : int
+        Seed of the draw of windows and neighbours.
+
+    Raises
+    ------
+    ValueError
+        If no window has a neighbour.
+    """
+    pairing = neighbours(streams)
+    pairing.usable(streams)
+    generator = torch.Generator().manual_seed(seed)
+    index = torch.randperm(len(streams), generator=generator)[:N_PAIRS].numpy()
+    partners = pairing.partner(index, streams, generator)
+    return PairWhitening().fit(encode(encoder, streams, index), encode(encoder, streams, partners))
+
+
+def neighbours(streams: Windows) -> Neighbour:
+    """The pairing of whitening: at most a window's length away, or a stride where that is more.
+
+    Parameters
+    ----------
+    streams : Windows
+        Whose geometry counts.
+
+    Examples
+    --------
+    >>> from tsclr.data.store import Store
+    >>> from tsclr.types import Recording
+    >>> signal = np.zeros((1000, 1), np.float32)
+    >>> still = Recording(
+    ...     signal=signal, sample_rate=50.0, channels=("acc_x",), subject="s1", name="still"
+    ... )
+    >>> store = Store.build([still])
+    >>> neighbours(Windows.sliding(store, length=100, stride=50)).seconds
+    2.0
+    >>> neighbours(Windows.sliding(store, length=100, stride=150)).seconds
+    3.0
+    """
+    strides = np.diff(streams.starts)[np.diff(streams.rows()) == 0]
+    reach = max(streams.length, strides.min() if len(strides) else 0)
+    return Neighbour(seconds=float(reach / streams.store.sample_rate))

@@ -1,0 +1,226 @@
+"""Everything that training changes: kept in the checkpoint of a run, and taken up again."""
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tsclr.distributed import total, world_size
+from tsclr.embed.checkpoint import FILE, Checkpoint
+from tsclr.encoders import Encoder
+from tsclr.objectives import Objective
+from tsclr.objectives.parts import ema_update
+from tsclr.specs import spec_of
+from tsclr.train.runs import METRICS, write_lines
+from tsclr.train.settings import Training
+from tsclr.types import InputSpec
+
+
+@dataclass
+class State:
+    """Everything that training changes.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        What is trained.
+    objective : Objective
+        Its projector is trained as well.
+    optimizer : Optimizer
+        Over the parameters of both.
+    average : Encoder or None
+        Moving average of the encoder, where the settings ask for one.
+    step : int
+        Steps done.
+    sums : dict of str to Tensor
+        Terms of the loss, summed over the steps of the unfinished epoch; those since the last
+        look at `means` in this process, those before as the mean of all processes.
+    counted : int
+        How many steps these are.
+    seconds : float
+        Time spent on them.
+    scaler : GradScaler or None
+        Scale of the gradients in half precision.
+    metrics : list of dict
+        One for each epoch done.
+    readout : dict of str to Tensor
+        Arrays of the pair whitening, fitted once training has ended.
+    """
+
+    encoder: Encoder
+    objective: Objective
+    optimizer: torch.optim.Optimizer
+    average: Encoder | None = None
+    step: int = 0
+    sums: dict[str, torch.Tensor] = field(default_factory=dict)
+    counted: int = 0
+    seconds: float = 0.0
+    scaler: torch.amp.GradScaler | None = None
+    metrics: list[dict[str, Any]] = field(default_factory=list)
+    readout: dict[str, torch.Tensor] = field(default_factory=dict)
+
+    @property
+    def result(self) -> Encoder:
+        """The encoder that a run gives: the average where there is one."""
+        return self.encoder if self.average is None else self.average
+
+    def add(self, terms: dict[str, torch.Tensor]) -> None:
+        """Count a step and its terms; a readout fitted before it no longer fits the weights."""
+        self.step, self.counted, self.readout = self.step + 1, self.counted + 1, {}
+        for name, term in terms.items():
+            self.sums[name] = self.sums.get(name, 0) + term.double()
+
+    def means(self) -> dict[str, float]:
+        """Loss and terms, averaged over the steps of the epoch so far and over all processes.
+
+        Every process has to ask; a GPU has to wait.
+
+        Raises
+        ------
+        FloatingPointError
+            If one of them is not finite.
+        """
+        shared = total(torch.stack(list(self.sums.values()))) / world_size()
+        self.sums = dict(zip(self.sums, shared, strict=True))
+        means = dict(zip(self.sums, shared.tolist(), strict=True))
+        loss = sum(means.values())
+        if not math.isfinite(loss):
+            raise FloatingPointError(
+                f"the loss became {loss} by step {self.step}: begin again in another folder, with "
+                "a lower training.learning_rate, or a higher temperature where the objective has "
+                "one"
+            )
+        return {name: value / self.counted for name, value in ({"loss": loss} | means).items()}
+
+    def close_epoch(self, means: dict[str, float], **row: Any) -> None:
+        """Append a row to the metrics, with `means` as they are at the last step."""
+        epoch = {"epoch": len(self.metrics) + 1}
+        self.metrics.append(epoch | means | row | {"seconds": self.seconds})
+        self.sums, self.counted, self.seconds = {}, 0, 0.0
+
+    @torch.no_grad()
+    def average_in(self, decay: float | None) -> None:
+        """Move the average a little towards the encoder, and copy the moments of batch norms."""
+        if self.average is not None and decay is not None:
+            ema_update(self.average, self.encoder, decay)
+            for old, new in zip(self.average.buffers(), self.encoder.buffers(), strict=True):
+                old.copy_(new)
+
+    def save(self, out: Path, input_spec: InputSpec, settings: dict[str, Any]) -> None:
+        """Write the checkpoint first, then the metrics that it holds as lines."""
+        progress = {
+            "epoch": len(self.metrics),
+            "step": self.step,
+            "sums": {name: float(value) for name, value in self.sums.items()},
+            "counted": self.counted,
+            "seconds": self.seconds,
+            "scaler": self.scaler and self.scaler.state_dict(),
+            "metrics": self.metrics,
+        }
+        checkpoint = Checkpoint.of(self.result, input_spec, **settings, **progress)
+        if self.average is not None:
+            checkpoint = checkpoint.adding("raw", self.encoder.state_dict())
+        checkpoint = checkpoint.adding("objective", self.objective.state_dict())
+        checkpoint = checkpoint.adding("optimizer", _flat(self.optimizer))
+        checkpoint.adding("readout", self.readout).save(out / FILE)
+        write_lines(out / METRICS, self.metrics)
+
+    def resume(self, out: Path, settings: dict[str, Any]) -> int:
+        """Take up what `save` wrote to `out`; return the epochs that were asked for until now.
+
+        Raises
+        ------
+        ValueError
+            If `settings` differ from those of the run, or ask for fewer epochs than are done.
+        """
+        checkpoint = Checkpoint.load(out)
+        _check_settings(out, checkpoint.settings, settings | {"encoder": spec_of(self.encoder)})
+        checkpoint.restore("encoder", self.result)
+        if self.average is not None:
+            checkpoint.restore("raw", self.encoder)
+        checkpoint.restore("objective", self.objective)
+        _unflatten(self.optimizer, checkpoint.part("optimizer"))
+        kept = checkpoint.settings
+        self.step, self.counted = kept["step"], kept["counted"]
+        self.seconds, self.metrics = kept["seconds"], kept["metrics"]
+        if self.scaler is not None:
+            self.scaler.load_state_dict(kept["scaler"])
+        device = self.encoder.input_scale.device
+        self.sums = {
+            name: torch.tensor(value, dtype=torch.float64, device=device)
+            for name, value in kept["sums"].items()
+        }
+        self.readout = checkpoint.part("readout")
+        return int(kept["training"]["epochs"])
+
+
+def _check_settings(out: Path, kept: dict[str, Any], asked: dict[str, Any]) -> None:
+    """Raise ``ValueError`` for settings that the run was not made with, unless they are free."""
+    kept, asked = (json.loads(json.dumps(settings)) for settings in (kept, asked))
+    if kept.get("training", {}).keys() != asked["training"].keys():
+        raise ValueError(
+            f"{out} is not a run of this version of tsclr: go on with the version that wrote it, "
+            "or choose another folder"
+        )
+    n_done, n_asked = kept["epoch"], asked["training"]["epochs"]
+    if n_asked <= n_done and n_asked < kept["training"]["epochs"]:
+        raise ValueError(
+            f"training.epochs is {n_asked}, but the run in {out} has {n_done} epochs done: ask for "
+            "more than that, or choose another folder"
+        )
+    for free in ("epochs", *Training.free):
+        asked["training"][free] = kept["training"][free]
+    differences = [
+        line for name in asked for line in _differences(name, kept.get(name), asked[name])
+    ]
+    if differences:
+        raise ValueError(
+            f"the run in {out} was made with other settings. {'; '.join(differences)}. Go on with "
+            f"`tsclr pretrain --resume {out}`, or choose another folder"
+        )
+
+
+def _differences(name: str, kept: Any, asked: Any) -> Iterator[str]:
+    """Settings that differ, by their dotted names, with both values."""
+    if kept == asked and not (isinstance(kept, dict) and list(kept) != list(asked)):
+        return
+    if name == "seen":
+        yield "data: its recordings are not those of the run"
+    elif isinstance(kept, dict) and isinstance(asked, dict):
+        if kept.keys() == asked.keys() and list(kept) != list(asked):
+            yield f"order of {name}: the run has {', '.join(kept)}, asked for is {', '.join(asked)}"
+        for key in kept | asked:
+            yield from _differences(f"{name}.{key}", kept.get(key), asked.get(key))
+    elif isinstance(kept, list) and isinstance(asked, list) and len(kept) == len(asked):
+        for number, (old, new) in enumerate(zip(kept, asked, strict=True)):
+            yield from _differences(f"{name}[{number}]", old, new)
+    else:
+        yield f"{name}: the run has {_text(kept)}, asked for is {_text(asked)}"
+
+
+def _text(value: Any) -> str:
+    """A setting as a user writes it."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _flat(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    """Tensors of the optimiser by ``<number of parameter>.<name>``."""
+    return {
+        f"{number}.{name}": value
+        for number, values in optimizer.state_dict()["state"].items()
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def _unflatten(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]) -> None:
+    """Give the optimiser what `_flat` took from it."""
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for key, tensor in tensors.items():
+        number, name = key.split(".")
+        state.setdefault(int(number), {})[name] = tensor
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
