@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,23 @@ def test_every_page_is_in_the_navigation_of_the_site() -> None:
         assert f": {page.relative_to(DOCS)}" in navigation, page
 
 
+def test_the_layers_of_the_overview_are_those_that_are_checked() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    (layers,) = (
+        contract["layers"]
+        for contract in settings["tool"]["importlinter"]["contracts"]
+        if contract["type"] == "layers"
+    )
+    shown = [block for _, block in blocks((DOCS / "architecture.md").read_text())]
+    assert "\n".join(layers) + "\n" in shown
+
+
+def test_the_glossary_has_at_most_25_words() -> None:
+    text = (DOCS / "architecture.md").read_text().partition("## The words")[2]
+    words = re.findall(r"^\| (?!word|---)", text, re.MULTILINE)
+    assert 20 <= len(words) <= 25
+
+
 def test_the_reference_has_one_entry_for_every_exported_name() -> None:
     packages = hooks.packages()
     assert {"tsclr.augment", "tsclr.objectives", "tsclr.encoders"} <= packages.keys()
@@ -100,5 +118,6 @@ def test_the_site_sends_links_to_pages_it_has_and_drops_the_others() -> None:
 
 @pytest.mark.parametrize("page", [DOCS / "logs.md", DOCS / "benchmarks.md"], ids=name_of)
 def test_the_yaml_of_a_page_is_yaml(page: Path) -> None:
-    (block,) = [block for language, block in blocks(page.read_text()) if language == "yaml"]
-    assert yaml.safe_load(block)
+    written = [block for language, block in blocks(page.read_text()) if language == "yaml"]
+    assert written
+    assert all(isinstance(yaml.safe_load(block), dict) for block in written)
