@@ -4,6 +4,7 @@ The home page is the README; the reference has a page for each package, written 
 names, so that there is no list to keep.
 """
 
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -53,6 +54,7 @@ def _is_offered(module: ModuleType, name: str) -> bool:
     return name[0] != "_" and origin.startswith("tsclr.") and origin != module.__name__
 
 
+@functools.cache
 def packages() -> dict[str, list[str]]:
     """Every package of tsclr that exports something, tsclr first, with the exported names."""
     root = importlib.import_module("tsclr")
@@ -62,20 +64,43 @@ def packages() -> dict[str, list[str]]:
 
 
 def reference_page(package: str, names: list[str]) -> str:
-    """The page of a package: its docstring and an entry for each exported name."""
+    """The page of a package: an entry for each name, or a link where another page has it."""
     module = importlib.import_module(package)
-    entries = [
-        f"::: {_origin(module, name)}\n    options:\n      heading: {name}" for name in names
-    ]
-    lines = (inspect.getdoc(module) or "").replace("``", "`")
-    return "\n\n".join([f"# {package}", lines, *entries])
+    origins = {name: origin(module, name) for name in names}
+    entries = {name for name, path in origins.items() if page_of(path) == package}
+    text = (inspect.getdoc(module) or "").replace("``", "`").replace("::\n", ":\n")
+    links = [f"* [`{name}`][{origins[name]}]" for name in names if name not in entries]
+    return "\n\n".join(
+        [
+            f"# {package}",
+            text,
+            *(["\n".join(links)] if links else []),
+            *(
+                f"::: {path}\n    options:\n      heading: {name}"
+                for name, path in origins.items()
+                if name in entries
+            ),
+        ]
+    )
 
 
-def _origin(module: ModuleType, name: str) -> str:
+def origin(module: ModuleType, name: str) -> str:
     """Where a name is defined, which is where its documentation stands."""
     value = getattr(module, name)
     where = getattr(value, "__module__", None) or module.__name__
     return f"{where}.{getattr(value, '__qualname__', name)}"
+
+
+@functools.cache
+def page_of(path: str) -> str:
+    """The package whose page documents what is defined at `path`, one of those that export it."""
+    exporting = [
+        package
+        for package, names in packages().items()
+        if path in {origin(importlib.import_module(package), name) for name in names}
+    ]
+    homes = [package for package in exporting if path.startswith(f"{package}.")]
+    return max(homes or exporting, key=len)
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:

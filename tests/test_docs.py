@@ -1,7 +1,9 @@
 """The documentation as its readers use it: its code runs, its links lead somewhere."""
 
+import importlib
 import inspect
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -73,15 +75,36 @@ def test_every_page_is_in_the_navigation_of_the_site() -> None:
         assert f": {page.relative_to(DOCS)}" in navigation, page
 
 
-def test_the_reference_has_an_entry_for_every_exported_name() -> None:
+def test_the_layers_of_the_overview_are_those_that_are_checked() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    (layers,) = (
+        contract["layers"]
+        for contract in settings["tool"]["importlinter"]["contracts"]
+        if contract["type"] == "layers"
+    )
+    shown = [block for _, block in blocks((DOCS / "architecture.md").read_text())]
+    assert "\n".join(layers) + "\n" in shown
+
+
+def test_the_glossary_has_at_most_25_words() -> None:
+    text = (DOCS / "architecture.md").read_text().partition("## The words")[2]
+    words = re.findall(r"^\| (?!word|---)", text, re.MULTILINE)
+    assert 20 <= len(words) <= 25
+
+
+def test_the_reference_has_one_entry_for_every_exported_name() -> None:
     packages = hooks.packages()
     assert {"tsclr.augment", "tsclr.objectives", "tsclr.encoders"} <= packages.keys()
+    pages = {package: hooks.reference_page(package, names) for package, names in packages.items()}
+    everything = "\n".join(pages.values())
     for package, names in packages.items():
-        page = hooks.reference_page(package, names)
-        assert page.count("\n::: tsclr.") == len(names) > 0
-    assert "::: tsclr.objectives.momentum.MoCo" in hooks.reference_page(
-        "tsclr.objectives", packages["tsclr.objectives"]
-    )
+        for name in names:
+            path = hooks.origin(importlib.import_module(package), name)
+            assert everything.count(f"::: {path}\n") == 1, path
+            assert (
+                f"      heading: {name}\n" in f"{pages[package]}\n" or f"[{path}]" in pages[package]
+            )
+    assert "::: tsclr.objectives.momentum.MoCo\n" in pages["tsclr.objectives"]
 
 
 def test_the_site_sends_links_to_pages_it_has_and_drops_the_others() -> None:
@@ -95,5 +118,6 @@ def test_the_site_sends_links_to_pages_it_has_and_drops_the_others() -> None:
 
 @pytest.mark.parametrize("page", [DOCS / "logs.md", DOCS / "benchmarks.md"], ids=name_of)
 def test_the_yaml_of_a_page_is_yaml(page: Path) -> None:
-    (block,) = [block for language, block in blocks(page.read_text()) if language == "yaml"]
-    assert yaml.safe_load(block)
+    written = [block for language, block in blocks(page.read_text()) if language == "yaml"]
+    assert written
+    assert all(isinstance(yaml.safe_load(block), dict) for block in written)
