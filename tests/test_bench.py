@@ -248,20 +248,6 @@ def test_own_code_is_another_cell_when_it_changes(
     assert random.key() != before[1]
 
 
-@pytest.mark.parametrize("kind", [Pretrained, Supervised])
-def test_a_file_that_a_config_names_counts(
-    kind: Callable[[str], Method], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    given = yaml.safe_load(Path(CONFIG).read_text())
-    Path("slow.yaml").write_text("learning_rate: 0.1\n")
-    Path("own.yaml").write_text(yaml.safe_dump({**given, "training": "slow.yaml"}))
-    before = kind("own.yaml").key()
-    assert kind("own.yaml").key() == before
-    Path("slow.yaml").write_text("learning_rate: 0.2\n")
-    assert kind("own.yaml").key() != before
-
-
 @pytest.mark.parametrize("said", [{"device": "ankle"}, {"start_time": 7}, {"source_hash": "0a"}])
 def test_what_the_table_of_a_store_says_counts(
     said: dict, tiny_store: Path, tmp_path: Path

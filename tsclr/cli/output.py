@@ -39,7 +39,9 @@ def say_table(table: Any, caption: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    shown = Table(*map(str, table.columns), box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    shown = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in map(str, table.columns):
+        shown.add_column(name, overflow="fold")
     for row in table.itertuples(index=False):
         shown.add_row(*map(str, row))
     say(caption)

@@ -155,7 +155,9 @@ def _audit_results(results: Path) -> None:
     checked = audit_results(results)
     n_leaky = int(checked["holds"].str.startswith("nothing").sum())
     n_clean = len(checked) - n_leaky
-    say_table(checked, "Certificates, recomputed from the provenance.")
+    hidden = ["roles"] if any(checked["transductive"]) else ["roles", "transductive"]
+    shown = checked.drop(columns=hidden)
+    say_table(shown, "Certificates, recomputed from the provenance.")
     but = f", next to {n_leaky} of protocols that are known to leak" if n_leaky else ""
     say(f"no leak found in {n_clean} unit{'s' * (n_clean != 1)}{but}")
 

@@ -130,7 +130,7 @@ def about_views(ranking: pd.DataFrame) -> pd.DataFrame:
 
 
 def about_runs(table: pd.DataFrame) -> pd.DataFrame:
-    """Runs with their numbers as text.
+    """Runs with their numbers as text, but for what the page of `runs --plot` has room for.
 
     Parameters
     ----------
@@ -145,4 +145,5 @@ def about_runs(table: pd.DataFrame) -> pd.DataFrame:
     """
     from tsclr.report.section import number  # with matplotlib, which other commands do without
 
-    return table.rename(columns=lambda name: name.replace("_", " ")).map(number)
+    shown = table.drop(columns=["encoder", "uniformity", "windows_per_second"], errors="ignore")
+    return shown.rename(columns=lambda name: name.replace("_", " ")).map(number)
