@@ -249,8 +249,8 @@ def shortcut(
 
     It is fitted on the first half of the windows of each group and scored on the second half, so
     windows have to come in the order of time. The balanced accuracy is scaled to 0 at chance and 1
-    where every window is classified correctly. A representation that solves the pairing by such a shortcut
-    need not know what the wearer does.
+    where every window is classified correctly. A representation that solves the pairing by such a
+    shortcut need not know what the wearer does.
 
     Parameters
     ----------
