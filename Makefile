@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export MPLBACKEND := Agg
 
-.PHONY: help demo test test-slow check bench
+.PHONY: help demo test test-slow check bench docs
 
 help:
 	@echo "make demo   simulated raw logs -> pretraining -> few-label scores -> demo/report.html"
@@ -11,6 +11,7 @@ help:
 	@echo "make test-slow  the long forms: kills, trainings; half an hour, written to benchmarks/results/"
 	@echo "make check  format, lint, types, layers"
 	@echo "make bench  speed against the alternatives, written to benchmarks/results/"
+	@echo "make docs   the documentation as a site, in site/"
 
 .venv/ready: pyproject.toml
 	python3 -m venv .venv
@@ -36,3 +37,6 @@ test-slow: .venv/ready
 
 bench: .venv/ready
 	$(BIN)/python -m benchmarks
+
+docs: .venv/ready
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 from rich.progress import track
 from scipy.stats import spearmanr
 from sklearn.preprocessing import StandardScaler
@@ -27,6 +26,7 @@ from sklearn.preprocessing import StandardScaler
 from benchmarks.results_folder import keep
 from tsclr import augment, datasets
 from tsclr.augment import Augmentation
+from tsclr.config.pretraining import read_config
 from tsclr.data.settings import Data
 from tsclr.data.windows import Windows
 from tsclr.embed.checkpoint import Checkpoint
@@ -38,7 +38,6 @@ from tsclr.evaluate.task import Candidate, Task
 from tsclr.explore.advise import NONE, SCORE, Advice, advise, candidates, run_folder
 from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour
-from tsclr.specs import from_spec
 from tsclr.train.settings import Training
 
 SOURCES = ("hapt", "motionsense")
@@ -59,10 +58,9 @@ ALSO = (
 
 
 def pipeline(source: str) -> list[Augmentation]:
-    """The views of the shipped config for a dataset."""
-    config = yaml.safe_load(Path(f"configs/ntxent_{source}.yaml").read_text())
-    described = [{"class": each["class_path"], **each["init_args"]} for each in config["views"]]
-    return [from_spec(Augmentation, spec) for spec in described]
+    """The views of the preset for a dataset."""
+    views = read_config("ntxent", {"data": {"source": source}}).views
+    return list(views) if isinstance(views, list) else []
 
 
 def tried(source: str) -> dict[str, list[Augmentation]]:

@@ -1,7 +1,7 @@
 """``python -m benchmarks.objectives FOLDER``: every objective on HAPT and MotionSense.
 
-The shipped configs ``configs/<objective>_hapt.yaml``, all with the same number of windows seen,
-are pretrained on the training subjects of each dataset and probed with few labels on its test
+Each objective in the preset of its name, or in that of NTXent, all with the same number of windows
+seen, are pretrained on the training subjects of each dataset and probed with few labels on its test
 subjects: a linear head, five draws, all choices on validation subjects. The untrained encoder and
 hand-crafted statistics stand beside them. Nothing was chosen by these scores.
 
@@ -23,7 +23,8 @@ import torch
 from rich.progress import track
 
 from benchmarks.results_folder import keep
-from tsclr.config.pretraining import read_config
+from tsclr.config.presets import presets
+from tsclr.config.pretraining import Pretraining, read_config
 from tsclr.embed.checkpoint import FILE
 from tsclr.evaluate.probe import METHODS, PRETRAINED, probe, write_scores
 from tsclr.objectives import Objective
@@ -44,9 +45,19 @@ WITH_BASELINES = OBJECTIVES[0]
 """The cell that scores the baselines too; they know no objective."""
 
 
-def shipped(objective: str) -> Any:
-    """What the shipped config of an objective gives `pretrain`."""
-    return read_config(Path("configs", f"{objective.lower()}_hapt.yaml"))
+AS_NTXENT = {"MoCo": 0.2, "DCL": 0.2}
+"""Objectives that get the temperature of NTXent in place of their own, by that temperature."""
+
+
+def shipped(objective: str, source: str = SOURCES[0]) -> Pretraining:
+    """An objective in its preset, or in that of NTXent, on a dataset."""
+    data = {"data": {"source": source}}
+    if objective.lower() in presets():
+        return read_config(objective.lower(), data)
+    spec = {"class": objective}
+    if objective in AS_NTXENT:
+        spec["temperature"] = AS_NTXENT[objective]
+    return read_config("ntxent", data | {"objective": spec})
 
 
 def run_of(folder: Path, source: str, objective: str) -> Path:
@@ -56,12 +67,12 @@ def run_of(folder: Path, source: str, objective: str) -> Path:
 
 def train(folder: Path, source: str, objective: str) -> Path:
     """Pretrain the shipped config of an objective on a dataset."""
-    given = shipped(objective)
+    given = shipped(objective, source)
     training = replace(
         given.training, epochs=EPOCHS, windows_per_epoch=PER_EPOCH, seed=SEED, min_rank=0.0
     )
     return pretrain(
-        replace(given.data, source=source),
+        given.data,
         given.encoder,
         given.objective,
         given.views,

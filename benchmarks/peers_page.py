@@ -1,4 +1,4 @@
-"""Results of the suites of other people's protocols in, tables of ``docs/benchmarks.md`` out.
+"""Results of the suites of other people's protocols in, tables of ``docs/results.md`` out.
 
 Each suite ``benchmarks/suites/NAME.yaml`` has its results in ``benchmarks/results/NAME``.
 """

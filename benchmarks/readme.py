@@ -46,7 +46,7 @@ PAGES: dict[Path, dict[str, Callable[[], str]]] = {
         "classes": objectives_page.class_table,
         "results": objectives_page.score_tables,
     },
-    ROOT / "docs" / "benchmarks.md": {
+    ROOT / "docs" / "results.md": {
         "scores": suite_page.by_budget,
         "segmentation": suite_page.segmentation,
         "costs": suite_page.costs,

@@ -13,14 +13,15 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from benchmarks.svg import standalone
 from tsclr import augment, specs
 from tsclr.augment import Augmentation, Crop, Jitter, Rotate, Scale
 from tsclr.data.store import Store
 from tsclr.data.windows import Windows
 from tsclr.datasets import Synthetic
-from tsclr.explore.gallery import draw_examples
+from tsclr.explore.gallery import examples_of
 from tsclr.report.gallery import Example, gallery_figure
-from tsclr.report.look import THEME, to_svg
+from tsclr.report.look import THEME
 
 PAGE = Path(__file__).parent.parent / "docs" / "views.md"
 PICTURES = PAGE.parent / "views"
@@ -28,14 +29,15 @@ N_DRAWS = 16
 HEAD = f"""\
 # Views
 
-A view is a random change of a window that leaves alone what the window shows. Every class below
-is in `tsclr.augment`, takes a batch (B, C, T) on any device and gives a batch of the same shape.
-`p` is the probability that a window is changed. A list of views is a pipeline.
+A view is a randomly changed copy of a window that still shows the same activity. Every class below
+is in `tsclr.augment`; it takes a batch (B, C, T) on any device and returns a batch of the same
+shape. `p` is the probability that a window is changed. A list of these classes is a pipeline.
 
-A picture shows a simulated window, acc over gyr, a view of it with the settings above the picture,
-and the spectra of both, the norm over x, y and z. What was drawn stands over it; of {N_DRAWS} draws
-it is the one that changed the window most. The window is of walking, or of running where a view
-leaves walking as it is. `tsclr views CONFIG` draws your own views on your own windows.
+Each picture shows a simulated window, acc above gyr, a view of it with the settings above the
+picture, and the spectra of both, the norm over x, y and z. The caption lists the random values of
+the view. Of {N_DRAWS} random views the picture shows the one that differs most from the window. The
+window shows walking, or running for views that leave walking unchanged. `tsclr views CONFIG` makes
+such a page for your own views and windows.
 
 This page is written by `python -m benchmarks.views_page`.
 """
@@ -43,13 +45,13 @@ EXAMPLES: dict[str, Any] = {
     "augmentations": [Crop(), Scale(), Rotate(), Jitter()],
     "augmenter": {"name": "AddNoise", "scale": 0.1},
 }
-"""What is passed for an argument of that name, because its default does nothing."""
+"""Values for arguments whose default does nothing."""
 
 
 def classes() -> dict[str, type[Augmentation]]:
     """Every view of the package, by name, in the order of the modules."""
-    known = specs.subclasses(Augmentation).items()
-    return {name: cls for name, cls in known if cls.__module__.startswith(f"{augment.__name__}.")}
+    by_name = specs.subclasses(Augmentation).items()
+    return {name: cls for name, cls in by_name if cls.__module__.startswith(f"{augment.__name__}.")}
 
 
 def page() -> str:
@@ -63,12 +65,12 @@ def page() -> str:
 
 
 def heading(module: str) -> str:
-    """Name of a module as a title."""
+    """The name of a module as a heading."""
     return module.rpartition(".")[2].replace("_", " ").capitalize()
 
 
 def entry(cls: type[Augmentation]) -> str:
-    """What a class is for, how it is called, and its picture."""
+    """Purpose, signature and picture of a class."""
     name = cls.__name__
     return (
         f"### {name}\n\n{marked(sentence(cls))}\n\n```python\n{signature(cls)}\n```\n\n"
@@ -83,7 +85,7 @@ def sentence(cls: type) -> str:
 
 
 def marked(text: str) -> str:
-    """Code in the marks of Markdown."""
+    """Text with code in backticks of Markdown."""
     return " ".join(text.split()).replace("``", "`")
 
 
@@ -101,9 +103,9 @@ def signature(cls: type[Augmentation]) -> str:
 
 
 def example_of(cls: type[Augmentation]) -> Augmentation:
-    """An object of the class with its defaults, or with something that shows what it does."""
-    wanted = inspect.signature(cls).parameters
-    return cls(**{name: copy.deepcopy(EXAMPLES[name]) for name in wanted if name in EXAMPLES})
+    """An object of the class with its defaults, or with `EXAMPLES` where these do nothing."""
+    parameters = inspect.signature(cls).parameters
+    return cls(**{name: copy.deepcopy(EXAMPLES[name]) for name in parameters if name in EXAMPLES})
 
 
 def windows_by_class() -> dict[str, Float[torch.Tensor, "C T"]]:
@@ -111,20 +113,20 @@ def windows_by_class() -> dict[str, Float[torch.Tensor, "C T"]]:
     store = Store.build(Synthetic(n_subjects=2, minutes=10).recordings())
     windows = Windows.labelled(store, 128, 64)
     return {
-        name: windows[int(np.flatnonzero(windows.labels == place)[0]) + 2]
-        for place, name in enumerate(store.classes)
-        if (windows.labels == place).any()
+        name: windows[int(np.flatnonzero(windows.labels == label)[0]) + 2]
+        for label, name in enumerate(store.classes)
+        if (windows.labels == label).any()
     }
 
 
 def most_changed(view: Augmentation, windows: dict[str, Float[torch.Tensor, "C T"]]) -> Example:
-    """A window of walking and the view of it that differs most, among some draws."""
+    """A window of walking, or running, and that of several views which differs most from it."""
     best, most = None, -1.0
     for name in ("walking", "running"):
         others = [window for other, window in windows.items() if other != name]
         x = torch.stack([windows[name], *others])
         for seed in range(N_DRAWS):
-            (example,) = draw_examples(view, x, [name], seed)
+            (example,) = examples_of(view, x, [name], seed)
             change = float(np.square(example.view - example.window).mean())
             if change > most:
                 best, most = example, change
@@ -134,33 +136,10 @@ def most_changed(view: Augmentation, windows: dict[str, Float[torch.Tensor, "C T
 
 
 def picture(example: Example, name: str) -> str:
-    """An SVG file that asks for nothing from outside."""
-    svg = to_svg(
-        gallery_figure([example], Synthetic.channels, Synthetic.sample_rate),
-        name,
-        name,
-        " ".join(example.notes),
-    )
-    for colour, (light, _) in THEME.items():
-        svg = svg.replace(f"var(--{colour})", light)
-    width, height = re.findall(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)[0]
-    size = f'width="{width}" height="{height}"'
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" '
-    paper = f'</desc><rect {size} fill="{THEME["paper"][0]}"/>'
-    return smaller(svg.replace("<svg ", head, 1).replace("</desc>", paper, 1))
-
-
-def smaller(svg: str) -> str:
-    """The same picture: places to a tenth of a point, no space that says nothing."""
-    for attribute in ("d", "x", "y", "transform"):
-        svg = re.sub(rf'(?<= {attribute}=")[^"]+', lambda found: places(found[0]), svg)
-    return re.sub(r">\s+<", ">\n<", svg)
-
-
-def places(text: str) -> str:
-    """Coordinates to a tenth of a point."""
-    text = re.sub(r"(\.\d)\d+", r"\1", text)
-    return re.sub(r" +([LMCz]) ", r"\1", text)
+    """The SVG file of an example."""
+    figure = gallery_figure([example], Synthetic.channels, Synthetic.sample_rate)
+    colours = {colour: light for colour, (light, _) in THEME.items()}
+    return standalone(figure, name, " ".join(example.notes), colours, colours["paper"])
 
 
 def main() -> None:

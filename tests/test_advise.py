@@ -69,7 +69,7 @@ def test_views_keep_the_settings_of_the_pipeline() -> None:
 
 def test_candidates_of_the_same_classes_are_told_apart_and_equal_ones_tried_once() -> None:
     tried = candidates([Jitter(sd=0.5)], also=[[Jitter(sd=0.1)], [Jitter(sd=0.5)]])
-    assert list(tried) == [NONE, "Jitter(sd=0.5, p=1.0)", "Jitter(sd=0.1, p=1.0)"]
+    assert list(tried) == [NONE, "Jitter(sd=0.5, p=1)", "Jitter(sd=0.1, p=1)"]
     folders = {run_folder(Path(), views, seed) for views in tried.values() for seed in (0, 1)}
     assert len(folders) == 6
 
@@ -162,13 +162,13 @@ def test_scores_are_means_over_seeds_of_plain_windows_of_validation_subjects(
 
 
 def _count_steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    taken, take = [], TrainStep.take
+    taken, take = [], TrainStep.__call__
 
     def counted(*given: Any) -> dict[str, torch.Tensor]:
         taken.append(1)
         return take(*given)
 
-    monkeypatch.setattr(TrainStep, "take", counted)
+    monkeypatch.setattr(TrainStep, "__call__", counted)
     return taken
 
 
@@ -187,7 +187,7 @@ def test_an_interrupted_advice_makes_only_the_missing_runs(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    steps, take = _count_steps(monkeypatch), TrainStep.take
+    steps, take = _count_steps(monkeypatch), TrainStep.__call__
     n_steps = _n_train(tiny_store) // 32
 
     def interrupted(*given: Any) -> dict[str, torch.Tensor]:
@@ -195,11 +195,11 @@ def test_an_interrupted_advice_makes_only_the_missing_runs(
             raise KeyboardInterrupt
         return take(*given)
 
-    monkeypatch.setattr(TrainStep, "take", interrupted)
+    monkeypatch.setattr(TrainStep, "__call__", interrupted)
     with pytest.raises(KeyboardInterrupt):
         tiny_advise(tiny_store, tmp_path)
     assert len(list(tmp_path.glob("*/*/checkpoint.safetensors"))) == 2
-    monkeypatch.setattr(TrainStep, "take", take)
+    monkeypatch.setattr(TrainStep, "__call__", take)
     steps.clear()
     again = tiny_advise(tiny_store, tmp_path)
     assert len(steps) == 6 * n_steps
@@ -283,12 +283,12 @@ def test_the_recommendation_says_what_chance_may_have_done() -> None:
     assert close.level() == ["Crop"]
     assert close.recommendation == (
         "start with Jitter: effective rank 23.0, 10.0 without any view; "
-        "within the noise between seeds, as good: Crop"
+        "as good within the noise between seeds: Crop"
     )
     clear = ranked(_scores(none=[9.9, 10.1], Crop=[20.0, 20.2], Jitter=[23.0, 23.2]))
-    assert "every other candidate lies below" in clear.recommendation
+    assert "every other candidate is below" in clear.recommendation
     single = ranked(_scores(none=[20.0], Crop=[10.0]))
-    assert single.recommendation.startswith("start with no view: effective rank 20.0; a single")
+    assert single.recommendation.startswith("start with no view: effective rank 20.0; one seed")
     assert single.noise is None
     assert single.level() == []
 

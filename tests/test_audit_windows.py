@@ -9,8 +9,6 @@ from tsclr.audit.windows import audit_windows, load_windows, visible_overlap
 from tsclr.cli import main
 from tsclr.data.windows import Windows
 
-# What somebody else divided
-
 
 def cut(stream, length=128, stride=64):
     """Windows (N, C, T) of a stream (C, T)."""
@@ -22,22 +20,23 @@ def noise(seed=0, n_channels=6, length=64 * 41):
     return np.random.default_rng(seed).normal(size=(n_channels, length))
 
 
-def people(make, n=6):
-    """Windows of `n` people, and who they are of."""
-    parts = [cut(make(person)) for person in range(n)]
-    return np.concatenate(parts), np.repeat(np.arange(n), [len(part) for part in parts])
+def windows_by_subject(stream_of, n_subjects=6):
+    """Windows of the streams of some subjects, and the subject of each window."""
+    windows = [cut(stream_of(subject)) for subject in range(n_subjects)]
+    counts = [len(of_subject) for of_subject in windows]
+    return np.concatenate(windows), np.repeat(np.arange(n_subjects), counts)
 
 
 def by_subject(subjects):
     return np.where(subjects % 3 == 0, "test", "train")
 
 
-def found(*arrays):
+def findings_of(*arrays):
     return {finding.kind: finding for finding in audit_windows(*arrays)}
 
 
-def n_reached(tested, length, stride):
-    """How many of the windows that are tested overlap one that is not."""
+def n_overlapping(tested, length, stride):
+    """How many test windows overlap a window that is not tested."""
     near = -(-length // stride)
     return sum(
         tested[i] and not tested[max(0, i - near + 1) : i + near].all() for i in range(len(tested))
@@ -47,8 +46,16 @@ def n_reached(tested, length, stride):
 @pytest.mark.parametrize(
     ("n_channels", "length", "stride", "quantum"),
     [
-        *[(6, 128, 64, 0), (6, 128, 96, 0), (6, 128, 32, 0.25), (6, 128, 1, 0), (6, 128, 32, 3.5)],
-        *[(1, 64, 32, 0), (1, 128, 96, 0), (3, 50, 38, 0), (3, 128, 115, 0), (113, 24, 12, 0)],
+        (6, 128, 64, 0),
+        (6, 128, 96, 0),
+        (6, 128, 32, 0.25),
+        (6, 128, 1, 0),
+        (6, 128, 32, 3.5),
+        (1, 64, 32, 0),
+        (1, 128, 96, 0),
+        (3, 50, 38, 0),
+        (3, 128, 115, 0),
+        (113, 24, 12, 0),
     ],
 )
 def test_random_split_of_overlapping_windows_is_found(n_channels, length, stride, quantum):
@@ -56,9 +63,12 @@ def test_random_split_of_overlapping_windows_is_found(n_channels, length, stride
     stream = np.round(stream / quantum) * quantum if quantum else stream
     windows = cut(np.cumsum(stream, 1) if n_channels > length else stream, length, stride)
     tested = np.random.default_rng(1).random(len(windows)) < 0.3
-    finding = found(windows, np.arange(len(windows)), np.where(tested, "test", "train"))["overlap"]
-    assert f"{n_reached(tested, length, stride)} of {tested.sum()} test windows share samples" in (
-        finding.detail
+    finding = findings_of(windows, np.arange(len(windows)), np.where(tested, "test", "train"))[
+        "overlap"
+    ]
+    assert (
+        f"{n_overlapping(tested, length, stride)} of {tested.sum()} test windows share samples"
+        in (finding.detail)
     )
     assert not finding.suspicion
 
@@ -69,28 +79,27 @@ def test_dense_windows_that_are_there_twice_are_found(copied, copies):
     windows = copied(np.arange(1000), copies)
     split = np.where(windows < 800, "train", "test")
     arrays = cut(noise(length=1127), stride=1)[windows], windows, split
-    n_found = int(found(*arrays)["overlap"].detail.split()[0])
+    n_found = int(findings_of(*arrays)["overlap"].detail.split()[0])
     # Of 127 that reach back, those with fewer than 8 samples in common are not compared.
     assert n_found % copies == 0
     assert 115 <= n_found / copies <= 120
 
 
-def reached_by_chance_never(windows, tested):
-    """Slow reference: how many tested windows share a stretch that is too rare for chance."""
+def n_beyond_chance(windows, tested):
+    """Slow reference: how many test windows share a stretch that is too rare for chance."""
     N, _, T = windows.shape
-    steps = [[tuple(step) for step in np.diff(window).T] for window in windows]
-    counts = Counter(step for of_window in steps for step in of_window)
-    bits = {step: np.log2((N * (T - 1) + 1) / (count + 1)) for step, count in counts.items()}
+    changes = [[tuple(change) for change in np.diff(window).T] for window in windows]
+    counts = Counter(change for of_window in changes for change in of_window)
+    bits = {change: np.log2((N * (T - 1) + 1) / (n + 1)) for change, n in counts.items()}
     bits[(0,) * windows.shape[1]] = 0
-    needed = np.log2(N**2 * T) + SURE_BITS
+    required = np.log2(N**2 * T) + SURE_BITS
 
     def shares(i, j, shift):
-        own, other = (
-            slice(max(0, -shift), T - max(0, shift)),
-            slice(max(0, shift), T + min(0, shift)),
+        first, last = max(0, -shift), T - max(0, shift)
+        equal = np.array_equal(
+            windows[i][:, first:last], windows[j][:, first + shift : last + shift]
         )
-        equal = np.array_equal(windows[i][:, own], windows[j][:, other])
-        return equal and sum(bits[step] for step in steps[i][own.start : own.stop - 1]) >= needed
+        return equal and sum(bits[change] for change in changes[i][first : last - 1]) >= required
 
     shifts = [shift for shift in range(8 - T, T - 7) if shift]
     pairs = {i: np.flatnonzero(~tested) for i in np.flatnonzero(tested)}
@@ -103,11 +112,11 @@ def test_evidence_is_that_of_a_slow_reference(overlap):
     steps = generator.integers(-2, 3, (2, 2000)) * (generator.random((1, 2000)) < 0.7)
     windows = cut(np.cumsum(steps, 1), length=32, stride=32 - overlap)[:80]
     tested = generator.random(80) < 0.3
-    findings = found(windows, np.arange(80), np.where(tested, "test", "train"))
-    expected = reached_by_chance_never(windows, tested)
-    told = findings["overlap"].detail.removeprefix("at least ") if expected else "0"
+    findings = findings_of(windows, np.arange(80), np.where(tested, "test", "train"))
+    expected = n_beyond_chance(windows, tested)
+    detail = findings["overlap"].detail.removeprefix("at least ") if expected else "0"
     assert ("overlap" in findings) == (expected > 0)
-    assert int(told.split()[0]) == expected
+    assert int(detail.split()[0]) == expected
 
 
 def of_eight_steps(n_windows, length, stride):
@@ -127,7 +136,7 @@ def test_overlap_is_seen_from_the_visible_length_on(missing):
     visible = visible_overlap(of_eight_steps(500, 128, 64))
     windows = of_eight_steps(500, 128, 128 - visible + missing)
     split = np.where(np.arange(500) % 2, "test", "train")
-    assert ("overlap" in found(windows, np.arange(500), split)) == (not missing)
+    assert ("overlap" in findings_of(windows, np.arange(500), split)) == (not missing)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +154,7 @@ def test_visible_overlap_of_no_windows_is_refused():
 def test_example_of_an_overlap_is_one():
     windows = cut(noise(), stride=96)
     split = np.where(np.arange(len(windows)) < 9, "test", "train")
-    finding = found(windows, np.zeros(len(windows), int), split)["overlap"]
+    finding = findings_of(windows, np.zeros(len(windows), int), split)["overlap"]
     assert "test window 8 from sample 96 and window 9 from sample 0, 32 samples" in finding.detail
     assert np.array_equal(windows[8, :, 96:], windows[9, :, :32])
 
@@ -154,7 +163,10 @@ def test_validation_that_overlaps_the_test_is_named():
     windows = cut(noise())
     split = np.repeat(["train", "validation", "test"], [15, 15, 10])
     subjects = np.repeat(["a", "b", "c"], [15, 15, 10])
-    assert "share samples with validation, for" in found(windows, subjects, split)["overlap"].detail
+    assert (
+        "share samples with validation, for"
+        in findings_of(windows, subjects, split)["overlap"].detail
+    )
 
 
 def test_more_windows_than_are_kept_in_memory_are_drawn_alike(monkeypatch):
@@ -162,7 +174,7 @@ def test_more_windows_than_are_kept_in_memory_are_drawn_alike(monkeypatch):
     monkeypatch.setattr("tsclr.audit.copies.CHUNK", 20_000)
     windows = cut(noise(length=64 * 201))
     split = np.where(np.arange(200) % 2, "test", "train")
-    finding = found(windows, np.zeros(200, int), split)["overlap"]
+    finding = findings_of(windows, np.zeros(200, int), split)["overlap"]
     # One run in 121 is kept: of the 2 × 57 that a window shares, none with probability e⁻⁰·⁹⁴.
     assert finding.detail.startswith("at least ")
     assert 45 < int(finding.detail.split()[2]) < 80
@@ -175,16 +187,16 @@ def test_count_is_a_bound_where_pairs_were_left_out(monkeypatch):
     windows[5, :, 60] += 1  # and is not equal
     split = np.where(np.isin(np.arange(len(windows)), [2, 7]), "test", "train")
     arrays = windows, np.arange(len(windows)), split
-    assert found(*arrays)["overlap"].detail.startswith("2 of 2 test windows")
+    assert findings_of(*arrays)["overlap"].detail.startswith("2 of 2 test windows")
     monkeypatch.setattr("tsclr.audit.copies.N_PAIRS", 1)
-    assert found(*arrays)["overlap"].detail.startswith("at least 1 of 2 test windows")
+    assert findings_of(*arrays)["overlap"].detail.startswith("at least 1 of 2 test windows")
 
 
 def test_count_is_a_bound_where_copies_stand_before_the_neighbours():
     windows = np.repeat(cut(noise()), 3, axis=0)
     split = np.full(len(windows), "train")
     split[[31, 60]] = "test"
-    findings = found(windows, np.arange(len(windows)), split)
+    findings = findings_of(windows, np.arange(len(windows)), split)
     assert findings["duplicate"].detail.startswith("2 of 2")
     assert findings["overlap"].detail.startswith("at least 1 of 2")
 
@@ -196,7 +208,7 @@ def test_mapped_windows_are_audited(tmp_path):
     np.save(tmp_path / "p.npy", np.where(np.arange(len(windows)) % 2, "test", "train"))
     arrays = load_windows(*(tmp_path / f"{name}.npy" for name in "wsp"))
     assert isinstance(arrays[0], np.memmap)
-    assert set(found(*arrays)) == {"overlap"}
+    assert set(findings_of(*arrays)) == {"overlap"}
 
 
 def beeps(generator):
@@ -209,8 +221,8 @@ def beeps(generator):
 def test_clean_split_is_not_accused(kind):
     steps = np.arange(64 * 41)
 
-    def make(person):
-        generator = np.random.default_rng(person)
+    def stream_of(subject):
+        generator = np.random.default_rng(subject)
         values = generator.normal(size=(6, len(steps)))
         pulses = (generator.random((6, len(steps))) < 0.01) * 1.0
         return {
@@ -219,7 +231,7 @@ def test_clean_split_is_not_accused(kind):
             # A resting sensor that flickers between few values.
             "coarse": np.round(0.4 * values),
             # The same hum in everybody's recording, of a period that fits into the stride or not.
-            "tone": np.round(8 * np.sin(2 * np.pi * (steps + person) / (16, 50)[person % 2]))
+            "tone": np.round(8 * np.sin(2 * np.pi * (steps + subject) / (16, 50)[subject % 2]))
             * np.ones((6, 1)),
             "pulses": pulses,
             # A beep of the device that is never twice in a window, and rest at some level.
@@ -227,14 +239,14 @@ def test_clean_split_is_not_accused(kind):
             "padded": values * (steps % 64 < 32),
         }[kind]
 
-    windows, subjects = people(make)
-    assert found(windows, subjects, by_subject(subjects)) == {}
+    windows, subjects = windows_by_subject(stream_of)
+    assert findings_of(windows, subjects, by_subject(subjects)) == {}
 
 
 def test_windows_of_rest_between_others_are_not_accused():
-    windows, subjects = people(noise)
+    windows, subjects = windows_by_subject(noise)
     windows[::3] = windows[0, :, :1]
-    assert found(windows, subjects, by_subject(subjects)) == {}
+    assert findings_of(windows, subjects, by_subject(subjects)) == {}
 
 
 @pytest.fixture(scope="module")
@@ -248,7 +260,7 @@ def hapt_windows(hapt_store):
 def test_real_recordings_are_accused_of_a_random_split(hapt_windows):
     windows, subjects, tested = hapt_windows
     shuffled = np.random.default_rng(0).permutation(tested)
-    overlap = found(windows, subjects, np.where(shuffled, "test", "train"))["overlap"]
+    overlap = findings_of(windows, subjects, np.where(shuffled, "test", "train"))["overlap"]
     # Each has two neighbours, and both are tested at the square of the share of the test.
     share = shuffled.mean()
     assert abs(int(overlap.detail.split()[0]) / shuffled.sum() - (1 - share**2)) < 0.02
@@ -263,23 +275,25 @@ def padded(windows):
 def test_real_recordings_of_other_people_are_not_accused(hapt_windows, change, levels):
     windows, subjects, tested = hapt_windows
     windows = change(np.round(windows * levels) / levels if levels else windows)
-    assert found(windows.astype(np.float32), subjects, np.where(tested, "test", "train")) == {}
+    assert (
+        findings_of(windows.astype(np.float32), subjects, np.where(tested, "test", "train")) == {}
+    )
 
 
 def test_shared_subjects_are_named():
-    windows, subjects = people(noise)
+    windows, subjects = windows_by_subject(noise)
     split = by_subject(subjects)
     split[np.flatnonzero(subjects == 3)[-1]] = "train"
-    detail = found(windows, subjects, split)["subject"].detail
+    detail = findings_of(windows, subjects, split)["subject"].detail
     assert detail == "1 of 2 test subjects are in train: 3"
 
 
 def test_duplicates_are_counted_and_named():
-    windows, subjects = people(noise)
+    windows, subjects = windows_by_subject(noise)
     split = by_subject(subjects)
     test, train = np.flatnonzero(split == "test"), np.flatnonzero(split == "train")
     windows[test[4]], windows[test[7]] = windows[train[2]], windows[train[9]]
-    detail = found(windows, subjects, split)["duplicate"].detail
+    detail = findings_of(windows, subjects, split)["duplicate"].detail
     assert detail.startswith("2 of 80 test windows are also in train")
 
 
@@ -288,36 +302,36 @@ def test_duplicate_among_overlapping_windows_is_found():
     windows = np.concatenate([windows, windows[50:51]])
     split = np.full(len(windows), "train")
     split[[50, 90]] = "test"
-    kinds = found(windows, np.arange(len(windows)), split)
+    kinds = findings_of(windows, np.arange(len(windows)), split)
     detail = "1 of 2 test windows are also in train, for example test window 50 as window "
     assert kinds["duplicate"].detail == f"{detail}{len(windows) - 1}"
     assert kinds["overlap"].detail.startswith("2 of 2 test windows")
 
 
 def test_zero_is_zero_whatever_its_sign():
-    windows, subjects = people(noise)
+    windows, subjects = windows_by_subject(noise)
     windows[:, :, ::5] = 0.0
     split = by_subject(subjects)
     test, train = np.flatnonzero(split == "test")[0], np.flatnonzero(split == "train")[0]
     windows[test] = np.where(windows[train] == 0, -0.0, windows[train])
-    assert set(found(windows, subjects, split)) == {"duplicate"}
+    assert set(findings_of(windows, subjects, split)) == {"duplicate"}
 
 
 def test_normalisation_on_everything_is_suspected_with_its_figures():
-    windows, subjects = people(lambda person: noise(person) * (1 + person) + person)
+    windows, subjects = windows_by_subject(lambda subject: noise(subject) * (1 + subject) + subject)
     split = by_subject(subjects)
     trained = windows[split != "test"]
 
     def normalised(by):
         return (windows - by.mean((0, 2))[:, None]) / by.std((0, 2))[:, None]
 
-    finding = found(normalised(windows), subjects, split)["normalisation"]
+    finding = findings_of(normalised(windows), subjects, split)["normalisation"]
     assert finding.suspicion
     mean = normalised(windows)[split != "test"].mean((0, 2))
     assert f"mean ({mean[0]:.3f}, {mean[1]:.3f}" in finding.detail
     assert str(finding).startswith("normalisation (suspicion): ")
     for honest in (normalised(trained), windows):
-        assert found(honest, subjects, split) == {}
+        assert findings_of(honest, subjects, split) == {}
 
 
 @pytest.mark.parametrize(
@@ -325,30 +339,42 @@ def test_normalisation_on_everything_is_suspected_with_its_figures():
     [
         (
             lambda w, s, p: (w.transpose(0, 2, 1), s, p),
-            r"6 samples are too short, 8 .* if 128 is the number of samples, pass windows.transpo",
+            r"6 samples are too short, at least 8 .* if 128 is the number of samples, pass",
         ),
         (
             lambda w, s, p: (w.repeat(2, 1).cumsum(2).transpose(0, 2, 1), s, p),
-            r"shape \(240, 128, 12\), and values differ by 0\.[78].* of the 128 channels to the "
-            r"next, but by .* of the 12 samples to the next: .*, pass windows.transpose\(0, 2, 1\)",
+            r"shape \(240, 128, 12\), and values differ by 0\.[78].* of the 128 channels, but by "
+            r".* of the 12 samples: .*, pass windows.transpose\(0, 2, 1\)",
         ),
         (lambda w, s, p: (w[0], s, p), r"shape \(6, 128\), expected \(N, C, T\)"),
-        (lambda w, s, p: (w[:0], s[:0], p[:0]), "with one or more windows"),
-        (lambda w, s, p: (w[:, :0], s, p), r"\(240, 0, 128\), .* one or more windows and channels"),
-        (lambda w, s, p: (w.astype(int), s, p), "windows are int64, allowed are float16, float32"),
-        (lambda w, s, p: (w[:, :, :7], s, p), "6 channels and 7 samples are too short, 8 samples"),
-        (lambda w, s, p: (w, s[:-1], p), r"subjects have shape \(239,\), expected \(240,\)"),
-        (lambda w, s, p: (w, s, p[:, None]), r"split have shape \(240, 1\), expected \(240,\)"),
-        (lambda w, s, p: (w, s + 0.5, p), "subjects are float64, allowed are whole numbers"),
-        (lambda w, s, p: (w, s, s), r"split are int64, allowed are words: .*np.where\(mask, "),
-        (lambda w, s, p: (w, s, p == "test"), r"split are bool, .* use np.where\(mask, 'test', 't"),
+        (lambda w, s, p: (w[:0], s[:0], p[:0]), "with at least one window"),
+        (lambda w, s, p: (w[:, :0], s, p), r"\(240, 0, 128\), .* at least one window and channel"),
+        (
+            lambda w, s, p: (w.astype(int), s, p),
+            "windows has type int64, allowed are float16, float32",
+        ),
+        (lambda w, s, p: (w[:, :, :7], s, p), "6 channels and 7 samples are too short, at least 8"),
+        (lambda w, s, p: (w, s[:-1], p), r"subjects has shape \(239,\), expected \(240,\)"),
+        (lambda w, s, p: (w, s, p[:, None]), r"split has shape \(240, 1\), expected \(240,\)"),
+        (lambda w, s, p: (w, s + 0.5, p), "subjects has type float64, allowed are integers"),
+        (
+            lambda w, s, p: (w, s, s),
+            r"split has type int64, allowed are strings: .*np.where\(mask, ",
+        ),
+        (
+            lambda w, s, p: (w, s, p == "test"),
+            r"split has type bool, .* use np.where\(mask, 'test', 'train'\)",
+        ),
         (
             lambda w, s, p: (w, s, (p == "test").astype(int).astype(str)),
             r"split holds '0', '1': .* use np.where\(mask, 'test', 'train'\)",
         ),
-        (lambda w, s, p: (w, s, p.astype(object)), r"split are object, .*: use .astype\(str\)"),
-        (lambda w, s, p: (w, s, p.astype("S")), r"split are \|S5, .*: use .astype\(str\)"),
-        (lambda w, s, p: (w, s.astype(object), p), "subjects are object, allowed are whole"),
+        (
+            lambda w, s, p: (w, s, p.astype(object)),
+            r"split has type object, .*: use .astype\(str\)",
+        ),
+        (lambda w, s, p: (w, s, p.astype("S")), r"split has type \|S5, .*: use .astype\(str\)"),
+        (lambda w, s, p: (w, s.astype(object), p), "subjects has type object, allowed"),
         (lambda w, s, p: (w, s, np.char.upper(p)), "split holds 'TEST', 'TRAIN'"),
         (lambda w, s, p: (w, s, np.full(len(p), "train")), "split holds 'train': it must have"),
         (lambda w, s, p: (np.where(w == w[7, 2, 100], np.nan, w), s, p), "window 7 holds NaN"),
@@ -359,7 +385,7 @@ def test_normalisation_on_everything_is_suspected_with_its_figures():
     ],
 )
 def test_arrays_of_another_kind_are_refused(change, message):
-    windows, subjects = people(noise)
+    windows, subjects = windows_by_subject(noise)
     with pytest.raises(ValueError, match=message):
         audit_windows(*change(windows, subjects, by_subject(subjects)))
 
@@ -368,7 +394,7 @@ def test_arrays_of_another_kind_are_refused(change, message):
 def test_every_kind_of_float_is_compared(dtype):
     windows = cut(noise()).astype(dtype)
     split = np.where(np.arange(len(windows)) % 2, "test", "train")
-    assert set(found(windows, np.zeros(len(windows), int), split)) >= {"subject", "overlap"}
+    assert set(findings_of(windows, np.zeros(len(windows), int), split)) >= {"subject", "overlap"}
 
 
 def saved(array, **settings):
@@ -428,7 +454,7 @@ def test_absent_file_is_named(tmp_path):
     ],
 )
 def test_what_would_not_be_seen_is_told_where_nothing_was(tmp_path, capsys, change, unseen):
-    windows, subjects = people(noise)
+    windows, subjects = windows_by_subject(noise)
     arrays = {"windows": change(windows), "subjects": subjects, "split": by_subject(subjects)}
     words = ["bench", "audit"]
     for name, array in arrays.items():

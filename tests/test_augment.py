@@ -14,8 +14,8 @@ from scipy.interpolate import CubicSpline
 from tests.support.views import CLASSES, COMPOSED, batch, default, seeded, tensors, window_of
 from tsclr import specs
 from tsclr.augment import Augmentation, FromTsaug, Jitter
-from tsclr.augment.base import in_range
 from tsclr.augment.draws import spline_basis
+from tsclr.checks import in_range
 
 every = pytest.mark.parametrize("cls", CLASSES.values(), ids=CLASSES)
 every_single = pytest.mark.parametrize(
@@ -259,9 +259,9 @@ def test_settings_that_are_no_whole_numbers():
 
 
 def test_misspelt_augmentation_and_argument():
-    with pytest.raises(KeyError, match="did you mean Rotate"):
+    with pytest.raises(specs.SpecError, match="did you mean Rotate"):
         specs.from_spec(Augmentation, {"class": "Rotat"})
-    with pytest.raises(TypeError, match="did you mean spread"):
+    with pytest.raises(specs.SpecError, match=r"spred: .* did you mean spread"):
         specs.from_spec(Augmentation, {"class": "Rotate", "spred": 0.1})
 
 

@@ -288,11 +288,11 @@ def test_on_a_gpu():
 
 def write_config(path: Path, store: Path, text: str) -> list[str]:
     """A command line that pretrains for one step with the augmenter that `text` describes."""
-    config = yaml.safe_load(Path("configs/ntxent_store.yaml").read_text())
+    config = yaml.safe_load(Path("configs/ntxent.yaml").read_text())
     config["data"]["source"] = str(store)
     config["training"] = {"epochs": 1, "batch_size": 32, "windows_per_epoch": 32}
     del config["views"]
-    views = f"views: [{{class_path: FromTsaug, init_args: {{augmenter: {text}}}}}]"
+    views = f"views: [{{class: FromTsaug, augmenter: {text}}}]"
     path.write_text(f"{yaml.safe_dump(config)}\n{views}\n")
     return ["pretrain", str(path), "--out", str(path.parent / "run")]
 

@@ -47,6 +47,7 @@ from tsclr.bench.results import TABLE
 from tsclr.bench.runner import bench
 from tsclr.bench.suite import Suite
 from tsclr.cli import main
+from tsclr.config.presets import config_file
 from tsclr.data.splits import LeakError
 from tsclr.data.store import Store
 from tsclr.data.windows import Windows, all_of
@@ -58,7 +59,6 @@ from tsclr.evaluate.task import Task
 from tsclr.specs import subclasses
 from tsclr.train.monitor import forget_peak_memory, peak_memory
 
-SUPCON = str(Path(CONFIG).parent / "supcon_hapt.yaml")
 SUITES = sorted((Path(__file__).parent.parent / "benchmarks" / "suites").glob("*.yaml"))
 
 
@@ -233,7 +233,7 @@ def test_own_code_is_another_cell_when_it_changes(
     method = importlib.import_module("own_method").Own()
     config = tmp_path / "own.yaml"
     given = yaml.safe_load(Path(CONFIG).read_text())
-    given["encoder"] = {"class_path": "own_package.Own"}
+    given["encoder"] = "own_package.Own"
     config.write_text(yaml.safe_dump(given))
     (tmp_path / "own_package").mkdir()
     (tmp_path / "own_package" / "__init__.py").write_text("from own_package.inner import Own\n")
@@ -490,7 +490,8 @@ def test_a_package_that_is_absent_is_named(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_pretraining_that_reads_labels_is_named(tiny_store: Path, tmp_path: Path) -> None:
-    unit = next(suite_on(tiny_store, methods={"SupCon": Pretrained(SUPCON)}).units(tmp_path))
+    methods = {"SupCon": Pretrained(CONFIG, objective="SupCon")}
+    unit = next(suite_on(tiny_store, methods=methods).units(tmp_path))
     assert unit.label == "SupCon (reads all labels)"
 
 
@@ -537,7 +538,7 @@ def test_the_memory_of_a_unit_is_not_that_of_an_earlier_one() -> None:
             "task 'store, 2 folds of subjects' is named twice",
         ),
         (
-            {"methods": {"x": Pretrained(SUPCON, sees_test_streams=True)}},
+            {"methods": {"x": Pretrained(CONFIG, objective="SupCon", sees_test_streams=True)}},
             LeakError,
             "reads labels, with sees_test_streams those of the test subjects",
         ),
@@ -637,9 +638,9 @@ def yaml_of(folder: Path, store: Path) -> Path:
     path.write_text(
         f"datasets: ['{store}']\n"
         "methods:\n"
-        f"  NT-Xent: {{class_path: Pretrained, init_args: {{config: '{CONFIG}', epochs: 1}}}}\n"
-        "  hand: {class_path: HandFeatures}\n"
-        "protocols: [{class_path: GroupKFold, init_args: {n_folds: 2}}]\n"
+        f"  NT-Xent: {{class: Pretrained, config: '{CONFIG}', epochs: 1}}\n"
+        "  hand: HandFeatures\n"
+        "protocols: [{class: GroupKFold, n_folds: 2}]\n"
         "heads: [linear, knn, prototype]\nbudgets: ['1', '2', 5, all]\ndraws: 2\n"
     )
     return path
@@ -735,8 +736,7 @@ def test_every_suite_that_ships_is_understood(
     assert main(["bench", str(suite), "--out", "somewhere", "--print_config"]) == 0
     told = yaml.safe_load(capsys.readouterr().out)
     for method in told["methods"].values():
-        config = method.get("init_args", {}).get("config", CONFIG)
-        assert Path(__file__).parent.parent.joinpath(config).is_file()
+        assert config_file(method.get("config", "ntxent")).is_file()
 
 
 def test_the_quick_suite_has_every_protocol_head_and_section(tmp_path: Path) -> None:
@@ -756,7 +756,7 @@ def test_the_quick_suite_has_every_protocol_head_and_section(tmp_path: Path) -> 
         "Scores by subject",
         "Confusion of methods",
         "Cost and score",
-        "Embedding",
+        "Features in two dimensions",
         "Segmentation",
         "Which differences are proven",
         "Leak audit",

@@ -51,10 +51,10 @@ class Slow(HandFeatures):
 def suite_of(module: str, names: list[str], store: Path, folder: Path) -> list[str]:
     """Words of the command for a suite of methods of a module in a folder, which are written."""
     (folder / f"{module}.py").write_text(OWN)
-    methods = "".join(f"  {name}: {{class_path: {module}.{name}}}\n" for name in names)
+    methods = "".join(f"  {name}: {module}.{name}\n" for name in names)
     (folder / "suite.yaml").write_text(
         f"datasets: ['{store}']\nmethods:\n{methods}budgets: [1]\n"
-        "protocols: [{class_path: GroupKFold, init_args: {n_folds: 2}}]\n"
+        "protocols: [{class: GroupKFold, n_folds: 2}]\n"
     )
     return ["bench", "suite.yaml", "--out", "out"]
 

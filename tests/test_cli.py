@@ -1,5 +1,7 @@
 import json
+import re
 import runpy
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +10,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from tsclr.cli import COMMANDS, main
+from tsclr.cli import main
+from tsclr.cli.command import COMMANDS
+from tsclr.cli.learn import CLASSES
+from tsclr.config.options import parse_words
 from tsclr.embed.checkpoint import Checkpoint
 
 LOG_OPTIONS = [
@@ -25,12 +30,40 @@ LOG_OPTIONS = [
 ]
 
 
+MARKUP = re.compile(r"``|`|<class|typing\.|collections\.|Optional\[|Sequence\[|list\[|NoneType")
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture) -> None:
-    assert main([name, "--help"]) == 0
-    told = capsys.readouterr().out
-    assert f"tsclr {name}" in told
-    assert "default" in told
+    assert main([*name.split(), "--help"]) == 0
+    text = capsys.readouterr().out
+    lines = text.splitlines()
+    assert lines[0].startswith(f"usage: tsclr {name}")
+    assert 1 <= lines.index("examples:") - 3 <= 2  # two lines of what it does
+    assert max(map(len, lines)) <= 100
+    assert not MARKUP.search(text)
+    examples = [line.split() for line in lines if line.startswith(f"  tsclr {name}")]
+    assert examples
+    for words in examples:  # every option of an example is one
+        parse_words(words[1 + len(name.split()) :], COMMANDS[name].options(), CLASSES)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_short_help_has_the_options_that_people_use(
+    name: str, capsys: pytest.CaptureFixture
+) -> None:
+    command = COMMANDS[name]
+    options = {option.name for option in command.options() if not option.positional}
+    assert set(command.common) <= options
+    assert len(command.common) <= 10
+    assert main([*name.split(), "--help"]) == 0
+    short = capsys.readouterr().out
+    assert main([*name.split(), "--help-all"]) == 0
+    complete = capsys.readouterr().out
+    assert all(f"  --{option}" in complete for option in options)
+    assert ("--help-all" in short) == (len(command.common) < len(options))
+    assert not MARKUP.search(complete)
+    assert max(map(len, complete.splitlines())) <= 100
 
 
 @pytest.mark.parametrize("words", [["--help"], ["-h"]])
@@ -75,51 +108,43 @@ def test_debug_shows_where_it_arose(tmp_path: Path) -> None:
         main(["probe", str(tmp_path / "nowhere"), "--debug"])
 
 
-def test_interrupting_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(words: list[str]) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setitem(COMMANDS, "demo", interrupted)
-    assert main(["demo"]) == 130
+def interrupt(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        ({"encodr": {"class_path": "CNN1d"}}, "did you mean encoder?"),
-        ({"encoder": {"class_path": "CNN1"}}, "did you mean CNN1d?"),
-        ({"pairing": {"class_path": "Neighbour", "init_args": {"second": 2}}}, "mean seconds?"),
-        ({"training": {"epoch": 3}}, "did you mean epochs?"),
-        ({"training": {"epochs": "many"}}, "many"),
-    ],
-)
-def test_a_typo_in_a_config_is_named(
-    change: dict, told: str, tmp_path: Path, capsys: pytest.CaptureFixture
+def test_an_interrupted_command_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    config = tmp_path / "config.yaml"
-    config.write_text(json.dumps(change))
-    assert main(["pretrain", str(config), "--out", str(tmp_path / "run")]) == 2
-    assert told in capsys.readouterr().err
-    assert not (tmp_path / "run").exists()
+    monkeypatch.setattr("tsclr.demo.demo", interrupt)
+    assert main(["demo", "--out", "my demo"]) == 130
+    assert capsys.readouterr().err == "tsclr: interrupted; to go on: tsclr demo --out 'my demo'\n"
+
+
+def test_an_interrupted_pretraining_goes_on_with_its_folder(
+    tiny_store: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    words = ["pretrain", "ntxent_quick", "--data.source", str(tiny_store), "--out"]
+    words += [str(tmp_path / "run"), "--training.batch_size=32", "--training.epochs=2"]
+    with monkeypatch.context() as patched:
+        patched.setattr("tsclr.train.pretrain.describe", interrupt)  # before there is a run
+        assert main(words) == 130
+        assert shlex.split(capsys.readouterr().err.partition("go on: tsclr ")[2]) == words
+    with monkeypatch.context() as patched:
+        patched.setattr("tsclr.train.pretrain.watch", interrupt)  # at the end of the first epoch
+        assert main(words) == 130
+    again = shlex.split(capsys.readouterr().err.partition("go on: tsclr ")[2])
+    assert again == ["pretrain", "--resume", str(tmp_path / "run")]
+    assert main(again) == 0
+    assert Checkpoint.load(tmp_path / "run").settings["epoch"] == 2
 
 
 def test_scientific_notation_without_a_point_is_a_number(tiny_store: Path, tmp_path: Path) -> None:
-    config = tmp_path / "c.yaml"
-    text = Path("configs/ntxent_store.yaml").read_text()
-    config.write_text(text.replace("learning_rate: 2.0e-3", "learning_rate: 1e-3"))
-    words = [
-        "pretrain",
-        str(config),
-        "--out",
-        str(tmp_path / "run"),
-        "--data.source",
-        str(tiny_store),
-        "--training.epochs",
-        "1",
-        "--training.windows_per_epoch",
-        "32",
-    ]
-    assert main(words) == 0
+    words = f"--data.source {tiny_store} --out {tmp_path / 'run'} --training.learning-rate 1e-3"
+    words += " --training.epochs 1 --training.windows-per-epoch 32 --training.batch-size=32"
+    assert main(["pretrain", "ntxent_quick", *words.split()]) == 0
     assert Checkpoint.load(tmp_path / "run").settings["training"]["learning_rate"] == 1e-3
 
 
@@ -138,18 +163,19 @@ def test_demo_prints_the_report_last(
 ) -> None:
     monkeypatch.setattr("tsclr.demo.demo", lambda out, seed: out / f"{seed}.html")
     assert main(["demo", "--out", str(tmp_path), "--seed", "3"]) == 0
-    assert capsys.readouterr().out.strip().endswith("3.html")
+    assert capsys.readouterr().out == f"next: open {tmp_path / '3.html'}\n"
 
 
-def test_data_list_names_every_dataset(capsys: pytest.CaptureFixture) -> None:
+def test_data_list_names_every_dataset_within_100_columns(capsys: pytest.CaptureFixture) -> None:
     assert main(["data", "list"]) == 0
     told = capsys.readouterr().out
+    assert max(map(len, told.splitlines())) <= 100
     assert all(name in told for name in ("hapt", "motionsense", "synthetic"))
 
 
 def test_data_fetch_needs_a_name(capsys: pytest.CaptureFixture) -> None:
     assert main(["data", "fetch"]) == 2
-    assert "tsclr data list" in capsys.readouterr().err
+    assert "NAME is missing: Name of the dataset, as tsclr data list" in capsys.readouterr().err
 
 
 def test_data_fetch_of_a_simulation_says_there_is_nothing(capsys: pytest.CaptureFixture) -> None:
@@ -165,16 +191,17 @@ def test_the_whole_path_from_logs_to_vectors(
     told = capsys.readouterr().out
     assert "4 subjects" in told
     assert "read as: acc m/s², gyr deg/s" in told
+    assert told.splitlines()[-1].startswith(f"next: tsclr pretrain ntxent --data.source {store}")
     words = [
         "pretrain",
-        "configs/ntxent_store.yaml",
+        "ntxent",
         "--out",
         str(run),
         "--data.source",
         str(store),
         "--data.test",
-        "['04']",
-        "--encoder.init_args.width",
+        "03,04",
+        "--encoder.width",
         "8",
         "--training.epochs",
         "1",
@@ -184,14 +211,19 @@ def test_the_whole_path_from_logs_to_vectors(
     assert main(words) == 0
     assert main(words) == 1
     assert "--resume" in capsys.readouterr().err
-    again = ["pretrain", str(run / "config.yaml"), "--resume"]
-    assert main(again) == 0
+    assert main(["pretrain", "--resume", str(run)]) == 0
+    capsys.readouterr()
     scores = tmp_path / "scores.json"
     words = ["probe", str(run), "--budgets", "1,all", "--draws", "2", "--json", str(scores)]
-    assert main([*words, "--heads", "linear"]) == 0
+    assert main([*words, "--heads", "linear", "--classes", "walking,running,sitting"]) == 0
     rows = json.loads(scores.read_text())["results"]
     assert {"method", "budget", "macro_f1_mean", "macro_f1_sd", "draws"} <= rows[0].keys()
-    assert "pretrained" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "Macro F1 by labels per class, on 2 test subjects (" in told
+    assert "± is the SD over 2 label draws" in told
+    assert told.splitlines()[-1] == f"next: tsclr bench audit {scores}"
+    assert max(map(len, told.splitlines()[:-1])) <= 100
+    assert main(["bench", "audit", str(scores)]) == 0
     vectors = tmp_path / "vectors.parquet"
     assert main(["embed", str(run), str(store), "--out", str(vectors), "--stride", "1.28"]) == 0
     from_store = pd.read_parquet(vectors)
@@ -203,7 +235,7 @@ def test_the_whole_path_from_logs_to_vectors(
 
 def _two_views(tiny_store: Path, folder: Path) -> str:
     """A config with two views on the tiny store."""
-    config = yaml.safe_load(Path("configs/ntxent_store.yaml").read_text())
+    config = yaml.safe_load(Path("configs/ntxent.yaml").read_text())
     config["data"] = {"source": str(tiny_store), "test": ["04"]}
     config["views"] = config["views"][-2:]
     config["training"] = {"batch_size": 32, "windows_per_epoch": 64}

@@ -79,7 +79,7 @@ def test_an_encoder_without_a_run_is_told_and_left_out(
     (tmp_path / "runs" / "encoder").mkdir()
     Checkpoint.of(run.encoder(), run.input_spec).save(tmp_path / "runs" / "encoder" / FILE)
     assert list(find_runs(tmp_path / "runs")) == ["deep/three", "stopped"]
-    assert "is no run" in caplog.text
+    assert "is not a run" in caplog.text
 
 
 def test_nothing_to_draw_is_refused() -> None:

@@ -112,5 +112,7 @@ def test_a_store_with_other_channels_or_rate_is_refused(tiny_run: Path, tiny_sto
     with pytest.raises(ValueError, match=r"channels acc_x, acc_y, acc_z, the encoder"):
         next(embed_store(embedder, acc, 64))
     slow = Store(store.signal, store.labels, store.recordings, store.channels, 25.0, store.classes)
-    with pytest.raises(ValueError, match="ingest the logs with --rate 50"):
+    with pytest.raises(
+        ValueError, match="ingest the logs again into another store, with --rate 50"
+    ):
         next(embed_store(embedder, slow, 64))

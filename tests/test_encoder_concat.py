@@ -138,7 +138,7 @@ def test_a_checkpoint_keeps_all_parts_and_embeds(tmp_path):
 @pytest.mark.parametrize(
     ("encoders", "channels", "message"),
     [
-        ([], None, "encoders is 0, expected 1 or more"),
+        ([], None, "encoders is 0, it must be at least 1"),
         ([small], SENSORS, "channels has 2 lists for 1 encoders"),
         ([small], [[]], r"channels has \[\], expected different numbers from 0 to 5"),
         ([small], [[0, 0]], r"channels has \[0, 0\]"),

@@ -159,7 +159,7 @@ def test_wrong_shapes_say_what_to_do(encoder):
 
 
 def test_no_channels(kind):
-    with pytest.raises(ValueError, match="is 0, expected 1 or more"):
+    with pytest.raises(ValueError, match="is 0, it must be at least 1"):
         kind(in_channels=0)
 
 
@@ -334,6 +334,6 @@ def test_transformer_sizes_are_checked():
 
 
 def test_positive_sizes():
-    base.check_positive(one=1, two=2)
-    with pytest.raises(ValueError, match="two is -2, expected 1 or more"):
-        base.check_positive(one=1, two=-2)
+    base.check_sizes(one=1, two=2)
+    with pytest.raises(ValueError, match="two is -2, it must be at least 1"):
+        base.check_sizes(one=1, two=-2)

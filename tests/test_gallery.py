@@ -4,7 +4,7 @@ import gc
 import math
 import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pytest
@@ -12,7 +12,8 @@ import torch
 import yaml
 
 from benchmarks import views_page
-from tests.support.views import CLASSES, batch, default, seeded
+from benchmarks.svg import smaller
+from tests.support.views import CLASSES, batch, default, seeded, tensors
 from tests.test_report import Page
 from tsclr.augment import (
     Augmentation,
@@ -24,6 +25,7 @@ from tsclr.augment import (
     Offset,
     OneOf,
     Permute,
+    Quantity,
     RandomOrder,
     Rotate,
     SampleDropout,
@@ -39,8 +41,8 @@ from tsclr.data.ingest import ingest
 from tsclr.data.settings import Data
 from tsclr.data.store import Store
 from tsclr.data.windows import Windows
-from tsclr.explore.describe import call_of, steps_of, tell
-from tsclr.explore.gallery import always, choose, draw_examples, gallery, labels_of
+from tsclr.explore.describe import call_of, caption, views_inside
+from tsclr.explore.gallery import always, choose, examples_of, gallery
 from tsclr.readers import Tabular
 from tsclr.report.gallery import DEPTH, Example, spectrum, view_gallery
 from tsclr.types import UNLABELLED
@@ -49,8 +51,8 @@ CHANNELS = ("acc_x", "acc_y", "acc_z", "gyr_x", "gyr_y", "gyr_z")
 EVERY = None
 
 
-def told(view: Augmentation, drawn: Any, window: int = 0) -> list[str]:
-    return tell(view.for_channels(CHANNELS), Gated(EVERY, drawn), window)
+def caption_of(view: Augmentation, drawn: Any, window: int = 0) -> list[str]:
+    return caption(view.for_channels(CHANNELS), Gated(EVERY, drawn), window)
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +87,6 @@ def wrapper(n: int) -> type[Augmentation]:
             self.inner = inner
 
         def draw(self, x, generator=None):
-            """Draw a strength; it is a float."""
             return uniform(x, generator=generator), *(
                 self.inner.draw_gated(x, generator) for _ in range(n)
             )
@@ -102,8 +103,9 @@ def mixing_view() -> type[Augmentation]:
     class Mix(Augmentation):
         mixes_windows = True
 
-        def draw(self, x, generator=None):
-            """Draw a partner among the other windows."""
+        def draw(
+            self, x, generator=None
+        ) -> Annotated[torch.Tensor, Quantity("index of the partner")]:
             other = integers(x, 1, len(x), generator=generator)
             return (other + torch.arange(len(x))) % len(x)
 
@@ -113,17 +115,17 @@ def mixing_view() -> type[Augmentation]:
     return Mix
 
 
-# ---- words -------------------------------------------------------------------------------------
+# ---- captions ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_every_view_tells_what_it_drew(name: str) -> None:
+def test_every_view_has_a_caption_of_what_it_drew(name: str) -> None:
     x = batch(4, 6, 64)
     for p in (0.5, 1.0):
         view = default(CLASSES[name], p).for_channels(CHANNELS)
         gated = view.draw_gated(x, seeded(3))
         for window in range(len(x)):
-            lines = tell(view, gated, window)
+            lines = caption(view, gated, window)
             assert lines
             assert all(line.strip(" :;,") for line in lines)
             assert not re.search("nan|tensor|Gated", " ".join(lines))
@@ -131,88 +133,115 @@ def test_every_view_tells_what_it_drew(name: str) -> None:
     assert call_of(view).startswith(f"{name}(")
 
 
-def test_a_quaternion_is_told_as_angle_and_axis() -> None:
+def test_a_quaternion_is_written_as_angle_and_axis() -> None:
     half = math.radians(30)
     quaternion = torch.tensor([[math.cos(half), 0.0, 0.0, math.sin(half)]])
     for drawn in (quaternion[:, None], -quaternion[:, None]):  # both are the same rotation
-        assert told(Rotate(), drawn) == ["turned by 60° about (0.00, 0.00, 1.00)"]
+        assert caption_of(Rotate(), drawn) == ["rotation: 60° about (0.00, 0.00, 1.00)"]
     still = torch.tensor([[[1.0, 0.0, 0.0, 0.0]]])
-    assert told(Rotate(), still) == ["turned by 0° about (0.00, 0.00, 0.00)"]
+    assert caption_of(Rotate(), still) == ["rotation: 0° about (0.00, 0.00, 0.00)"]
 
 
-def test_values_are_told_in_the_words_of_their_kind() -> None:
-    assert told(Yaw(), torch.tensor([[math.pi / 2]])) == ["an angle for each device: 90°"]
+def test_values_are_written_after_their_name() -> None:
+    assert caption_of(Yaw(), torch.tensor([[math.pi / 2]])) == ["angle: 90°"]
     gains = torch.tensor([[1.25, 1.25, 1.25, 0.5, 0.5, 0.5]])
-    assert told(Scale(), gains) == ["the gain of each channel: acc 1.25, gyr 0.5"]
-    assert told(Offset(), torch.tensor([[0.5, 1, 2, 3, 3, 3]])) == [
-        "the bias of each channel in its unit: acc_x 0.5, acc_y 1, acc_z 2, gyr 3"
+    assert caption_of(Scale(), gains) == ["gain: acc 1.25, gyr 0.5"]
+    assert caption_of(Offset(), torch.tensor([[0.5, 1, 2, 3, 3, 3]])) == [
+        "bias: acc_x 0.5, acc_y 1, acc_z 2, gyr 3"
     ]
     kept = torch.tensor([[True, False, True, False, False, False]])
-    assert told(ChannelDropout(), kept) == ["the channels to keep: acc_x, acc_z"]
-    assert told(ChannelDropout(), kept & False) == ["the channels to keep: none"]
+    assert caption_of(ChannelDropout(), kept) == ["channels kept: acc_x, acc_z"]
+    assert caption_of(ChannelDropout(), kept & False) == ["channels kept: none"]
     arrived = torch.tensor([[True] * 5 + [False] * 3])
-    assert told(SampleDropout(), arrived) == ["the samples that arrive: 5 of 8"]
+    assert caption_of(SampleDropout(), arrived) == ["samples that arrive: 5 of 8"]
     noise = torch.linspace(-1, 1, 60, dtype=torch.float64).view(1, 6, 10)
-    assert told(Jitter(), noise)[0].endswith("acc -1 to -0.0169, gyr 0.0169 to 1")
+    assert caption_of(Jitter(), noise)[0].endswith("acc -1 to -0.0169, gyr 0.0169 to 1")
     endless = torch.tensor([[2.0] * 3 + [math.inf] * 3])
-    assert told(Saturate(), endless)[0].endswith(": acc 2, gyr ∞")
-    assert told(Mirror(), ()) == ["nothing is random"]
+    assert caption_of(Saturate(), endless)[0].endswith(": acc 2, gyr ∞")
+    assert caption_of(Mirror(), ()) == ["nothing is random"]
 
 
-def test_fields_are_told_by_name_and_only_for_the_window_asked_for() -> None:
+def test_fields_have_names_and_values_of_the_window_asked_for() -> None:
     view = Permute(n_segments=3)
     drawn = view.draw(torch.zeros(2, 6, 20), seeded())
     first, order = (part[1].tolist() for part in drawn)
-    assert told(view, drawn, window=1) == [
-        f"the cuts and the order of the segments: first {first[0]} {first[1]}; "
-        f"order {order[0]} {order[1]} {order[2]}"
+    assert caption_of(view, drawn, window=1) == [
+        f"cuts before samples: {first[0]} {first[1]}; "
+        f"order of the segments: {order[0]} {order[1]} {order[2]}"
     ]
+
+
+def test_the_english_of_a_docstring_says_nothing_in_a_caption() -> None:
+    class Documented(Augmentation):
+        def draw(
+            self, x: Any, generator: torch.Generator | None = None
+        ) -> Annotated[torch.Tensor, Quantity("tilt", "angle")]:
+            """Sample a quaternion for each device: real part first."""
+            return uniform(x, generator=generator)
+
+        def transform(self, x: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
+            return x * drawn[:, None, None].cos()
+
+    assert caption_of(Documented(), torch.tensor([math.pi / 3])) == ["tilt: 60°"]
+    many = torch.linspace(-math.pi / 2, math.pi / 6, 7)[None]
+    assert caption_of(Documented(), many) == ["tilt: -90° to 30°"]
+
+
+def test_every_tensor_that_a_view_draws_has_a_name() -> None:
+    x = batch(4, 6, 64)
+    for name, cls in CLASSES.items():
+        view = default(cls, 1.0)
+        drawn = view.draw_gated(x, seeded()).drawn
+        if views_inside(view) or not tensors(drawn):
+            continue
+        for text in caption_of(view, drawn)[0].split("; "):
+            assert re.match(r"[a-z ]+: ", text), f"{name}: {text}"
 
 
 def test_axes_are_read_from_annotations_not_guessed_from_sizes() -> None:
     view = Permute(n_segments=6)
-    (line,) = told(view, view.draw(torch.zeros(1, 6, 20), seeded()))
+    (line,) = caption_of(view, view.draw(torch.zeros(1, 6, 20), seeded()))
     assert "acc" not in line
 
 
-def test_compositions_are_told_step_by_step() -> None:
+def test_the_caption_of_a_composition_has_a_line_for_each_view() -> None:
     inner = Chain([Jitter(), OneOf([Mirror(), Scale(sd=0.0)], weights=[0, 1]), Crop(p=0.0)])
     x = batch(2, 6, 16)
-    lines = tell(inner.for_channels(CHANNELS), inner.draw_gated(x, seeded()), 0)
-    assert [line.split(" ")[0] for line in lines] == ["Jitter:", "OneOf:", "OneOf:", "left"]
+    lines = caption(inner.for_channels(CHANNELS), inner.draw_gated(x, seeded()), 0)
+    assert [line.split(" ")[0] for line in lines] == ["Jitter:", "OneOf:", "OneOf:", "not"]
     assert lines[1:] == [
-        "OneOf: Scale: the gain of each channel: acc 1, gyr 1",
-        "OneOf: left out: Mirror",
-        "left out: Crop",
+        "OneOf: Scale: gain: acc 1, gyr 1",
+        "OneOf: not applied: Mirror",
+        "not applied: Crop",
     ]
     shuffled = RandomOrder([Mirror(), Mirror()]).for_channels(CHANNELS)
     gated = shuffled.draw_gated(x, seeded())
     order = gated.drawn.order[1].tolist()
-    assert tell(shuffled, gated, 1) == [
-        f"order {order[0]} {order[1]}",
+    assert caption(shuffled, gated, 1) == [
+        f"order: {order[0]} {order[1]}",
         "Mirror: nothing is random",
         "Mirror: nothing is random",
     ]
-    assert told(Chain([]), ()) == ["nothing is random"]
-    assert tell(Mirror(), Gated(torch.tensor([True, False]), ()), 1) == ["left out: Mirror"]
+    assert caption_of(Chain([]), ()) == ["nothing is random"]
+    assert caption(Mirror(), Gated(torch.tensor([True, False]), ()), 1) == ["not applied: Mirror"]
 
 
-def test_views_that_others_wrote_are_told_too() -> None:
+def test_views_that_users_wrote_have_captions_too() -> None:
     x = batch(3, 6, 16)
     odd = odd_view()(level=2)
     drawn = odd.draw(x, seeded())
-    (line,) = told(odd, drawn, 2)
+    (line,) = caption_of(odd, drawn, 2)
     a, b = (f"{value:.3g}" for value in drawn[0]["a"][2])
-    assert line == f"a {a} {b}; {drawn[1][0][2]:.3g}; 7"
+    assert line == f"a: {a} {b}; {drawn[1][0][2]:.3g}; 7"
     assert call_of(odd) == "Odd(…)"
     once = wrapper(1)(Mirror())
     drawn = once.draw(x)
-    assert told(once, drawn) == [f"{drawn[0][0]:.3g}", "Mirror: nothing is random"]
+    assert caption_of(once, drawn) == [f"{drawn[0][0]:.3g}", "Mirror: nothing is random"]
     assert call_of(once) == "Wrapper(inner=Mirror(axis='x', p=1))"
     twice = wrapper(2)(Scale(sd=0.0))  # two draws for one view: which is whose is not known
-    (line,) = told(twice, twice.draw(x))
-    assert line.startswith("a strength: ")
-    assert line.endswith("; 1 1 1 1 1 1; 1 1 1 1 1 1")
+    drawn = twice.draw(x)
+    (line,) = caption_of(twice, drawn)
+    assert line == f"{drawn[0][0]:.3g}; 1 1 1 1 1 1; 1 1 1 1 1 1"
 
 
 def test_calls_can_be_evaluated() -> None:
@@ -227,7 +256,7 @@ def test_calls_can_be_evaluated() -> None:
 
 def test_labels_of_windows_agree_with_a_slow_look(tiny_store: Path) -> None:
     windows = Windows.sliding(Store.open(tiny_store), 128, 64)
-    labels = labels_of(windows, np.arange(len(windows)))
+    labels = windows.stream_labels(np.arange(len(windows)))
     for start, label in zip(windows.starts, labels, strict=True):
         inside = set(windows.store.labels[start : start + 128].tolist())
         assert label == (inside.pop() if len(inside) == 1 else UNLABELLED)
@@ -237,7 +266,7 @@ def test_examples_have_different_classes_and_go_from_lively_to_quiet(tiny_store:
     windows = Windows.sliding(Store.open(tiny_store), 128, 64)
     for n in (1, 3, 5):
         examples, companions = choose(windows, n, seed=0)
-        labels = labels_of(windows, examples)
+        labels = windows.stream_labels(examples)
         assert len(set(labels)) == n
         assert UNLABELLED not in labels
         spread = windows.take(examples).std(dim=2).mean(dim=1)
@@ -265,13 +294,13 @@ def test_always_changes_every_window_and_leaves_the_view_as_it_is() -> None:
     x = batch()
     assert (always(view)(x, seeded()) != x).any(dim=(1, 2)).all()
     assert torch.equal(view(x, seeded()), x)
-    assert [step.p for step in steps_of(view)] == [0.0, 0.0]
+    assert [step.p for step in views_inside(view)] == [0.0, 0.0]
 
 
 def test_an_example_is_the_window_and_what_the_view_makes_of_it() -> None:
     x = batch(5, 6, 32)
     for view in (Jitter(sd=0.3), mixing_view()()):
-        examples = draw_examples(view.for_channels(CHANNELS), x, ["walking", "sitting"], seed=4)
+        examples = examples_of(view.for_channels(CHANNELS), x, ["walking", "sitting"], seed=4)
         views = view(x, seeded(4))
         assert [example.notes[0].partition(":")[0] for example in examples] == [
             "walking",
@@ -344,7 +373,7 @@ def test_silence_has_a_spectrum_below_the_picture() -> None:
 
 
 def configured(tmp_path: Path, views: Any, store: Path) -> Path:
-    config = yaml.safe_load(Path("configs/ntxent_store.yaml").read_text())
+    config = yaml.safe_load(Path("configs/ntxent.yaml").read_text())
     config |= {"views": views, "data": {"source": str(store)}}
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(config, sort_keys=False))
@@ -359,9 +388,9 @@ def test_the_command_draws_a_config(
     tiny_store: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     out = tmp_path / "new" / "gallery.html"
-    words = ["views", "configs/ntxent_store.yaml", "--dataset", str(tiny_store), "--out", str(out)]
+    words = ["views", "ntxent", "--dataset", str(tiny_store), "--out", str(out)]
     assert main([*words, "--windows", "2"]) == 0
-    assert capsys.readouterr().out.strip() == str(out)
+    assert capsys.readouterr().out == f"next: open {out}\n"
     page = Page(out)
     assert page.open == []
     assert titles(out)[:6] == ["Crop", "TimeWarp", "Scale", "Rotate", "Jitter", "Whole pipeline"]
@@ -371,7 +400,7 @@ def test_the_command_draws_a_config(
     assert ("meta", "http-equiv", "Content-Security-Policy") in page.attributes
     ids = [value for _, name, value in page.attributes if name == "id"]
     assert len(ids) == len(set(ids))
-    for said in ("turned by", "the gain of each channel: acc", "80% of the windows"):
+    for said in ("rotation: ", "gain: acc", "80% of the windows"):
         assert said in page.text
 
 
@@ -386,14 +415,11 @@ def test_the_same_seed_gives_the_same_page(tiny_store: Path, tmp_path: Path) -> 
 
 
 def test_the_config_of_a_run_can_be_drawn(
-    tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = ["views", str(tiny_run / "config.yaml"), "--windows", "1"]
-    assert main(words) == 1  # the config says that out is the run folder
-    assert "name it with --out" in capsys.readouterr().err
-    out = tmp_path / "g.html"
-    assert main([*words, "--out", str(out)]) == 0
-    assert titles(out)[:3] == ["Rotate", "Jitter", "Whole pipeline"]
+    monkeypatch.chdir(tmp_path)
+    assert main(["views", str(tiny_run / "config.yaml"), "--windows", "1"]) == 0
+    assert titles(tmp_path / "gallery.html")[:3] == ["Rotate", "Jitter", "Whole pipeline"]
 
 
 def test_examples_come_from_training_subjects_and_say_their_class(
@@ -413,12 +439,12 @@ def test_a_store_without_labels(logs: Path, tmp_path: Path) -> None:
     reader = Tabular(columns=columns, units={"acc": "m/s²"}, time="time", pattern=pattern)
     ingest(logs, tmp_path / "store", rate=50.0, reader=reader)
     out = gallery(Data(str(tmp_path / "store")), [Jitter()], tmp_path / "g.html")
-    assert len(re.findall(">subject 0[1-4]: the noise in units of sd: acc ", out.read_text())) == 3
+    assert len(re.findall(">subject 0[1-4]: noise in units of sd: acc ", out.read_text())) == 3
 
 
 def test_named_pipelines_and_what_is_inside_compositions(tiny_store: Path, tmp_path: Path) -> None:
-    crop, jitter = {"class_path": "Crop"}, {"class_path": "Jitter"}
-    strong = {"class_path": "OneOf", "init_args": {"augmentations": [crop, jitter], "p": 0.5}}
+    crop, jitter = "Crop", "Jitter"
+    strong = {"class": "OneOf", "augmentations": [crop, jitter], "p": 0.5}
     config = configured(tmp_path, {"weak": [jitter], "strong": [strong]}, tiny_store)
     out = tmp_path / "g.html"
     assert main(["views", str(config), "--out", str(out), "--windows", "1"]) == 0
@@ -434,7 +460,7 @@ def test_named_pipelines_and_what_is_inside_compositions(tiny_store: Path, tmp_p
 
 def test_a_view_that_mixes_windows_gets_several(tiny_store: Path, tmp_path: Path) -> None:
     out = gallery(Data(str(tiny_store)), [mixing_view()()], tmp_path / "g.html", n_windows=1)
-    assert "a partner among the other windows: " in Page(out).text
+    assert "index of the partner: " in Page(out).text
 
 
 def test_an_empty_pipeline_is_shown_as_it_is(tiny_store: Path, tmp_path: Path) -> None:
@@ -444,7 +470,7 @@ def test_an_empty_pipeline_is_shown_as_it_is(tiny_store: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--out", "gallery"], "out is gallery, expected a page such as gallery.html"),
+        (["--out", "gallery"], "out is gallery, expected an HTML file such as gallery.html"),
         (["--windows", "0"], "windows is 0, allowed is 1 or more"),
         (["--dataset", "hatp"], "did you mean hapt?"),
         (["--data.window", "2.555"], "choose a whole number of samples"),
@@ -458,7 +484,7 @@ def test_mistakes_are_one_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture,
 ) -> None:
-    config = configured(tmp_path, [{"class_path": "Jitter"}], tiny_store.resolve())
+    config = configured(tmp_path, ["Jitter"], tiny_store.resolve())
     monkeypatch.chdir(tmp_path)
     assert main(["views", str(config), *words]) == 1
     error = capsys.readouterr().err
@@ -470,11 +496,11 @@ def test_mistakes_are_one_line(
 def test_a_misspelt_view_and_one_that_cannot_take_the_windows(
     tiny_store: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    config = configured(tmp_path, [{"class_path": "Jiter"}], tiny_store)
+    config = configured(tmp_path, ["Jiter"], tiny_store)
     out = tmp_path / "g.html"
     assert main(["views", str(config), "--out", str(out)]) == 2
     assert "did you mean Jitter" in capsys.readouterr().err
-    coarse = {"class_path": "Quantize", "init_args": {"acc": None, "gyr": None}}
+    coarse = {"class": "Quantize", "acc": None, "gyr": None}
     config = configured(tmp_path, [coarse], tiny_store)
     assert main(["views", str(config), "--out", str(out)]) == 1
     assert "Quantize has to know" in capsys.readouterr().err
@@ -523,6 +549,6 @@ def test_a_picture_is_the_same_every_time() -> None:
         views_page.most_changed(Jitter(p=0.0), same)
 
 
-def test_places_are_rounded_and_text_is_not() -> None:
+def test_coordinates_are_cut_and_text_is_not() -> None:
     svg = '<a d="M 1.234567 8.96  L 2.5 3 z ">\n   <b>0.1234</b></a>'
-    assert views_page.smaller(svg) == '<a d="M 1.2 8.9L2.5 3z">\n<b>0.1234</b></a>'
+    assert smaller(svg) == '<a d="M 1.2 8.9L2.5 3z">\n<b>0.1234</b></a>'

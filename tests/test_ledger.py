@@ -1,4 +1,4 @@
-"""A ledger tells which samples were used for what, in any store, and its file cannot lie unseen."""
+"""A ledger records which samples were used for what, in any store; damage to its file is seen."""
 
 import json
 
@@ -26,7 +26,7 @@ ROW = {
 
 
 def spans(frame, role):
-    """Runs of a role, as they lie in the table."""
+    """Intervals of a role, in the order of the table."""
     rows = frame.loc[frame["role"] == role]
     return list(zip(rows["start"], rows["stop"], strict=True))
 
@@ -36,7 +36,7 @@ def window(*starts, length=10, store=STORE):
 
 
 @given(
-    noted=st.lists(
+    notes=st.lists(
         st.tuples(
             st.sampled_from(list(ROLES)),
             st.integers(1, 40),
@@ -45,18 +45,21 @@ def window(*starts, length=10, store=STORE):
         max_size=8,
     )
 )
-def test_runs_are_the_samples_that_were_noted(noted):
+def test_intervals_are_the_samples_that_were_noted(notes):
     ledger, used = Ledger("mine"), {role: np.zeros(120, bool) for role in ROLES}
-    for role, length, starts in noted:
+    for role, length, starts in notes:
         ledger.note(role, window(*sorted(starts), length=length))
         for start in starts:
             used[role][start : start + length] = True
     expected = {}
     for role, mask in used.items():
-        for first, part in (("f1", mask[:50]), ("f2", mask[50:])):
-            steps = np.diff(part.astype(int), prepend=0, append=0)
-            runs = zip(np.flatnonzero(steps == 1), np.flatnonzero(steps == -1), strict=True)
-            expected[role, first] = [(int(start), int(stop)) for start, stop in runs]
+        for file, samples in (("f1", mask[:50]), ("f2", mask[50:])):
+            edges = np.diff(samples.astype(int), prepend=0, append=0)
+            starts, stops = (
+                np.flatnonzero(edges == 1).tolist(),
+                np.flatnonzero(edges == -1).tolist(),
+            )
+            expected[role, file] = list(zip(starts, stops, strict=True))
     files, found = file_of_recording(), {key: [] for key in expected}
     for row in ledger.frame().itertuples():
         found[row.role, files[row.recording]].append((row.start, row.stop))
@@ -135,7 +138,7 @@ def test_subjects_of_one_name_in_two_datasets_are_two_people():
     assert one["recording"] == two["recording"]
 
 
-def test_runs_of_two_stores_are_merged():
+def test_intervals_of_two_stores_are_merged():
     other = Store.build([recording(50, "s1", source_hash="f1")])
     ledger = Ledger("mine")
     ledger.note("fitting", window(0, 30))
@@ -153,7 +156,7 @@ def test_ledgers_of_the_parts_of_a_unit_are_merged():
     assert merged([]).empty
 
 
-def test_names_are_not_told():
+def test_names_are_hidden():
     ledger = Ledger("mine")
     ledger.note("fitting", window(0))
     row = ledger.frame().iloc[0]
@@ -162,7 +165,7 @@ def test_names_are_not_told():
         assert int(row[name], 16) >= 0
 
 
-def test_recordings_of_one_name_are_told_apart():
+def test_recordings_of_one_name_are_distinct():
     store = Store.build([recording(50, "s1", name="walk"), recording(50, "s1", name="walk")])
     ledger = Ledger("mine")
     ledger.note("fitting", window(0, 50, store=store))
@@ -180,7 +183,7 @@ def test_copy_under_another_subject_is_the_same_recording():
     assert (tested["start"], tested["stop"]) == (5, 15)
 
 
-def test_stretches_of_one_file_are_told_apart_and_known_in_any_store():
+def test_stretches_of_one_file_are_distinct_and_known_in_any_store():
     stretches = [recording(50, "s1", source_hash="f1") for _ in range(3)]
     copies = [recording(50, "s2", source_hash="f1") for _ in range(3)]
     stores = [
@@ -242,8 +245,8 @@ def test_a_damaged_byte_is_named_or_changes_nothing(tmp_path):
     ledger.note("test", window(0, 20, 60))
     write(ledger.frame(), path)
     whole, n_named = path.read_bytes(), 0
-    for place in range(0, len(whole), 5):
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+    for position in range(0, len(whole), 5):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 0xFF]) + whole[position + 1 :])
         try:
             pd.testing.assert_frame_equal(read(path), ledger.frame())
         except ValueError as error:

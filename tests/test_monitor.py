@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.support.training import tiny_pretrain
-from tsclr.cli import _Lines
+from tsclr.cli.output import LogLines
 from tsclr.data.store import Store
 from tsclr.data.windows import Windows
 from tsclr.embed.diagnostics import shortcut
@@ -178,7 +178,7 @@ def test_progress_is_for_terminals_and_no_result(
     assert capsys.readouterr() == ("", "")
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     with Bar(8, 0, shown=True) as bar:
-        logging.getLogger("tsclr").addHandler(lines := _Lines())
+        logging.getLogger("tsclr").addHandler(lines := LogLines())
         logging.getLogger("tsclr").warning("epoch 1 of 2")
         logging.getLogger("tsclr").removeHandler(lines)
         bar.show(8, 1.5, 100.0)

@@ -8,7 +8,6 @@ import torch
 
 from tests.support.objectives import C, batch, learner, weights_of, windows
 from tsclr.augment import (
-    Augmentation,
     Chain,
     Jitter,
     Mirror,
@@ -170,7 +169,7 @@ def test_empty_settings_are_refused():
 
 def test_its_settings_build_it_again():
     spec = spec_of(TransformPrediction([Permute(n_segments=3), Chain([TimeWarp()])], hidden=7))
-    again = from_spec(Objective, spec, inside=[Augmentation])
+    again = from_spec(Objective, spec)
     assert spec_of(again) == spec
     assert again.augmentations[0].n_segments == 3
 

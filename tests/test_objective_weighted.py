@@ -9,7 +9,7 @@ import torch
 import yaml
 
 from tests.support.objectives import N_WINDOWS, C, batch
-from tsclr.augment import Augmentation, Reverse
+from tsclr.augment import Reverse
 from tsclr.cli import main
 from tsclr.embed.checkpoint import Checkpoint
 from tsclr.encoders import CNN1d
@@ -107,7 +107,7 @@ def test_nothing_to_weigh_is_refused():
 def test_its_settings_build_it_again():
     tasks = TransformPrediction([Reverse()])
     spec = spec_of(Weighted([NTXent(temperature=0.3), Weighted([tasks])], weights=[1.0, 2.0]))
-    again = from_spec(Objective, json.loads(json.dumps(spec)), inside=[Augmentation])
+    again = from_spec(Objective, json.loads(json.dumps(spec)))
     assert spec_of(again) == spec
     assert isinstance(again.objectives[1].objectives[0].augmentations[0], Reverse)
 
@@ -120,24 +120,20 @@ def test_a_copy_shares_nothing_with_the_original():
 
 def test_a_run_of_nested_objectives_repeats_from_its_own_config(tiny_store, tmp_path):
     config = yaml.safe_load("""
-    encoder: {class_path: CNN1d, init_args: {width: 8}}
+    encoder: {class: CNN1d, width: 8}
     objective:
-      class_path: Weighted
-      init_args:
+      class: Weighted
+      objectives:
+      - NTXent
+      - class: Weighted
         objectives:
-        - class_path: NTXent
-        - class_path: Weighted
-          init_args:
-            objectives:
-            - class_path: TransformPrediction
-              init_args:
-                augmentations:
-                - class_path: Permute
-                  init_args: {n_segments: 3}
-                - class_path: Reverse
-            weights: [0.25]
-    pairing: {class_path: Neighbour}
-    views: [{class_path: Jitter}]
+        - class: TransformPrediction
+          augmentations:
+          - {class: Permute, n_segments: 3}
+          - Reverse
+        weights: [0.25]
+    pairing: Neighbour
+    views: [Jitter]
     training: {epochs: 1, batch_size: 32, windows_per_epoch: 64}
     """)
     config["data"] = {"source": str(tiny_store)}

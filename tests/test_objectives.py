@@ -11,10 +11,10 @@ from tests.support.objectives import (
     KINDS,
     N_WINDOWS,
     batch,
-    config_of,
     in_single_precision,
     learner,
     loss_of,
+    parsed,
     train,
     weights_of,
     windows,
@@ -26,8 +26,8 @@ every_objective = pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS
 
 
 @every_objective
-def test_a_config_ships_with_it(kind):
-    assert config_of(kind).exists()
+def test_it_is_pretrained_by_its_name_alone_or_with_a_preset_of_that_name(kind):
+    assert type(parsed(kind).objective) is kind
 
 
 @every_objective

@@ -477,7 +477,7 @@ def test_no_space_left_keeps_the_run(
 
 SAME_WINDOW = (
     "pretrain",
-    "configs/ntxent_quick.yaml",
+    "ntxent_quick",
     "--pairing=SameWindow",
     "--training.epochs=1",
     "--training.batch_size=16",

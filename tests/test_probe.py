@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from tests.support.training import tiny_pretrain
 from tsclr.audit import ledger
-from tsclr.audit.certificate import CHECKS
+from tsclr.audit.certificates import CHECKS
 from tsclr.audit.results import audit_results
 from tsclr.cli import main
 from tsclr.data.splits import LeakError, Split

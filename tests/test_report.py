@@ -331,7 +331,7 @@ def test_scores_that_are_missing_are_left_out_and_counted(tmp_path):
     results["macro_f1_mean"] = np.nan
     section = report.budget_curve(results)
     assert section.figure is None
-    assert "There is no score to draw. Rows without a score, left out: 8." in section.reading
+    assert "There is no score to plot. Rows without a score, left out: 8." in section.reading
     page_of(tmp_path, section, report.results_table(results))
 
 
@@ -383,10 +383,10 @@ def test_kinds_of_budgets_side_by_side_are_all_named():
     section = report.budget_curve(results)
     both = "labelled windows per class or share of the labelled windows"
     assert section.figure.axes[0].get_xlabel() == both
-    assert f"against the labels that are known ({both}); higher is better" in section.reading
+    assert f"against the label budget ({both}); higher is better" in section.reading
     table = report.results_table(results)
     assert list(table.table.frame.columns) == ["method", "5", "50", "10%", "all"]
-    assert f"Columns: {both}." in table.reading
+    assert f"Columns are label budgets: {both}." in table.reading
 
 
 def test_all_labels_are_not_counted_by_class():
@@ -414,7 +414,7 @@ def test_training_curves_leave_out_what_was_not_measured():
     metrics = some_metrics().drop(columns=["uniformity", "seconds"])
     metrics["alignment"] = None
     section = report.training_curves(metrics)
-    assert "Without a finite value, left out: alignment." in section.reading
+    assert "Left out because they have no finite value: alignment." in section.reading
     assert len([axes for axes in section.figure.axes if axes.get_visible()]) == 4
     assert "alignment" not in section.table.frame
 
@@ -434,7 +434,7 @@ def test_metrics_without_any_finite_value_give_a_sentence():
     section = report.training_curves(pd.DataFrame({"epoch": [1], "loss": [np.nan]}))
     assert section.figure is None
     assert section.reading == (
-        "There is no metric to draw. Without a finite value, left out: loss."
+        "There is no metric to plot. Left out because they have no finite value: loss."
     )
 
 
@@ -527,14 +527,14 @@ def test_scatter_colours_follow_the_names():
 def test_points_that_are_not_finite_are_left_out_and_counted():
     points = np.array([[0.0, 1.0], [np.nan, 0.0], [2.0, 1.0]])
     section = report.embedding_scatter(points, ["a", "b", "a"], ["s", "s", "t"])
-    assert "Points that are not finite, left out: 1." in section.reading
+    assert "Points left out because they are not finite: 1." in section.reading
     assert drawn_points(section.figure.axes[0]) == {(0.0, 1.0), (2.0, 1.0)}
     nothing = report.embedding_scatter(points * np.nan, ["a", "b", "a"], ["s", "s", "t"])
     assert nothing.figure is None
 
 
 def test_scatter_refuses_names_that_do_not_match():
-    with pytest.raises(ValueError, match="2 activities and 3 subjects"):
+    with pytest.raises(ValueError, match="2 classes and 3 subjects"):
         report.embedding_scatter(np.zeros((3, 2)), ["a", "b"], ["a", "b", "c"])
 
 
@@ -547,7 +547,7 @@ def test_confusion_shows_shares_counts_and_scores(tmp_path):
     assert table[1] == ["a", "1.000", "0.800", f"{f1:.3f}", "10", "8"]
     assert table[2] == ["b", f"{5 / 7:.3f}", "1.000", f"{2 * 5 / 12:.3f}", "5", "7"]
     assert table[3] == ["c", DASH, DASH, DASH, "0", "0"]
-    assert f"13 of 15 predictions are on the diagonal, macro F1 {(f1 + 10 / 12) / 2:.3f}" in (
+    assert f"13 of 15 predictions are correct, macro F1 {(f1 + 10 / 12) / 2:.3f}" in (
         section.reading
     )
 
@@ -597,7 +597,7 @@ def test_confusion_of_methods_shows_the_best_first_with_its_score(tmp_path):
     assert [text.get_text() for text in panels[0].texts if "F1" in text.get_text()] == [
         "macro F1 0.900"
     ]
-    assert "Largest mistake of strong: 25 % of class 0 is taken for class 1" in section.reading
+    assert "Largest error of strong: 25 % of class 0 is predicted as class 1" in section.reading
     table = page_of(tmp_path, section).tables[0]
     assert table[0] == ["method", "macro F1", "class 0", "class 1", "class 2"]
     assert [row[:2] for row in table[1:]] == [

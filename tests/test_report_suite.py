@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 
 from tsclr.report import cost_against_score, subject_scores
-from tsclr.report.cost import TOLD, spread
+from tsclr.report.cost import LABELS
+from tsclr.report.curve import spread
 
 
 @pytest.fixture
@@ -34,16 +35,16 @@ def test_no_score_by_subject_is_refused(scores: pd.DataFrame) -> None:
 
 
 def test_cost_is_drawn_against_score() -> None:
-    costs = pd.DataFrame({name: [1.0, 2.0] for name in TOLD})
+    costs = pd.DataFrame({name: [1.0, 2.0] for name in LABELS})
     costs = costs.assign(method=["a", "b"], seconds=[0.0, 200.0], macro_f1=[0.5, 0.9])
     section = cost_against_score(costs)
     (dots,) = section.figure.axes[0].collections
     assert np.asarray(dots.get_offsets()).tolist() == [[0.1, 0.5], [200.0, 0.9]]
-    assert section.table.frame.columns.tolist() == list(TOLD.values())
+    assert section.table.frame.columns.tolist() == list(LABELS.values())
 
 
 def test_times_of_one_decade_have_plain_marks() -> None:
-    costs = pd.DataFrame({name: [1.0, 2.0] for name in TOLD})
+    costs = pd.DataFrame({name: [1.0, 2.0] for name in LABELS})
     costs = costs.assign(method=["a", "b"], seconds=[0.12, 0.35], macro_f1=[0.5, 0.9])
     figure = cost_against_score(costs).figure
     figure.draw_without_rendering()
@@ -56,8 +57,8 @@ def test_times_of_one_decade_have_plain_marks() -> None:
 
 
 def test_names_keep_their_distance_and_their_order() -> None:
-    values = np.array([0.9, 0.1, 0.1, 0.12, 0.5])
-    places = spread(values, 0.1)
-    assert np.diff(np.sort(places)).min() >= 0.1 - 1e-12
-    assert (np.argsort(places) == np.argsort(values, kind="stable")).all()
-    assert places[4] == 0.5
+    values = [0.9, 0.1, 0.1, 0.12, 0.5]
+    heights = spread(values, 0.1)
+    assert np.diff(np.sort(heights)).min() >= 0.1 - 1e-12
+    assert (np.argsort(heights) == np.argsort(values, kind="stable")).all()
+    assert heights[4] == 0.5

@@ -375,7 +375,7 @@ def test_the_same_rate_changes_nothing() -> None:
 
 def test_rational_is_exact_or_states_its_error() -> None:
     assert signals.rational(31.25, 50.0) == (8, 5, 50.0, 0.0)
-    with pytest.raises(ValueError, match=r"5000/49983.*allow it with tolerance"):
+    with pytest.raises(ValueError, match=r"5000/49983.*choose a target rate in a simpler ratio"):
         signals.rational(99.966, 10.0)
     up, down, rate, error = signals.rational(99.966, 10.0, tolerance=1e-3)
     assert max(up, down) <= 1000

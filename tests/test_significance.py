@@ -76,8 +76,8 @@ def fast_difference(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def swapped(a: np.ndarray, b: np.ndarray, swap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    mine = swap[None, :, None, None]
-    return np.where(mine, b, a), np.where(mine, a, b)
+    of_subject = swap[None, :, None, None]
+    return np.where(of_subject, b, a), np.where(of_subject, a, b)
 
 
 # Two methods
@@ -118,7 +118,7 @@ def test_an_interval_of_equal_gains_is_narrower_than_that_of_either_method():
     assert result.high - result.low < 0.7 * (high - low)
 
 
-@pytest.mark.parametrize(("n_subjects", "p"), [(2, 0.5), (3, 0.25), (6, 2 / 64), (12, 2 / 4096)])
+@pytest.mark.parametrize(("n_subjects", "p"), [(2, 0.5), (3, 0.25), (6, 2 / 64), (13, 2 / 8192)])
 def test_a_method_that_is_better_on_everybody_has_the_smallest_p_value(n_subjects, p):
     """Each swap takes something away, so only none and all are as large: 2 / 2^S."""
     good = np.tile(np.array([[5, 0], [1, 4]]), (2, n_subjects, 1, 1))
@@ -148,12 +148,15 @@ def test_a_method_against_itself_differs_in_nothing():
     assert (result.difference, result.low, result.high, result.p) == (0.0, 0.0, 0.0, 1.0)
 
 
-def test_drawn_swaps_estimate_the_p_value_of_all_swaps():
-    a, b = simulated(np.random.default_rng(7), 13, (0.68, 0.6))
+def test_drawn_swaps_estimate_the_p_value_of_all_swaps(monkeypatch):
+    monkeypatch.setattr(significance, "N_SWAPS", 1000)
+    a, b = simulated(np.random.default_rng(4), 10, (0.65, 0.6))  # 2^10 swaps are more than 1000
     exact = slow_p(a, b)
     assert 0.02 < exact < 0.5
-    error = math.sqrt(exact * (1 - exact) / significance.N_SWAPS)
-    assert paired(a, b).p == pytest.approx(exact, abs=4 * error)
+    error = math.sqrt(exact * (1 - exact) / 1000)
+    p = paired(a, b).p
+    assert p == pytest.approx(exact, abs=4 * error)
+    assert p * 1001 == pytest.approx(round(p * 1001))  # (1 + n) / (1 + 1000)
 
 
 def test_no_p_value_of_drawn_swaps_is_zero():
@@ -292,9 +295,9 @@ def alike_on_all(counts: list[list[int]], n_subjects: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("n_others", [1, 3])
-@pytest.mark.parametrize("n_subjects", [2, 3, 6, 9, 20])
+@pytest.mark.parametrize("n_subjects", [2, 3, 6, 13, 20])
 def test_the_least_p_is_that_of_methods_that_are_worse_on_everybody(n_subjects, n_others):
-    """Nothing is proven more surely; of 20 subjects no swap that is drawn is none or all."""
+    """No result is stronger; of 20 subjects, no drawn swap is that of nobody or of everybody."""
     bad = alike_on_all([[4, 1], [1, 4]], n_subjects)
     counts = {"good": alike_on_all([[5, 0], [1, 4]], n_subjects)} | dict.fromkeys(
         map(str, range(n_others)), bad

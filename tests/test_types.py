@@ -81,7 +81,7 @@ def test_stream_that_fits_is_accepted():
 
 @pytest.mark.parametrize("channels", [CHANNELS[::-1], CHANNELS[:2], (*CHANNELS, "gyr_x")])
 def test_stream_with_other_channels_or_order_says_what_to_map(channels):
-    with pytest.raises(ValueError, match=r"trained on acc_x, acc_y, acc_z: map .*--columns"):
+    with pytest.raises(ValueError, match=r"trained on acc_x, acc_y, acc_z: ingest .*--columns"):
         SPEC.check_stream(channels, 50.0)
 
 

@@ -1,4 +1,4 @@
-"""A seed in, the whole path out: simulated raw logs, store, run, scores, vectors, report.html."""
+"""The whole path on simulated data: raw logs, store, run, scores, vectors, report.html."""
 
 import logging
 from pathlib import Path
@@ -26,7 +26,7 @@ from tsclr.files import replacing
 from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour
 from tsclr.train.pretrain import pretrain
-from tsclr.train.runs import CONFIG, METRICS, environment_text
+from tsclr.train.runs import METRICS, environment_text
 from tsclr.train.settings import Training
 
 LOGS = {
@@ -37,7 +37,7 @@ LOGS = {
     "label": "activity",
     "pattern": r"subject(?P<subject>\d+)_phone",
 }
-"""How the simulated logger names things: the arguments of `Tabular`."""
+"""Columns and units of the simulated logs: the arguments of `Tabular`."""
 
 VIEWS: list[Augmentation] = [
     Crop(min_fraction=0.6, p=0.8),
@@ -56,18 +56,18 @@ log = logging.getLogger(__name__)
 def demo(
     out: Path, seed: int = 0, n_subjects: int = 16, minutes: float = 10, epochs: int = 15
 ) -> Path:
-    """Walk the whole path on simulated logs; run again, it goes on where it stopped.
+    """Run the whole path on simulated logs; a second call continues where the first stopped.
 
     Parameters
     ----------
     out : Path
-        Folder for everything.
+        Folder for all results.
     seed : int
         Seed of the simulation and of training.
     n_subjects : int
-        Simulated people.
+        Simulated subjects.
     minutes : float
-        Minutes of each.
+        Minutes of each subject.
     epochs : int
         Passes over the training windows.
 
@@ -89,7 +89,7 @@ def demo(
         out / "store",
     )
     store = ingest(files, out / "store", rate=RATE, **LOGS)
-    log.info("3/5  tsclr pretrain %s --resume", out / "run" / CONFIG)
+    log.info("3/5  tsclr pretrain --resume %s", out / "run")
     run = pretrain(
         Data(str(out / "store"), test=list(simulation.test_subjects)),
         CNN1d,
@@ -110,22 +110,9 @@ def demo(
 
 
 def write(out: Path, store: Store, scores: dict[str, Any]) -> Path:
-    """Put what the demo made onto one page.
-
-    Parameters
-    ----------
-    out : Path
-        Folder of the demo.
-    store : Store
-        Simulated recordings.
-    scores : dict
-        As `probe` gives them.
-
-    Returns
-    -------
-    Path
-        The report.
-    """
+    """Write the report from the results in the folder of the demo."""
+    n_test = len(scores["test_subjects"])
+    n_train = len(store.subjects) - n_test
     results = pd.DataFrame(scores["results"])
     metrics = pd.read_json(out / "run" / METRICS, lines=True)
     sections = [
@@ -141,8 +128,8 @@ def write(out: Path, store: Store, scores: dict[str, Any]) -> Path:
     report.write_report(
         out / "report.html",
         "tsclr demo",
-        f"Contrastive pretraining on simulated raw logs of {len(store.subjects)} people, then an "
-        f"activity classifier from a few labels, tested on {len(scores['test_subjects'])} others.",
+        f"Contrastive pretraining on simulated raw logs of {n_train} subjects, "
+        f"then a classifier trained on a few labels and tested on {n_test} other subjects.",
         sections,
         environment_text() | {"labelled training windows": f"{scores['n_train_windows']:,}"},
         key_figures(scores["results"], metrics),
@@ -151,28 +138,20 @@ def write(out: Path, store: Store, scores: dict[str, Any]) -> Path:
 
 
 def key_figures(results: list[dict[str, Any]], metrics: pd.DataFrame) -> dict[str, str]:
-    """What a reader should remember.
-
-    Parameters
-    ----------
-    results : list of dict
-        Rows of `probe`.
-    metrics : DataFrame
-        A row for each epoch.
-    """
-    ours, untrained = _row(results, PRETRAINED), _row(results, RANDOM)
-    gain = ours["macro_f1_mean"] - untrained["macro_f1_mean"]
+    """Numbers for the top of the report, from rows of `probe` and metrics by epoch."""
+    pretrained, untrained = _row(results, PRETRAINED), _row(results, RANDOM)
+    gain = pretrained["macro_f1_mean"] - untrained["macro_f1_mean"]
     return {
-        f"macro F1 at {FEW} labels a class, frozen encoder": (
-            f"{ours['macro_f1_mean']:.3f} ± {ours['macro_f1_sd']:.3f}"
+        f"macro F1 with {FEW} labels per class, ± SD over label draws": (
+            f"{pretrained['macro_f1_mean']:.3f} ± {pretrained['macro_f1_sd']:.3f}"
         ),
-        "above the same encoder, untrained": f"{gain:+.3f}",
-        "pretraining": f"{metrics['seconds'].sum():.0f} s",
+        "gain over the same encoder without pretraining": f"{gain:+.3f}",
+        "pretraining time": f"{metrics['seconds'].sum():.0f} s",
     }
 
 
 def _row(results: list[dict[str, Any]], method: str) -> dict[str, Any]:
-    """Scores of a method with few labels."""
+    """Scores of a method at the budget of the key figures."""
     return next(row for row in results if (row["method"], row["budget"]) == (method, FEW))
 
 
@@ -188,7 +167,7 @@ def views_section(store: Store) -> report.Section:
 
 
 def vectors_section(vectors: pd.DataFrame, subjects: list[str]) -> report.Section:
-    """The labelled windows of the test subjects on the two main axes of their vectors."""
+    """Vectors of labelled windows of test subjects on their two principal components."""
     shown = vectors.loc[(vectors["label"] != "") & vectors["subject"].isin(subjects)]
     shown = shown.sample(min(N_POINTS, len(shown)), random_state=0)
     values = shown.filter(regex=r"^v\d+$").to_numpy()

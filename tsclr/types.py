@@ -206,12 +206,14 @@ class InputSpec:
         if channels != self.channels:
             raise ValueError(
                 f"the data have channels {', '.join(channels)}, the encoder was trained on "
-                f"{', '.join(self.channels)}: map those columns, in this order, with --columns"
+                f"{', '.join(self.channels)}: ingest the logs again into another store, with those "
+                "channels in this order (`tsclr ingest --columns`)"
             )
         if sample_rate != self.sample_rate:
             raise ValueError(
                 f"the data have {sample_rate:g} Hz, the encoder was trained at "
-                f"{self.sample_rate:g} Hz: ingest the logs with --rate {self.sample_rate:g}"
+                f"{self.sample_rate:g} Hz: ingest the logs again into another store, with --rate "
+                f"{self.sample_rate:g}"
             )
 
     def check(self, shape: tuple[int, ...]) -> None:

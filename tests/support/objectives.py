@@ -5,12 +5,11 @@ import dataclasses
 import functools
 import math
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import torch
 
-from tsclr.config.pretraining import read_config
+from tsclr.config.presets import presets
+from tsclr.config.pretraining import Pretraining, read_config
 from tsclr.encoders import Encoder
 from tsclr.objectives import Objective
 from tsclr.objectives.batch import Batch
@@ -24,15 +23,13 @@ KINDS = {
 }
 
 
-def config_of(kind: type[Objective]) -> Path:
-    """The config that ships with an objective."""
-    return Path(__file__).parents[2] / "configs" / f"{kind.__name__.lower()}_hapt.yaml"
-
-
 @functools.cache
-def parsed(kind: type[Objective]) -> Any:
-    """What the shipped config of an objective gives `pretrain`."""
-    return read_config(config_of(kind))
+def parsed(kind: type[Objective]) -> Pretraining:
+    """An objective in the preset of its own, or in that of NTXent."""
+    name, data = kind.__name__, {"data": {"source": "synthetic"}}
+    if name.lower() in presets():
+        return read_config(name.lower(), data)
+    return read_config("ntxent", data | {"objective": name})
 
 
 def learner(kind: type[Objective], seed: int = 0) -> tuple[Encoder, Objective]:

@@ -8,7 +8,7 @@ from tsclr.bench.protocols import GroupKFold
 from tsclr.bench.results import write_results
 from tsclr.bench.suite import Suite
 
-CONFIG = str(Path(__file__).parents[2] / "configs" / "ntxent_store.yaml")
+CONFIG = str(Path(__file__).parents[2] / "configs" / "ntxent.yaml")
 METHODS: dict[str, Method] = {
     "NT-Xent": Pretrained(CONFIG, epochs=1),
     "random-init": RandomInit(CONFIG),

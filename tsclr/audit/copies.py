@@ -1,7 +1,16 @@
 """Windows and which of them are tested in, pairs that share samples out, found by their content.
 
-Equal values are no proof: rest, padding and coarse values agree by chance. So a pair counts if the
-steps from sample to sample that the two share are together too rare for that.
+Equal values alone prove nothing: two windows of rest, of padding or of coarsely rounded values are
+equal by chance. So a pair counts only if the changes from sample to sample in the stretch that it
+shares are together too rare for chance. It is found in three moves:
+
+1. Hash every run of `RUN` samples at every offset of every window. Two windows that share a run are
+   candidates, and the two offsets say how far one is shifted against the other.
+2. Compare each candidate in full: all samples where the two lie on each other must be equal.
+3. Add up how rare the shared changes are, in bits, and keep pairs that are rare enough.
+
+A *sample* is one moment in all channels at once, a *change* is the difference between two
+consecutive samples.
 """
 
 from collections.abc import Iterator
@@ -10,26 +19,34 @@ from typing import NamedTuple
 import numpy as np
 
 RUN = 8
-"""Time steps that are compared at once when samples are found by their content."""
+"""Samples that are hashed together; no shorter overlap is found."""
 
 SURE_BITS = 40
-"""Evidence for no coincidence, above what the likeliest of all pairs and shifts has by chance."""
+"""Bits of evidence beyond those that the best of all pairs and shifts has by chance.
+
+At 2⁻⁴⁰, about 10⁻¹², a false accusation stays improbable even though consecutive changes depend on
+each other, which adding up their bits ignores.
+"""
 
 RESOLUTION = 2.0**-18
-"""Finest difference of two samples, of their mean size: finer ones are errors of rounding."""
+"""Finest change that counts, as a share of a channel's mean size.
+
+float32 keeps 24 bits. The 6 bits between leave room for values far above the mean and for the
+rounding of a difference; without them, rounding would make every change look unique, hence rare.
+"""
 
 MAX_RUNS = 2**22
-"""Runs kept in memory; of more, a share is drawn by content, alike in all windows."""
+"""Runs kept in memory (100 MB); of more, a share is kept."""
 
 N_PAIRS = 4
-"""Pairs that are compared in full for each test window."""
+"""Candidates that are compared in full for each test window."""
 
 CHUNK = 2**22
-"""Values looked at at a time."""
+"""Values in memory at a time."""
 
 
 class Runs(NamedTuple):
-    """Runs of `RUN` steps that are in a window once: arrays with an entry for each."""
+    """Runs of `RUN` samples that occur once in their window: arrays with an entry for each."""
 
     keys: np.ndarray
     window: np.ndarray
@@ -37,18 +54,18 @@ class Runs(NamedTuple):
 
 
 class Pairs(NamedTuple):
-    """Test windows and others that look equal: sample t of one is t + shift of the other."""
+    """Test windows and windows of the other side: sample t of one is t + shift of the other."""
 
     test: np.ndarray
     other: np.ndarray
     shift: np.ndarray
 
 
-class Chances(NamedTuple):
-    """How rare each step from a sample to the next is, all channels at once, in the windows.
+class Rarity(NamedTuple):
+    """How rare each change is, all channels at once.
 
-    ``bits`` are −log₂ of the shares of the steps with these sorted ``keys``; the last is that of a
-    step which was not counted. ``grain`` (C, 1) is the finest difference that is told apart.
+    ``bits`` are −log₂ of the share that each of the sorted ``keys`` has of all changes; the last
+    entry is for changes that were not counted. Changes are measured in units of ``grain`` (C, 1).
     """
 
     grain: np.ndarray
@@ -57,28 +74,28 @@ class Chances(NamedTuple):
 
 
 class Copies:
-    """What tested windows and others have in common.
+    """What test windows have in common with the others.
 
     Parameters
     ----------
     windows : (N, C, T) float
-        May be mapped; it is read in parts.
+        May be memory-mapped; read block by block.
     tested : (N,) bool
-        Which are of the test.
+        Which windows belong to the test.
 
     Attributes
     ----------
     sampled : bool
-        Whether a share of the runs is looked at, there being too many.
+        Whether there are so many runs that only a share of them is searched.
 
     Examples
     --------
     >>> stream = np.random.default_rng(0).normal(size=(3, 256))
     >>> windows = np.stack([stream[:, :128], stream[:, 96:224], stream[:, :128]])
     >>> copies = Copies(windows, np.array([False, True, True]))
-    >>> copies.whole().test.tolist(), copies.whole().other.tolist()
+    >>> copies.duplicates().test.tolist(), copies.duplicates().other.tolist()
     ([2], [0])
-    >>> pairs, _ = copies.in_part()
+    >>> pairs, _ = copies.overlaps()
     >>> pairs.test.tolist(), pairs.other.tolist(), pairs.shift.tolist()
     ([1], [0], [96])
     """
@@ -86,112 +103,101 @@ class Copies:
     def __init__(self, windows: np.ndarray, tested: np.ndarray) -> None:
         self.windows = windows
         self.tested = tested
-        self.sampled = _one_in(windows.shape) > 1
-        self._whole, self._runs = _hashed(windows)
-        self._chances = _count_steps(windows)
+        self.sampled = _sampling_interval(windows.shape) > 1
+        self._window_keys, self._runs = _hash_windows(windows)
+        self._rarity = _measure_rarity(windows)
 
-    def whole(self) -> Pairs:
-        """Test windows that are also among the others."""
-        pairs = _whole_pairs(self._whole, self._runs, self.tested)
-        return _agreeing(self.windows, pairs, self._chances)
+    def duplicates(self) -> Pairs:
+        """Test windows that are equal to a whole window of the other side."""
+        # Without a run that occurs once, a window only repeats something short: no evidence.
+        distinct = np.unique(self._runs.window)
+        test, other = _nearest_matches(self._window_keys[distinct], distinct, self.tested)
+        pairs = Pairs(distinct[test], distinct[other], np.zeros(len(test), int))
+        return _confirmed(self.windows, pairs, self._rarity)
 
-    def in_part(self) -> tuple[Pairs, bool]:
-        """Test windows that share a part with others, and whether there may be more of them."""
-        T = self.windows.shape[2]
-        pairs, limited = _shifted_pairs(T, self._whole, self._runs, self.tested)
-        found = _agreeing(self.windows, pairs, self._chances)
-        return found, self.sampled or len(np.setdiff1d(limited, found.test)) > 0
+    def overlaps(self) -> tuple[Pairs, bool]:
+        """Test windows that share some samples with others, and whether there may be more."""
+        n_samples = self.windows.shape[2]
+        candidates, unsure = _overlap_candidates(
+            n_samples, self._window_keys, self._runs, self.tested
+        )
+        pairs = _confirmed(self.windows, candidates, self._rarity)
+        return pairs, self.sampled or len(np.setdiff1d(unsure, pairs.test)) > 0
 
 
 def visible_samples(windows: np.ndarray) -> int:
-    """Samples that hold enough evidence in half of the windows; T + 1 if none do.
-
-    Parameters
-    ----------
-    windows : (N, C, T) float
-        May be mapped; a share of it is read.
-    """
-    bits = _bits(share_of(windows), _count_steps(windows))
-    fewest = (np.cumsum(bits, axis=1) < _needed(windows.shape)).sum(1) + 2
+    """Fewest samples with enough evidence in half of the windows (N, C, T); T + 1 if none have."""
+    bits = _bits(subset(windows), _measure_rarity(windows))
+    fewest = (np.cumsum(bits, axis=1) < _required_bits(windows.shape)).sum(1) + 2
     return max(RUN, int(np.median(fewest)))
 
 
-def in_parts(windows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Number of the first window and the windows of each part that fits into memory.
-
-    Parameters
-    ----------
-    windows : (N, C, T) float
-        May be mapped.
-
-    Yields
-    ------
-    int, (n, C, T) float
-        In the byte order of the machine.
-    """
+def blocks(windows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Blocks of windows that fit into memory, in native byte order, and where each begins."""
     size = max(1, CHUNK // (windows.shape[1] * windows.shape[2]))
     for first in range(0, len(windows), size):
-        part = windows[first : first + size]
-        yield first, part.astype(part.dtype.newbyteorder("="))
+        block = windows[first : first + size]
+        yield first, block.astype(block.dtype.newbyteorder("="))
 
 
-def share_of(windows: np.ndarray) -> np.ndarray:
-    """Every so many windows, as many as fit into memory, in double precision.
-
-    Parameters
-    ----------
-    windows : (N, C, T) float
-        May be mapped.
-    """
+def subset(windows: np.ndarray) -> np.ndarray:
+    """Every k-th window, as many as fit into memory, in double precision."""
     return windows[:: -(-windows.size // CHUNK)].astype(np.float64)
 
 
-def _steps(part: np.ndarray) -> np.ndarray:
-    """A 64-bit key (n, T) of each time step over all channels; equal values, equal keys."""
-    bits = (part + 0.0).view(f"u{part.dtype.itemsize}")  # -0.0 becomes 0.0
-    keys = np.zeros((part.shape[0], part.shape[2]), np.uint64)
-    for channel in range(part.shape[1]):
-        keys = _mixed(keys + bits[:, channel].astype(np.uint64))
+# Hashing
+
+
+def _hash_windows(windows: np.ndarray) -> tuple[np.ndarray, Runs]:
+    """Key (N,) of each window, and the runs by which copies of a piece of it can be found."""
+    interval = np.uint64(_sampling_interval(windows.shape))
+    window_keys, runs = [], []
+    for first, block in blocks(windows):
+        samples = _sample_keys(block)
+        window_keys.append(_run_keys(samples, windows.shape[2])[:, 0])
+        keys = _run_keys(samples, RUN)
+        # Sampled by content: a run is kept in all windows or in none, so its copies still meet.
+        # A run that its window repeats, as in a constant stretch, tells no shift: it is dropped.
+        window, offset = np.nonzero((keys % interval == 0) & ~_repeated(keys))
+        runs.append(Runs(keys[window, offset], window + first, offset))
+    return np.concatenate(window_keys), Runs(*map(np.concatenate, zip(*runs, strict=True)))
+
+
+def _sampling_interval(shape: tuple[int, ...]) -> int:
+    """Of how many runs one is kept, so that `MAX_RUNS` remain."""
+    return -(-shape[0] * (shape[2] - RUN + 1) // MAX_RUNS)
+
+
+def _sample_keys(values: np.ndarray) -> np.ndarray:
+    """A 64-bit key (n, T) of each sample of (n, C, T), all channels at once."""
+    bits = (values + 0.0).view(f"u{values.dtype.itemsize}")  # + 0.0 turns -0.0 into 0.0
+    keys = np.zeros((values.shape[0], values.shape[2]), np.uint64)
+    for channel in range(values.shape[1]):
+        keys = _mix(keys + bits[:, channel].astype(np.uint64))
     return keys
 
 
-def _mixed(keys: np.ndarray) -> np.ndarray:
-    """Spread 64-bit keys evenly (the finaliser of SplitMix64, Steele et al., OOPSLA 2014)."""
+def _run_keys(samples: np.ndarray, length: int) -> np.ndarray:
+    """Key of the `length` samples, in their order, from each sample on."""
+    n_runs = samples.shape[1] - length + 1
+    keys = np.zeros((len(samples), n_runs), np.uint64)
+    for offset in range(length):
+        keys = _mix(keys + samples[:, offset : offset + n_runs])
+    return keys
+
+
+def _mix(keys: np.ndarray) -> np.ndarray:
+    """Spread 64-bit keys evenly: the finaliser of SplitMix64 (Steele et al., OOPSLA 2014)."""
+    # A few vector operations for each value; a cryptographic hash would be a call for each run.
+    # Nothing depends on it: whatever collides is compared in full.
     keys = keys + np.uint64(0x9E3779B97F4A7C15)
     keys = (keys ^ (keys >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     keys = (keys ^ (keys >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return keys ^ (keys >> np.uint64(31))
 
 
-def _one_in(shape: tuple[int, ...]) -> int:
-    """Of how many runs one is kept."""
-    return -(-shape[0] * (shape[2] - RUN + 1) // MAX_RUNS)
-
-
-def _hashed(windows: np.ndarray) -> tuple[np.ndarray, Runs]:
-    """Key (N,) of each window, and the runs that tell something about it."""
-    one_in = np.uint64(_one_in(windows.shape))
-    whole, found = [], []
-    for first, part in in_parts(windows):
-        steps = _steps(part)
-        whole.append(_chained(steps, windows.shape[2])[:, 0])
-        keys = _chained(steps, RUN)
-        window, offset = np.nonzero((keys % one_in == 0) & ~_repeated(keys))
-        found.append(Runs(keys[window, offset], window + first, offset))
-    return np.concatenate(whole), Runs(*map(np.concatenate, zip(*found, strict=True)))
-
-
-def _chained(steps: np.ndarray, length: int) -> np.ndarray:
-    """Key of `length` steps in their order, from every step on."""
-    n_runs = steps.shape[1] - length + 1
-    keys = np.zeros((len(steps), n_runs), np.uint64)
-    for step in range(length):
-        keys = _mixed(keys + steps[:, step : step + n_runs])
-    return keys
-
-
 def _repeated(keys: np.ndarray) -> np.ndarray:
-    """Which keys their row has more than once."""
+    """Which keys occur more than once in their row."""
     order = np.argsort(keys, axis=1)
     ordered = np.take_along_axis(keys, order, 1)
     equal = np.pad(ordered[:, 1:] == ordered[:, :-1], ((0, 0), (1, 1)))
@@ -200,105 +206,116 @@ def _repeated(keys: np.ndarray) -> np.ndarray:
     return repeated
 
 
-def _whole_pairs(whole: np.ndarray, runs: Runs, tested: np.ndarray) -> Pairs:
-    """Pairs of windows with one key, but for those that only repeat something short."""
-    told = np.unique(runs.window)
-    test, other = _neighbours(whole[told], told, tested)
-    return Pairs(told[test], told[other], np.zeros(len(test), int))
+# Candidates
 
 
-def _shifted_pairs(
-    T: int, whole: np.ndarray, runs: Runs, tested: np.ndarray
+def _overlap_candidates(
+    n_samples: int, window_keys: np.ndarray, runs: Runs, tested: np.ndarray
 ) -> tuple[Pairs, np.ndarray]:
-    """Pairs of windows with runs in common, of each test window those that most runs speak for.
+    """For each test window, the pairs and shifts that most of its runs vote for.
 
-    Also the test windows that may have others: more pairs, or a copy that stood before them.
+    Also the test windows that may have others: more pairs than are compared, or a copy that hides
+    its neighbours, since each run only meets its nearest match.
     """
-    N = len(whole)
-    runs = _rare(runs, whole, most=T - RUN + 1)
-    test, other = _neighbours(runs.keys, runs.window, tested)
+    runs = _without_common(runs, window_keys, most=n_samples - RUN + 1)
+    test, other = _nearest_matches(runs.keys, runs.window, tested)
     shift = runs.offset[other] - runs.offset[test]
-    moved = shift != 0
-    pair = (runs.window[test] * N + runs.window[other]) * (2 * T) + shift + T
-    copied = runs.window[test[~moved]]
-    pair, support = np.unique(pair[moved], return_counts=True)
-    test = pair // (2 * T * N)
-    pair = pair[np.lexsort([-support, test])]
-    kept = np.arange(len(test)) - np.searchsorted(test, test) < N_PAIRS
-    pair = pair[kept]
-    pairs = Pairs(pair // (2 * T * N), pair // (2 * T) % N, pair % (2 * T) - T)
-    return pairs, np.concatenate([test[~kept], copied])
+    test, other = runs.window[test], runs.window[other]
+    shifted = shift != 0
+    # One integer for each (test, other, shift): np.unique then counts the votes.
+    sizes = len(window_keys), len(window_keys), 2 * n_samples
+    votes = np.ravel_multi_index((test, other, shift + n_samples), sizes)[shifted]
+    candidate, n_votes = np.unique(votes, return_counts=True)
+    of_test, of_other, of_shift = np.unravel_index(candidate, sizes)
+    order = np.lexsort([-n_votes, of_test])
+    rank = np.arange(len(order)) - np.searchsorted(of_test, of_test)
+    best, rest = order[rank < N_PAIRS], order[rank >= N_PAIRS]
+    pairs = Pairs(of_test[best], of_other[best], of_shift[best] - n_samples)
+    return pairs, np.concatenate([of_test[rest], test[~shifted]])
 
 
-def _rare(runs: Runs, whole: np.ndarray, most: int) -> Runs:
-    """The runs that no more than `most` different windows have: copies are counted once."""
-    first = np.zeros(len(whole), bool)
-    first[np.unique(whole, return_index=True)[1]] = True
+def _without_common(runs: Runs, window_keys: np.ndarray, most: int) -> Runs:
+    """Runs that at most `most` different windows have.
+
+    Of one stream, no more than that can overlap: what more windows have is a pattern that repeats,
+    such as a beep. Equal windows count once, so that copies do not hide a leak.
+    """
+    is_first = np.zeros(len(window_keys), bool)
+    is_first[np.unique(window_keys, return_index=True)[1]] = True
     _, group = np.unique(runs.keys, return_inverse=True)
-    n_windows = np.bincount(group, first[runs.window])
+    n_windows = np.bincount(group, is_first[runs.window])
     return Runs(*(values[n_windows[group] <= most] for values in runs))
 
 
-def _neighbours(
+def _nearest_matches(
     keys: np.ndarray, window: np.ndarray, tested: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Entries of test windows, and of others with the same key: the nearest before and after."""
+    """Entries of test windows, and the nearest entries of others before and after with equal keys.
+
+    Two for each entry rather than all: a key that n windows share would give n² pairs. Windows of
+    one stream lie next to each other, so the nearest are those that overlap.
+    """
     order = np.lexsort([window, keys])
-    opens = np.append(True, keys[order][1:] != keys[order][:-1])[: len(order)]
-    group = np.cumsum(opens)
-    is_test = tested[window[order]]
-    places = np.arange(len(order))
-    before = np.maximum.accumulate(np.where(is_test, -1, places))
-    after = np.minimum.accumulate(np.where(is_test, len(order), places)[::-1])[::-1]
-    test = np.tile(places[is_test], 2)
+    keys, is_test = keys[order], tested[window[order]]
+    position = np.arange(len(order))
+    before = np.maximum.accumulate(np.where(is_test, -1, position))
+    after = np.minimum.accumulate(np.where(is_test, len(order), position)[::-1])[::-1]
+    test = np.tile(position[is_test], 2)
     other = np.concatenate([before[is_test], after[is_test]])
-    inside = (other >= 0) & (other < len(order))
-    test, other = test[inside], other[inside]
-    same = group[test] == group[other]
+    exists = (other >= 0) & (other < len(order))
+    test, other = test[exists], other[exists]
+    same = keys[test] == keys[other]
     return order[test[same]], order[other[same]]
 
 
-def _agreeing(windows: np.ndarray, pairs: Pairs, chances: Chances) -> Pairs:
-    """The pairs that are equal wherever they lie upon each other, which chance does not explain."""
-    _, C, T = windows.shape
-    agrees = np.zeros(len(pairs.test), bool)
-    size = max(1, CHUNK // (C * T))
-    for low in range(0, len(agrees), size):
-        test, other, shift = (values[low : low + size] for values in pairs)
-        place = np.arange(T) + shift[:, None]
-        inside = (place >= 0) & (place < T)
-        one, two = windows[test], windows[other]
-        two = np.take_along_axis(two, np.clip(place, 0, T - 1)[:, None], 2)
-        equal = np.flatnonzero(((one == two) | ~inside[:, None]).all((1, 2)))
-        both = inside[equal, 1:] & inside[equal, :-1]
-        evidence = (_bits(one[equal].astype(np.float64), chances) * both).sum(1)
-        agrees[low + equal] = evidence >= _needed(windows.shape)
-    return Pairs(*(values[agrees] for values in pairs))
+# Evidence
 
 
-def _needed(shape: tuple[int, ...]) -> float:
-    """Bits that an equal stretch of two of the windows must have to be no coincidence."""
+def _confirmed(windows: np.ndarray, pairs: Pairs, rarity: Rarity) -> Pairs:
+    """The pairs that are equal wherever they lie on each other, and too rare for chance."""
+    _, n_channels, n_samples = windows.shape
+    required = _required_bits(windows.shape)
+    confirmed = np.zeros(len(pairs.test), bool)
+    size = max(1, CHUNK // (n_channels * n_samples))
+    for first in range(0, len(confirmed), size):
+        test, other, shift = (values[first : first + size] for values in pairs)
+        position = np.arange(n_samples) + shift[:, None]
+        shared = (position >= 0) & (position < n_samples)
+        ours = windows[test]
+        theirs = np.take_along_axis(
+            windows[other], np.clip(position, 0, n_samples - 1)[:, None], axis=2
+        )
+        equal = np.flatnonzero(((ours == theirs) | ~shared[:, None]).all((1, 2)))
+        shared_changes = shared[equal, 1:] & shared[equal, :-1]
+        evidence = (_bits(ours[equal].astype(np.float64), rarity) * shared_changes).sum(1)
+        confirmed[first + equal] = evidence >= required
+    return Pairs(*(values[confirmed] for values in pairs))
+
+
+def _required_bits(shape: tuple[int, ...]) -> float:
+    """Bits from which an equal stretch is no coincidence: N² T pairs and shifts could be equal."""
     return float(np.log2(shape[0] ** 2 * shape[2])) + SURE_BITS
 
 
-def _count_steps(windows: np.ndarray) -> Chances:
-    """How rare each step is, from a share of the windows."""
-    part = share_of(windows)
-    size = np.abs(part).mean((0, 2))
+def _measure_rarity(windows: np.ndarray) -> Rarity:
+    """How rare each change is, from a subset of the windows."""
+    values = subset(windows)
+    size = np.abs(values).mean((0, 2))
     grain = np.where(size > 0, size * RESOLUTION, 1)[:, None]
-    keys, counts = np.unique(_steps(_differences(part, grain)), return_counts=True)
-    return Chances(grain, keys, np.log2(counts.sum() + 1) - np.log2(np.append(counts, 0) + 1))
+    keys, counts = np.unique(_sample_keys(_changes(values, grain)), return_counts=True)
+    # One is added to each count, so that a change that was not counted has finitely many bits.
+    return Rarity(grain, keys, np.log2(counts.sum() + 1) - np.log2(np.append(counts, 0) + 1))
 
 
-def _differences(part: np.ndarray, grain: np.ndarray) -> np.ndarray:
-    """Steps (n, C, T - 1) from each sample to the next, in whole grains."""
-    return np.round(np.diff(part) / grain)
+def _changes(values: np.ndarray, grain: np.ndarray) -> np.ndarray:
+    """Differences (n, C, T - 1) between consecutive samples, in whole grains."""
+    return np.round(np.diff(values) / grain)
 
 
-def _bits(part: np.ndarray, chances: Chances) -> np.ndarray:
-    """How improbable (n, T - 1) each step of these windows is; 0 where nothing changes."""
-    steps = _differences(part, chances.grain)
-    keys = _steps(steps)
-    place = np.searchsorted(chances.keys[:-1], keys)
-    known = chances.keys[place] == keys
-    return chances.bits[np.where(known, place, -1)] * (steps != 0).any(1)
+def _bits(values: np.ndarray, rarity: Rarity) -> np.ndarray:
+    """Bits (n, T - 1) of each change; 0 where nothing changes, as rest is equal everywhere."""
+    changes = _changes(values, rarity.grain)
+    keys = _sample_keys(changes)
+    index = np.searchsorted(rarity.keys[:-1], keys)
+    counted = rarity.keys[index] == keys
+    return rarity.bits[np.where(counted, index, -1)] * (changes != 0).any(1)

@@ -1,13 +1,13 @@
-"""Windows and what they are used for in, a table of the samples that were used for what out.
+"""Windows and their roles in, a table of which samples were used for what out.
 
-Whoever evaluates a method takes windows through a `Ledger`. Its table is the provenance of a score:
-a row for each run of samples, as long as it can be, that one role has seen::
+Code that evaluates a method takes windows through a `Ledger`. Its table is the provenance of a
+score: a row for each interval of samples that one role has seen, as long as it can be::
 
     windows    |=======|   |=======|
                     |=======|           |=======|
-    rows       |-------------------|    |-------|      touching and overlapping windows are one run
+    rows       |-------------------|    |-------|      touching and overlapping windows join
 
-Recordings and subjects are hashes, so a provenance can be published where the names may not.
+Recordings and subjects are hashes, so a provenance can be published where names may not.
 """
 
 import hashlib
@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Int
 
+from tsclr.audit.intervals import intersections, union
 from tsclr.data.store import Store
 from tsclr.data.windows import Windows
 from tsclr.files import read_table, write_table
@@ -49,13 +50,13 @@ FORMAT = 1
 
 
 class Ledger:
-    """Notes which samples were used for what.
+    """Records which samples were used for what.
 
     Parameters
     ----------
     dataset : str
-        Name of the dataset or store the windows come from, where there are several: subjects of
-        one name in two datasets are two people. `note` may name another one.
+        Name of the dataset or store that the windows come from. Subjects of the same name in two
+        datasets are two people. `note` may name another dataset.
 
     Examples
     --------
@@ -90,18 +91,18 @@ class Ledger:
         indices: Sequence[int] | Int[np.ndarray, " B"] | Bool[np.ndarray, " N"] | None = None,
         dataset: str | None = None,
     ) -> None:
-        """Add windows to a role; noting them again costs a search and changes nothing.
+        """Add windows to a role; adding them again changes nothing.
 
         Parameters
         ----------
         role : str
             One of `ROLES`.
         windows : Windows
-            Where they come from.
+            The windows to choose from.
         indices : (B,) int or (N,) bool, optional
-            Which of them; all by default.
+            Which of `windows` are used; all by default.
         dataset : str, optional
-            Where `windows` come from, if not from the dataset of the ledger.
+            The dataset of `windows`, by default that of the ledger.
 
         Raises
         ------
@@ -110,31 +111,27 @@ class Ledger:
         """
         if role not in ROLES:
             raise ValueError(f"no role {role!r}: {nearest(role, ROLES)}")
-        self._stores[id(windows.store)] = windows.store  # kept, so that no other gets its id
+        self._stores[id(windows.store)] = windows.store  # kept alive, so that its id stays its own
         starts = windows.starts
         if indices is not None:
             starts = starts[np.asarray(indices, None if len(indices) else int)]
         key = role, self.dataset if dataset is None else dataset, id(windows.store), windows.length
-        known = self._starts.get(key, np.zeros(0, int))
-        self._starts[key] = np.union1d(known, starts[~_contains(known, starts)])
+        noted = self._starts.get(key, np.zeros(0, int))
+        self._starts[key] = np.union1d(noted, starts[~_contains(noted, starts)])
 
     def frame(self) -> pd.DataFrame:
-        """The provenance: a row for each run of used samples, in the order of `ROLES`."""
-        parts = [
-            _runs(self._stores[store], dataset, starts, length).assign(role=role)
-            for (role, dataset, store, length), starts in self._starts.items()
-            if len(starts)
-        ]
-        return merged(parts)
+        """The provenance: a row for each interval of used samples, in the order of `ROLES`."""
+        return merged(
+            [
+                _intervals(self._stores[store], dataset, starts, length).assign(role=role)
+                for (role, dataset, store, length), starts in self._starts.items()
+                if len(starts)
+            ]
+        )
 
 
 def merged(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Several provenances as one, with each sample once a role and the roles in their order.
-
-    Parameters
-    ----------
-    frames : sequence of DataFrame
-        Any number, with the columns of `COLUMNS`.
+    """Join provenances, with the columns of `COLUMNS`: each sample once per role, roles in order.
 
     Examples
     --------
@@ -148,32 +145,24 @@ def merged(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     frame = frame_of([]) if not frames else pd.concat(frames)
     if frame.empty:
         return frame_of([])
-    place = frame["role"].map(list(ROLES).index)
-    key = ["place", "recording", "subject", "sample_rate"]
-    frame = frame.assign(place=place).sort_values([*key, "start"], ignore_index=True)
-    # One line for all recordings, far enough apart that the runs of two never touch.
+    order = frame["role"].map(list(ROLES).index)
+    key = ["order", "recording", "subject", "sample_rate"]
+    frame = frame.assign(order=order).sort_values([*key, "start"], ignore_index=True)
+    # One union serves all recordings: each is moved so far that intervals of two never touch.
     group = frame.groupby(key, sort=False).ngroup().to_numpy()
     offset = group * (frame["stop"].to_numpy().max() + 1)
-    line = frame["start"].to_numpy() + offset
-    starts, stops = _union(line, frame["stop"].to_numpy() + offset)
-    first = np.searchsorted(line, starts)
+    moved = frame["start"].to_numpy() + offset
+    starts, stops = union(moved, frame["stop"].to_numpy() + offset)
+    first = np.searchsorted(moved, starts)
     return frame_of(
         frame.iloc[first].assign(start=starts - offset[first], stop=stops - offset[first])
     ).reset_index(drop=True)
 
 
 def hashed(*words: str) -> str:
-    """What a provenance calls that which some words name: a subject by dataset and name.
+    """The name in a provenance of what some words name, such as a subject by dataset and name.
 
-    Parameters
-    ----------
-    *words : str
-        In their order.
-
-    Returns
-    -------
-    str
-        The first 16 hex digits of a SHA-256.
+    It is the first 16 hex digits of a SHA-256 over the words in their order.
 
     Examples
     --------
@@ -184,12 +173,7 @@ def hashed(*words: str) -> str:
 
 
 def frame_of(rows: pd.DataFrame | list[dict[str, Any]]) -> pd.DataFrame:
-    """Rows with the columns of a provenance, of their kinds also where there is no row.
-
-    Parameters
-    ----------
-    rows : DataFrame or list of dict
-        As ``frame.to_dict("records")`` gives them.
+    """Rows as a provenance, with the columns and types of `COLUMNS` even if there is no row.
 
     Examples
     --------
@@ -200,30 +184,17 @@ def frame_of(rows: pd.DataFrame | list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def write(frame: pd.DataFrame, path: Path) -> None:
-    """Write a provenance as Parquet, in one step; equal rows give equal bytes.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        As `Ledger.frame` or `merged` gives it.
-    path : Path
-        File to replace.
-    """
+    """Write a provenance as Parquet, atomically; equal rows give equal bytes."""
     write_table(path, frame_of(frame).to_dict("records"), {"format": FORMAT})
 
 
 def read(path: Path) -> pd.DataFrame:
-    """The provenance that `write` wrote.
-
-    Parameters
-    ----------
-    path : Path
-        Parquet file.
+    """Read a provenance that `write` wrote.
 
     Raises
     ------
     ValueError
-        If there is none, it is damaged, or it holds what no ledger writes.
+        If the file is missing or damaged, or it holds what no ledger writes.
     """
     if not path.is_file():
         raise ValueError(f"there is no provenance file {path}: run the evaluation again")
@@ -236,12 +207,7 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def digest(frame: pd.DataFrame) -> str:
-    """SHA-256 of the rows of a provenance, whatever file they lie in.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        As `Ledger.frame` gives it.
+    """SHA-256 of the rows of a provenance, independent of the file that holds them.
 
     Examples
     --------
@@ -256,8 +222,8 @@ def _check_row(row: dict[str, Any], where: str) -> None:
     """Raise ``ValueError`` unless a ledger could have written the row."""
     kinds = {name: type(value) for name, value in row.items()}
     if kinds != COLUMNS:
-        told = ", ".join(f"{name} ({kind.__name__})" for name, kind in COLUMNS.items())
-        raise ValueError(f"{where} is {row!r}, a provenance has {told}")
+        columns = ", ".join(f"{name} ({kind.__name__})" for name, kind in COLUMNS.items())
+        raise ValueError(f"{where} is {row!r}, a provenance has {columns}")
     if row["role"] not in ROLES:
         raise ValueError(f"{where} has the role {row['role']!r}: allowed are {', '.join(ROLES)}")
     if not 0 <= row["start"] < row["stop"]:
@@ -269,55 +235,50 @@ def _check_row(row: dict[str, Any], where: str) -> None:
         raise ValueError(f"{where} has a rate of {row['sample_rate']} Hz, it must be above 0")
 
 
-def _contains(known: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Which of `starts` the sorted array `known` holds."""
-    if not len(known):
+def _contains(noted: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Which of `starts` the sorted array `noted` holds."""
+    # Most calls add windows that are all there already; a search is cheaper than the union then.
+    if not len(noted):
         return np.zeros(len(starts), bool)
-    place = np.minimum(np.searchsorted(known, starts), len(known) - 1)
-    return known[place] == starts
+    index = np.minimum(np.searchsorted(noted, starts), len(noted) - 1)
+    return noted[index] == starts
 
 
 def _recording_hashes(store: Store, dataset: str) -> np.ndarray:
-    """What a provenance calls each recording: the same in any store, if it came from a file.
+    """The name of each recording in a provenance, the same in any store if it came from a file.
 
-    One without a file is known by its dataset and subject. Namesakes of one subject are stretches,
-    known by their place among them; a namesake from the same file under another subject is a copy.
+    Without a file, a recording is known by its dataset and subject. Recordings of one subject that
+    share a name are stretches of one file and get their number; the same file under another subject
+    is a copy and gets the same names.
     """
     columns = store.recordings[["source_hash", "subject", "name"]].astype(str)
-    seen: Counter[tuple[str, str, str]] = Counter()
-    found = []
+    n_stretches: Counter[tuple[str, str, str]] = Counter()
+    hashes = []
     for source, subject, name in columns.to_numpy():
         words = (source, name) if source else (dataset, subject, name)
-        place = seen[source, subject, name]
-        seen[source, subject, name] += 1
-        found.append(hashed(*words, *[str(place)] * (place > 0)))
-    return np.array(found, object)
+        number = n_stretches[source, subject, name]
+        n_stretches[source, subject, name] += 1
+        hashes.append(hashed(*words, *[str(number)] * (number > 0)))
+    return np.array(hashes, object)
 
 
-def _runs(store: Store, dataset: str, starts: np.ndarray, length: int) -> pd.DataFrame:
-    """Windows over the flat array as runs within recordings, cut where one crosses an edge."""
-    starts, stops = _union(starts, starts + length)
+def _intervals(store: Store, dataset: str, starts: np.ndarray, length: int) -> pd.DataFrame:
+    """Intervals of recordings that windows cover, from their starts in the store's flat array.
+
+    Recordings lie one behind the other there, so windows of two may touch: their union is cut at
+    the edges of the recordings.
+    """
     table = store.recordings
     first = table["start"].to_numpy()
-    last = first + table["length"].to_numpy()
-    low, high = np.searchsorted(first, starts, "right") - 1, np.searchsorted(first, stops, "left")
-    n_rows = high - low
-    run = np.repeat(np.arange(len(starts)), n_rows)
-    row = low[run] + np.arange(len(run)) - np.repeat(np.cumsum(n_rows) - n_rows, n_rows)
+    covered = union(starts, starts + length)
+    _, row, start, stop = intersections(*covered, first, first + table["length"].to_numpy())
     subjects = [hashed(dataset, str(subject)) for subject in table["subject"]]
     return pd.DataFrame(
         {
             "recording": _recording_hashes(store, dataset)[row],
             "subject": np.array(subjects, object)[row],
             "sample_rate": float(store.sample_rate),
-            "start": np.maximum(starts[run], first[row]) - first[row],
-            "stop": np.minimum(stops[run], last[row]) - first[row],
+            "start": start - first[row],
+            "stop": stop - first[row],
         }
     )
-
-
-def _union(starts: np.ndarray, stops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Union of one or more spans sorted by their start, as spans that do not touch."""
-    reach = np.maximum.accumulate(stops)
-    first = np.flatnonzero(np.append(True, starts[1:] > reach[:-1]))
-    return starts[first], reach[np.append(first[1:], len(starts)) - 1]

@@ -1,4 +1,4 @@
-"""Windows, their subjects and a split by somebody else in, the leaks found in their content out."""
+"""Windows, subjects and the split of any pipeline in, the leaks found in their content out."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,29 +6,29 @@ from pathlib import Path
 
 import numpy as np
 
-from tsclr.audit.copies import RUN, Copies, in_parts, share_of, visible_samples
+from tsclr.audit.copies import RUN, Copies, blocks, subset, visible_samples
 
 SPLITS = ("train", "validation", "test")
 
 CLOSE = 0.01
-"""Moments this near to 0 and 1 are taken for those of a normalisation."""
+"""Means this close to 0, with standard deviations this close to 1, come from normalisation."""
 
 SWAP_ADVICE = "pass windows.transpose(0, 2, 1)"
-MASK_ADVICE = "of a mask that is true for the test, use np.where(mask, 'test', 'train')"
+MASK_ADVICE = "for a mask that is true for the test, use np.where(mask, 'test', 'train')"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong with a split that somebody else made.
+    """A leak in a split, or the suspicion of one.
 
     Parameters
     ----------
     kind : str
         ``subject``, ``overlap``, ``duplicate`` or ``normalisation``.
     detail : str
-        How much, and an example.
+        How many windows or subjects, with an example.
     suspicion : bool
-        Whether it may have an innocent reason.
+        Whether there may be an innocent reason.
     """
 
     kind: str
@@ -42,7 +42,7 @@ class Finding:
 def load_windows(
     windows: Path, subjects: Path, split: Path
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Map the three arrays of `audit_windows` from ``.npy`` files; nothing in them is run.
+    """Memory-map the three arrays of `audit_windows` from ``.npy`` files, without unpickling.
 
     Parameters
     ----------
@@ -58,39 +58,40 @@ def load_windows(
 
 
 def audit_windows(windows: np.ndarray, subjects: np.ndarray, split: np.ndarray) -> list[Finding]:
-    """Look for leaks in a split of windows of which nothing but their content is known.
+    """Look for leaks in a split of windows of which only the content is known.
 
-    * Subjects on both sides.
-    * Test windows that are also on the other side, whole (duplicates) or in part (overlap):
-      `RUN` time steps of all channels are hashed at every offset of every window; what both sides
-      have says which pair to compare, and at which shift. Runs do not count that a window has
-      twice, as in a constant stretch, or that more different windows have than can overlap. A pair
-      counts if it is equal wherever the two lie upon each other and that part is too rare to be
-      equal by chance: a step from a sample to the next, all channels at once, that is a share p of
-      all steps has −log₂ p bits, none if nothing changes. Of N windows of T samples the best pair
-      has log₂(N² T) bits by chance; `SURE_BITS` more are asked for. So a few samples of finely
+    * *subject*: a test subject is also in training or validation.
+    * *duplicate*, *overlap*: a test window is also on the other side, whole or in part. Runs of
+      `RUN` samples of all channels are hashed at every offset of every window; runs that both sides
+      have say which pairs to compare, and at which shift. A run does not count if its window has it
+      twice, as in a constant stretch, or if more different windows have it than can overlap. A pair
+      counts if all samples that it shares are equal and their changes are too rare for chance: a
+      change from one sample to the next, all channels at once, that makes up a share p of all
+      changes has −log₂ p bits, and none if nothing changes. Of N windows of T samples the best
+      pair has log₂(N² T) bits by chance; `SURE_BITS` more are required. So a few samples of finely
       resolved noise are enough, while rest, padding and coarse values need long stretches.
-    * Moments that are 0 and 1 over all windows but not over those trained on (a suspicion).
+    * *normalisation* (a suspicion): means are 0 and standard deviations 1 over all windows, but
+      not over those outside the test.
 
-    Windows that were normalised or padded one by one do not agree where they overlap, so that is
-    not found; how long another overlap must be says `visible_overlap`. Counts are lower bounds
-    ("at least") where not all runs or pairs were looked at. What a simulation or a device repeats
-    bit for bit, after more than a window and with nothing else changing beside it, is taken for
-    overlap.
+    Windows that were normalised or padded one by one are not equal where they overlap, so their
+    overlap is not found. `visible_overlap` says how long another overlap must be. Counts are lower
+    bounds ("at least") where not all runs or pairs were compared. A pattern that a simulation or a
+    device repeats bit for bit is taken for overlap if nothing else changes beside it and if it
+    returns only after more than a window.
 
     Parameters
     ----------
     windows : (N, C, T) float
-        May be mapped; it is read in parts.
+        May be memory-mapped; read block by block.
     subjects : (N,) int or str
-        Who wore the device.
+        Who wore the device in each window.
     split : (N,) str
         ``train``, ``validation`` or ``test``.
 
     Raises
     ------
     ValueError
-        If an array has another shape or kind of values, or a value is not finite.
+        If an array has another shape or data type, or a value is not finite.
 
     Examples
     --------
@@ -106,7 +107,7 @@ def audit_windows(windows: np.ndarray, subjects: np.ndarray, split: np.ndarray) 
     tested = split == "test"
     copies = Copies(windows, tested)
     checks = (
-        _find_shared(subjects, split),
+        _find_subjects(subjects, split),
         _find_duplicates(copies, split),
         _find_overlap(copies, split),
         _find_normalisation(windows, tested),
@@ -115,26 +116,26 @@ def audit_windows(windows: np.ndarray, subjects: np.ndarray, split: np.ndarray) 
 
 
 def visible_overlap(windows: np.ndarray) -> int:
-    """Fewest samples that two windows must share for `audit_windows` to see it.
+    """Fewest samples that two windows must share for `audit_windows` to find it.
 
-    That many hold the evidence it asks for in half of the windows; where little changes it takes
-    more. Of over `MAX_RUNS` runs a share is looked at, so overlap this short is seen in some of
-    the windows.
+    In half of the windows, that many samples hold enough evidence; where little changes, more are
+    needed. Where there are more than `MAX_RUNS` runs, only a share of them is compared, so overlap
+    this short is found in some of the windows.
 
     Parameters
     ----------
     windows : (N, C, T) float
-        May be mapped; a share of it is read.
+        May be memory-mapped; a subset is read.
 
     Returns
     -------
     int
-        From `RUN` to T samples, or T + 1 if no overlap is seen.
+        From `RUN` to T samples, or T + 1 if no overlap can be found.
 
     Raises
     ------
     ValueError
-        If the windows have another shape or kind of values.
+        If the windows have another shape or data type.
 
     Examples
     --------
@@ -154,67 +155,72 @@ def _load(path: Path) -> np.ndarray:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError, ArithmeticError, TypeError, SyntaxError) as error:
         raise ValueError(
-            f"{path} is damaged, or no .npy file of plain numbers or words: {error}"
+            f"{path} is damaged, or not a .npy file of plain numbers or strings: {error}"
         ) from error
     if not isinstance(array, np.ndarray):
-        raise ValueError(f"{path} is an archive of arrays: write each with numpy.save")
+        raise ValueError(f"{path} is an archive of arrays: write each array with numpy.save")
     return array
 
 
 def _check_arrays(windows: np.ndarray, subjects: np.ndarray, split: np.ndarray) -> None:
     """Raise ``ValueError`` unless the three arrays can be audited."""
     _check_shape(windows)
-    _check_words("subjects", subjects, "iuU", "whole numbers or words: use .astype(str)", windows)
-    _check_words("split", split, "U", f"words: {_split_advice(split)}", windows)
-    found = np.unique(split).tolist()
-    if not {"train", "test"} <= set(found) <= set(SPLITS):
+    n_windows = len(windows)
+    _check_names("subjects", subjects, "iuU", "integers or strings: use .astype(str)", n_windows)
+    _check_names("split", split, "U", f"strings: {_split_advice(split)}", n_windows)
+    names = np.unique(split).tolist()
+    if not {"train", "test"} <= set(names) <= set(SPLITS):
         raise ValueError(
-            f"split holds {', '.join(map(repr, found[:10]))}: it must have 'train' and 'test', and "
+            f"split holds {', '.join(map(repr, names[:10]))}: it must have 'train' and 'test', and "
             f"may have 'validation'; {MASK_ADVICE}"
         )
     _check_finite(windows)
     _check_orientation(windows)
 
 
-def _check_words(
-    name: str, values: np.ndarray, kinds: str, allowed: str, windows: np.ndarray
+def _check_names(
+    argument: str, values: np.ndarray, kinds: str, allowed: str, n_windows: int
 ) -> None:
+    """Raise ``ValueError`` unless there is one value per window, of an allowed data type."""
     if values.dtype.kind not in kinds:
-        raise ValueError(f"{name} are {values.dtype}, allowed are {allowed}")
-    if values.shape != (len(windows),):
+        raise ValueError(f"{argument} has type {values.dtype}, allowed are {allowed}")
+    if values.shape != (n_windows,):
         raise ValueError(
-            f"{name} have shape {values.shape}, expected ({len(windows)},): one a window"
+            f"{argument} has shape {values.shape}, expected ({n_windows},): one per window"
         )
 
 
 def _split_advice(split: np.ndarray) -> str:
+    """How to make strings of a split that holds something else."""
     return "use .astype(str)" if split.dtype.kind in "SO" else MASK_ADVICE
 
 
 def _check_finite(windows: np.ndarray) -> None:
-    for first, part in in_parts(windows):
-        broken = np.flatnonzero(~np.isfinite(part).all((1, 2)))
+    """Raise ``ValueError`` at the first window with NaN or infinity."""
+    for first, block in blocks(windows):
+        broken = np.flatnonzero(~np.isfinite(block).all((1, 2)))
         if len(broken):
             raise ValueError(
-                f"window {first + broken[0]} holds NaN or infinity: fill or leave out such windows"
+                f"window {first + broken[0]} holds NaN or infinity: fill or drop such windows"
             )
 
 
 def _check_shape(windows: np.ndarray) -> None:
+    """Raise ``ValueError`` unless the windows are (N, C, T) floats with T of a run or more."""
     if windows.dtype.kind != "f" or windows.dtype.itemsize > 8:
         raise ValueError(
-            f"windows are {windows.dtype}, allowed are float16, float32 and float64: "
+            f"windows has type {windows.dtype}, allowed are float16, float32 and float64: "
             "use .astype('float32')"
         )
     shape = windows.shape
     if len(shape) != 3 or 0 in shape:
         raise ValueError(
-            f"windows have shape {shape}, expected (N, C, T) with one or more windows and channels"
+            f"windows has shape {shape}, expected (N, C, T) with at least one window and channel"
         )
     if shape[2] < RUN:
         raise ValueError(
-            f"windows of {shape[1]} channels and {shape[2]} samples are too short, {RUN} samples "
-            f"are needed: if {shape[1]} is the number of samples, {SWAP_ADVICE}"
+            f"windows of {shape[1]} channels and {shape[2]} samples are too short, at least {RUN} "
+            f"samples are needed: if {shape[1]} is the number of samples, {SWAP_ADVICE}"
         )
 
 
@@ -223,17 +229,18 @@ def _check_orientation(windows: np.ndarray) -> None:
     _, C, T = windows.shape
     if C <= T:
         return
-    part = share_of(windows)
-    along_channels, along_time = (np.abs(np.diff(part, axis=axis)).mean() for axis in (1, 2))
+    values = subset(windows)
+    along_channels, along_time = (np.abs(np.diff(values, axis=axis)).mean() for axis in (1, 2))
     if along_channels < along_time:
         raise ValueError(
-            f"windows have shape {windows.shape}, and values differ by {along_channels:.3g} from "
-            f"one of the {C} channels to the next, but by {along_time:.3g} from one of the {T} "
-            f"samples to the next: time and channels look swapped, {SWAP_ADVICE}"
+            f"windows has shape {windows.shape}, and values differ by {along_channels:.3g} between "
+            f"neighbours of the {C} channels, but by {along_time:.3g} between neighbours of the "
+            f"{T} samples: time and channels look swapped, {SWAP_ADVICE}"
         )
 
 
-def _find_shared(subjects: np.ndarray, split: np.ndarray) -> Iterator[Finding]:
+def _find_subjects(subjects: np.ndarray, split: np.ndarray) -> Iterator[Finding]:
+    """Test subjects that are also in training or validation."""
     tested = np.unique(subjects[split == "test"])
     for side in SPLITS[:2]:
         shared = np.intersect1d(tested, subjects[split == side])
@@ -245,8 +252,8 @@ def _find_shared(subjects: np.ndarray, split: np.ndarray) -> Iterator[Finding]:
 
 
 def _find_duplicates(copies: Copies, split: np.ndarray) -> Iterator[Finding]:
-    """Test windows that the other side has too, whole."""
-    test, other, _ = copies.whole()
+    """Test windows that are equal to a window of the other side."""
+    test, other, _ = copies.duplicates()
     if len(test):
         yield Finding(
             "duplicate",
@@ -257,44 +264,60 @@ def _find_duplicates(copies: Copies, split: np.ndarray) -> Iterator[Finding]:
 
 
 def _find_overlap(copies: Copies, split: np.ndarray) -> Iterator[Finding]:
-    """Test windows that the other side has too, in part."""
-    (test, other, shift), bounded = copies.in_part()
+    """Test windows that share some samples with a window of the other side."""
+    (test, other, shifts), bounded = copies.overlaps()
     if len(test):
-        longest = np.argmin(abs(shift))
-        by = shift[longest]
+        longest = np.argmin(abs(shifts))
+        shift = shifts[longest]
         yield Finding(
             "overlap",
             f"{_at_least(bounded)}{len(np.unique(test))} of {copies.tested.sum()} test windows "
             f"share samples with {_sides(split, other)}, for example test window {test[longest]} "
-            f"from sample {max(0, -by)} and window {other[longest]} from sample {max(0, by)}, "
-            f"{copies.windows.shape[2] - abs(by)} samples",
+            f"from sample {max(0, -shift)} and window {other[longest]} from sample "
+            f"{max(0, shift)}, {copies.windows.shape[2] - abs(shift)} samples",
         )
 
 
 def _at_least(bounded: bool) -> str:
-    """What stands before a count of which not everything was looked at."""
+    """Marks a count as a lower bound, where not everything was compared."""
     return "at least " * bounded
 
 
 def _find_normalisation(windows: np.ndarray, tested: np.ndarray) -> Iterator[Finding]:
-    """Whether somebody took the moments of all windows, test and all."""
-    sums = np.zeros((2, 3, windows.shape[1]))
-    for first, part in in_parts(windows):
-        for side in (False, True):
-            own = part[tested[first : first + len(part)] == side].astype(np.float64)
-            count = np.full(windows.shape[1], own.shape[0] * own.shape[2])
-            sums[int(side)] += [count, own.sum((0, 2)), (own**2).sum((0, 2))]
-    everything, trained = _moments(sums.sum(0)), _moments(sums[0])
-    varies = everything[1] > 0
-    off = [np.abs(moments - [[0], [1]])[:, varies] for moments in (everything, trained)]
-    if varies.any() and off[0].max() < CLOSE < off[1].max():
+    """Whether means and standard deviations of all windows, test included, were used to normalise.
+
+    Those of somebody who did are 0 and 1 over all windows. Only a suspicion: another pipeline may
+    have normalised each subject, say.
+    """
+    of_all, of_training = _moments_with_and_without(windows, tested)
+    varies = of_all[1] > 0
+    deviation, deviation_of_training = (
+        np.abs(moments - [[0], [1]])[:, varies] for moments in (of_all, of_training)
+    )
+    if varies.any() and deviation.max() < CLOSE < deviation_of_training.max():
         yield Finding(
             "normalisation",
-            "the moments of all windows are those of a normalisation, those of the windows that "
-            f"are trained on are not: mean {_told(everything[0])} and SD {_told(everything[1])} of "
-            f"all, mean {_told(trained[0])} and SD {_told(trained[1])} without the test",
+            "the means and SDs of all windows are those of a normalisation, those of the windows "
+            f"outside the test are not: mean {_listed(of_all[0])} and SD {_listed(of_all[1])} of "
+            f"all, mean {_listed(of_training[0])} and SD {_listed(of_training[1])} without the "
+            "test",
             suspicion=True,
         )
+
+
+def _moments_with_and_without(
+    windows: np.ndarray, tested: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and SD (2, C) of each channel, of all windows and of those outside the test."""
+    n_channels = windows.shape[1]
+    sums = np.zeros((2, 3, n_channels))  # outside the test and in it: count, sum, sum of squares
+    for first, block in blocks(windows):
+        in_test = tested[first : first + len(block)]
+        for side in (0, 1):
+            values = block[in_test == side].astype(np.float64)
+            count = np.full(n_channels, values.shape[0] * values.shape[2])
+            sums[side] += [count, values.sum((0, 2)), (values**2).sum((0, 2))]
+    return _moments(sums.sum(0)), _moments(sums[0])
 
 
 def _moments(sums: np.ndarray) -> np.ndarray:
@@ -303,9 +326,11 @@ def _moments(sums: np.ndarray) -> np.ndarray:
     return np.stack([mean, np.sqrt(np.maximum(sums[2] / sums[0] - mean**2, 0))])
 
 
-def _told(values: np.ndarray) -> str:
+def _listed(values: np.ndarray) -> str:
+    """Values with three decimals, in brackets."""
     return "(" + ", ".join(f"{value:.3f}" for value in values) + ")"
 
 
 def _sides(split: np.ndarray, others: np.ndarray) -> str:
+    """The sides of the split that these windows are on."""
     return " and ".join(side for side in SPLITS if side in split[others])

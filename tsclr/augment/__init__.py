@@ -6,6 +6,7 @@ Every module says in its ``__all__`` what it adds, so that a new view is one cla
 from tsclr.augment.amplitude import *
 from tsclr.augment.axes import *
 from tsclr.augment.base import Augmentation as Augmentation
+from tsclr.augment.base import Quantity as Quantity
 from tsclr.augment.composition import *
 from tsclr.augment.converter import *
 from tsclr.augment.faults import *

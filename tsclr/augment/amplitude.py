@@ -1,13 +1,14 @@
 """Windows in, views whose amplitudes are changed out: noise, gains, biases."""
 
 import math
-from typing import final
+from typing import Annotated, final
 
 import torch
 from jaxtyping import Float
 
-from tsclr.augment.base import Augmentation, in_range
+from tsclr.augment.base import Augmentation, Quantity
 from tsclr.augment.draws import integers, normal, precision, spline_basis
+from tsclr.checks import in_range
 
 __all__ = ["Drift", "Jitter", "MagnitudeWarp", "Offset", "Scale"]
 
@@ -50,7 +51,7 @@ class Jitter(Augmentation):
 
     def draw(
         self, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None = None
-    ) -> Float[torch.Tensor, "B C T"]:
+    ) -> Annotated[Float[torch.Tensor, "B C T"], Quantity("noise in units of sd")]:
         """Draw the noise in units of `sd`."""
         return white_noise(x, generator)
 
@@ -102,7 +103,7 @@ class Scale(Augmentation):
 
     def draw(
         self, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None = None
-    ) -> Float[torch.Tensor, "B C"]:
+    ) -> Annotated[Float[torch.Tensor, "B C"], Quantity("gain")]:
         """Draw the gain of each channel."""
         gains = normal(x, x.shape[1], mean=1.0, sd=self.sd, generator=generator)
         return gains if self.per_channel else gains.index_select(1, self.sensors(x))
@@ -155,7 +156,7 @@ class MagnitudeWarp(Augmentation):
 
     def draw(
         self, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None = None
-    ) -> Float[torch.Tensor, "B C K"]:
+    ) -> Annotated[Float[torch.Tensor, "B C K"], Quantity("gain at the knots")]:
         """Draw the gains at the knots of each channel."""
         gains = normal(x, x.shape[1], self.knots, mean=1.0, sd=self.sd, generator=generator)
         return gains.index_select(1, self.sensors(x))
@@ -205,7 +206,7 @@ class Offset(Augmentation):
 
     def draw(
         self, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None = None
-    ) -> Float[torch.Tensor, "B C"]:
+    ) -> Annotated[Float[torch.Tensor, "B C"], Quantity("bias")]:
         """Draw the bias of each channel in its unit."""
         return normal(x, x.shape[1], sd=self.sd, generator=generator)
 
@@ -258,7 +259,7 @@ class Drift(Augmentation):
 
     def draw(
         self, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None = None
-    ) -> Float[torch.Tensor, "B C T"]:
+    ) -> Annotated[Float[torch.Tensor, "B C T"], Quantity("bias")]:
         """Draw the bias at every sample in the unit of the channel."""
         _, C, T = x.shape
         step = self.sd / math.sqrt(self.knots - 1)

@@ -1,11 +1,11 @@
 """Windows in, views whose axes stand for others out: what no device does and the field tries."""
 
-from typing import final
+from typing import Annotated, final
 
 import torch
 from jaxtyping import Float, Int
 
-from tsclr.augment.base import Augmentation
+from tsclr.augment.base import Augmentation, Quantity
 from tsclr.augment.draws import uniform
 
 __all__ = ["ChannelShuffle", "Negate"]
@@ -38,7 +38,7 @@ class ChannelShuffle(Augmentation):
 
     def draw(
         self, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None = None
-    ) -> Int[torch.Tensor, "B C"]:
+    ) -> Annotated[Int[torch.Tensor, "B C"], Quantity("index of the channel shown")]:
         """Draw the channel that each channel shows."""
         return uniform(x, x.shape[1], generator=generator).argsort(dim=1)
 

@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, NamedTuple, TypeVar, final
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar, final
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -10,8 +11,8 @@ from torch import nn
 
 from tsclr.augment.channels import Triad, find_triads, number_sensors
 from tsclr.augment.draws import uniform
+from tsclr.checks import in_range
 
-Number = TypeVar("Number", int, float)
 Augmented = TypeVar("Augmented", bound="Augmentation")
 
 
@@ -21,6 +22,33 @@ class Gated(NamedTuple):
     applies: Bool[torch.Tensor, " B"] | None
     """``None`` is every window."""
     drawn: Any
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What a tensor that `Augmentation.draw` returns holds, as the captions of pictures say it.
+
+    It goes into the annotation of the tensor: the return type of `draw`, or a field of the named
+    tuple that `draw` returns. A view without it has captions too, with the values alone.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``"gain"``; it stands before the values.
+    kind : "number", "angle" or "quaternion"
+        An angle in radians is shown in degrees, a unit quaternion, real part first, as the angle
+        and the axis of a rotation.
+
+    Examples
+    --------
+    >>> from typing import Annotated
+    >>> Gains = Annotated[Float[torch.Tensor, "B C"], Quantity("gain")]
+    >>> Gains.__metadata__[0].name
+    'gain'
+    """
+
+    name: str
+    kind: Literal["number", "angle", "quaternion"] = "number"
 
 
 class Augmentation(nn.Module, ABC):
@@ -137,6 +165,7 @@ class Augmentation(nn.Module, ABC):
         -------
         tensor or tuple of tensors
             Each with B first; an empty tuple where nothing is random but which windows change.
+            Annotate it with a `Quantity` to name the values in captions.
         """
 
     @abstractmethod
@@ -274,33 +303,3 @@ def check_windows(x: torch.Tensor) -> None:
         f"windows have shape {tuple(x.shape)} and dtype {x.dtype}, "
         f"expected a floating (B, C, T) with T ≥ 2: {hint}"
     )
-
-
-def in_range(name: str, value: Number, low: float, high: float) -> Number:
-    """Give back `value` if it lies from `low` to `high`, both included.
-
-    Parameters
-    ----------
-    name : str
-        The argument, for the message.
-    value : int or float
-        What was passed.
-    low, high : float
-        What is allowed; whole numbers if `low` is an int.
-
-    Raises
-    ------
-    ValueError
-        If it lies outside, is NaN, or is no whole number where it should be one.
-
-    Examples
-    --------
-    >>> in_range("p", 1.5, 0.0, 1.0)
-    Traceback (most recent call last):
-    ValueError: p is 1.5, allowed is 0 to 1
-    """
-    if not low <= value <= high:
-        raise ValueError(f"{name} is {value}, allowed is {low:g} to {high:g}")
-    if isinstance(low, int) and value != int(value):
-        raise ValueError(f"{name} is {value}, allowed are whole numbers from {low} to {high}")
-    return value

@@ -3,14 +3,15 @@
 import math
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
-from typing import NamedTuple, cast, final
+from typing import Annotated, NamedTuple, cast, final
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import nn
 
-from tsclr.augment.base import Augmentation, Gated, in_range, map_drawn
+from tsclr.augment.base import Augmentation, Gated, Quantity, map_drawn
 from tsclr.augment.draws import uniform
+from tsclr.checks import in_range
 
 __all__ = ["Chain", "OneOf", "RandomOrder", "SomeOf"]
 
@@ -18,7 +19,7 @@ __all__ = ["Chain", "OneOf", "RandomOrder", "SomeOf"]
 class Ordered(NamedTuple):
     """What `RandomOrder` draws: for each window which step comes first, second and so on."""
 
-    order: Int[torch.Tensor, "B K"]
+    order: Annotated[Int[torch.Tensor, "B K"], Quantity("order")]
     steps: tuple[Gated, ...]
 
 

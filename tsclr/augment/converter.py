@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, final
+from typing import Annotated, NamedTuple, final
 
 import torch
 from jaxtyping import Float
 
-from tsclr.augment.base import Augmentation
+from tsclr.augment.base import Augmentation, Quantity
 from tsclr.augment.channels import find_kinds
 from tsclr.augment.draws import uniform
 
@@ -17,9 +17,9 @@ __all__ = ["Quantize", "Saturate"]
 class Grid(NamedTuple):
     """The levels ``step · (k + phase)``, k an integer, that `Quantize` leaves to each channel."""
 
-    step: Float[torch.Tensor, "B C"]
+    step: Annotated[Float[torch.Tensor, "B C"], Quantity("step")]
     """In the unit of the channel; 0 where every value is allowed."""
-    phase: Float[torch.Tensor, "B C"]
+    phase: Annotated[Float[torch.Tensor, "B C"], Quantity("phase")]
     """From 0 to 1."""
 
 
@@ -130,7 +130,7 @@ class Saturate(Augmentation):
 
     def draw(
         self, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None = None
-    ) -> Float[torch.Tensor, "B C"]:
+    ) -> Annotated[Float[torch.Tensor, "B C"], Quantity("range")]:
         """Draw the range of each sensor, infinite where there is none."""
         bounds = {"acc": self.acc, "gyr": self.gyr, "mag": self.mag}
         return _draw_log_uniform(self, x, bounds, math.inf, generator)

@@ -1,12 +1,13 @@
 """Windows in, views with parts missing out, as a broken or badly connected device records them."""
 
-from typing import final
+from typing import Annotated, final
 
 import torch
 from jaxtyping import Bool, Float, Int
 
-from tsclr.augment.base import Augmentation, in_range
+from tsclr.augment.base import Augmentation, Quantity
 from tsclr.augment.draws import integers, precision, uniform
+from tsclr.checks import in_range
 
 __all__ = ["ChannelDropout", "SampleDropout", "SensorDropout", "TimeMask"]
 
@@ -40,7 +41,7 @@ class ChannelDropout(Augmentation):
 
     def draw(
         self, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None = None
-    ) -> Bool[torch.Tensor, "B C"]:
+    ) -> Annotated[Bool[torch.Tensor, "B C"], Quantity("channels kept")]:
         """Draw the channels to keep."""
         return _survives(uniform(x, x.shape[1], generator=generator), self.rate)
 
@@ -87,7 +88,7 @@ class SensorDropout(Augmentation):
 
     def draw(
         self, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None = None
-    ) -> Bool[torch.Tensor, "B C"]:
+    ) -> Annotated[Bool[torch.Tensor, "B C"], Quantity("channels kept")]:
         """Draw the channels to keep, those of a sensor together."""
         luck = uniform(x, x.shape[1], generator=generator)
         return _survives(luck.index_select(1, self.sensors(x)), self.rate)
@@ -154,7 +155,7 @@ class SampleDropout(Augmentation):
 
     def draw(
         self, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None = None
-    ) -> Bool[torch.Tensor, "B T"]:
+    ) -> Annotated[Bool[torch.Tensor, "B T"], Quantity("samples that arrive")]:
         """Draw the samples that arrive."""
         T = x.shape[2]
         phase = integers(x, 0, self.packet, 1, generator=generator)
@@ -217,7 +218,7 @@ class TimeMask(Augmentation):
 
     def draw(
         self, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None = None
-    ) -> Int[torch.Tensor, " B"]:
+    ) -> Annotated[Int[torch.Tensor, " B"], Quantity("first sample of the span")]:
         """Draw the first sample of the span."""
         return integers(x, 0, x.shape[2] - self._extent(x) + 1, generator=generator)
 

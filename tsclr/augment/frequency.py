@@ -11,15 +11,16 @@ samples, not Hz: a view does not know the sample rate.
 
 import functools
 import math
-from typing import final
+from typing import Annotated, final
 
 import torch
 from jaxtyping import Bool, Complex, Float, Int
 from torch.nn.functional import conv2d
 
-from tsclr.augment.base import Augmentation, in_range
+from tsclr.augment.base import Augmentation, Quantity
 from tsclr.augment.channels import number_sensors
 from tsclr.augment.draws import integers, normal, precision, uniform
+from tsclr.checks import in_range
 
 __all__ = ["AmplitudeNoise", "BandStop", "FrequencyMask", "PhaseNoise", "Smooth"]
 
@@ -65,7 +66,7 @@ class Smooth(Augmentation):
 
     def draw(
         self, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None = None
-    ) -> Float[torch.Tensor, "B K"]:
+    ) -> Annotated[Float[torch.Tensor, "B K"], Quantity("kernel")]:
         """Draw the kernels: K is odd, each is symmetric and sums to 1."""
         # torch.compile warns that it looks through a cache
         build = _build_kernels if torch.compiler.is_compiling() else _kept_kernels
@@ -118,7 +119,7 @@ class FrequencyMask(Augmentation):
 
     def draw(
         self, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None = None
-    ) -> Bool[torch.Tensor, "B bins"]:
+    ) -> Annotated[Bool[torch.Tensor, "B bins"], Quantity("frequency bins kept")]:
         """Draw which bins from 1 on are kept."""
         return uniform(x, x.shape[2] // 2, generator=generator) >= self.rate
 
@@ -167,7 +168,7 @@ class BandStop(Augmentation):
 
     def draw(
         self, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None = None
-    ) -> Int[torch.Tensor, " B"]:
+    ) -> Annotated[Int[torch.Tensor, " B"], Quantity("first frequency bin of the band")]:
         """Draw the first bin of the band."""
         return integers(x, 1, x.shape[2] // 2 - self._width(x) + 2, generator=generator)
 
@@ -222,7 +223,7 @@ class PhaseNoise(Augmentation):
 
     def draw(
         self, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None = None
-    ) -> Float[torch.Tensor, "B bins"]:
+    ) -> Annotated[Float[torch.Tensor, "B bins"], Quantity("phase shift", "angle")]:
         """Draw the turn in radians of each bin from 1 on that has a phase."""
         return normal(x, (x.shape[2] - 1) // 2, sd=self.sd, generator=generator)
 
@@ -271,7 +272,7 @@ class AmplitudeNoise(Augmentation):
 
     def draw(
         self, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None = None
-    ) -> Float[torch.Tensor, "B C bins"]:
+    ) -> Annotated[Float[torch.Tensor, "B C bins"], Quantity("gain")]:
         """Draw the gain of each bin from 1 on, in each channel."""
         n_sensors = 1 + max(number_sensors(self.channels, x.shape[1]))
         n_bins = x.shape[2] // 2

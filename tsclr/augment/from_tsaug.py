@@ -6,13 +6,13 @@ import inspect
 import warnings
 from collections.abc import Mapping
 from types import ModuleType
-from typing import Any, final
+from typing import Annotated, Any, final
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from tsclr.augment.base import Augmentation
+from tsclr.augment.base import Augmentation, Quantity
 from tsclr.augment.draws import integers, precision
 from tsclr.specs import nearest, subclasses
 
@@ -83,7 +83,7 @@ class FromTsaug(Augmentation):
 
     def draw(
         self, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None = None
-    ) -> Int[torch.Tensor, " B"]:
+    ) -> Annotated[Int[torch.Tensor, " B"], Quantity("seed")]:
         """Draw a seed for each window."""
         return integers(x, 0, 2**63 - 1, generator=generator)
 

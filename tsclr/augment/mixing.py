@@ -7,13 +7,14 @@ The objective has to know the mix, so these views stand alone and not in a pipel
     targets = soft_targets(gated)  # how much of window j is in view i
 """
 
-from typing import NamedTuple, final
+from typing import Annotated, NamedTuple, final
 
 import torch
 from jaxtyping import Float, Int
 
-from tsclr.augment.base import Augmentation, Gated, in_range
+from tsclr.augment.base import Augmentation, Gated, Quantity
 from tsclr.augment.draws import integers, precision, uniform
+from tsclr.checks import in_range
 
 __all__ = ["CutMix", "Mixup", "soft_targets"]
 
@@ -21,20 +22,20 @@ __all__ = ["CutMix", "Mixup", "soft_targets"]
 class Mix(NamedTuple):
     """What `Mixup` blends each window with."""
 
-    partner: Int[torch.Tensor, " B"]
+    partner: Annotated[Int[torch.Tensor, " B"], Quantity("index of the partner")]
     """Index of another window in the batch."""
-    share: Float[torch.Tensor, " B"]
+    share: Annotated[Float[torch.Tensor, " B"], Quantity("share of the partner")]
     """Of the partner in the view, 0 to 1."""
 
 
 class Cut(NamedTuple):
     """What `CutMix` puts into each window."""
 
-    partner: Int[torch.Tensor, " B"]
+    partner: Annotated[Int[torch.Tensor, " B"], Quantity("index of the partner")]
     """Index of another window in the batch."""
-    share: Float[torch.Tensor, " B"]
+    share: Annotated[Float[torch.Tensor, " B"], Quantity("share of the partner")]
     """Of the partner in the view, a whole number of samples divided by T."""
-    start: Int[torch.Tensor, " B"]
+    start: Annotated[Int[torch.Tensor, " B"], Quantity("first sample of the span")]
     """First sample that comes from the partner."""
 
 

@@ -1,13 +1,14 @@
 """Windows in, views of their samples in another order out, the same in all channels."""
 
-from typing import NamedTuple, final
+from typing import Annotated, NamedTuple, final
 
 import torch
 from jaxtyping import Float, Int
 from torch.nn.functional import pad
 
-from tsclr.augment.base import Augmentation, in_range
+from tsclr.augment.base import Augmentation, Quantity
 from tsclr.augment.draws import integers, uniform
+from tsclr.checks import in_range
 
 __all__ = ["Permute", "Reverse", "TimeShift"]
 
@@ -15,9 +16,9 @@ __all__ = ["Permute", "Reverse", "TimeShift"]
 class Cuts(NamedTuple):
     """Where `Permute` cuts each window and in which order it joins the segments."""
 
-    first: Int[torch.Tensor, "B n_cuts"]
+    first: Annotated[Int[torch.Tensor, "B n_cuts"], Quantity("cuts before samples")]
     """First sample of each segment but the first, ascending."""
-    order: Int[torch.Tensor, "B n_segments"]
+    order: Annotated[Int[torch.Tensor, "B n_segments"], Quantity("order of the segments")]
     """Which segment comes first, second, …"""
 
 
@@ -111,7 +112,7 @@ class TimeShift(Augmentation):
 
     def draw(
         self, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None = None
-    ) -> Int[torch.Tensor, " B"]:
+    ) -> Annotated[Int[torch.Tensor, " B"], Quantity("shift in samples")]:
         """Draw how many samples later the window comes; less than 0 is earlier."""
         T = x.shape[2]
         most = min(round(self.max_fraction * T), T - 1)

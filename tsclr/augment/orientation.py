@@ -7,14 +7,15 @@ are. Norms of the vectors, and so of gravity, do not change.
 
 import itertools
 import math
-from typing import final
+from typing import Annotated, final
 
 import torch
 from jaxtyping import Float, Int
 from torch.nn.functional import normalize
 
-from tsclr.augment.base import Augmentation, in_range
+from tsclr.augment.base import Augmentation, Quantity
 from tsclr.augment.draws import integers, normal, precision, uniform
+from tsclr.checks import in_range
 
 __all__ = ["Mirror", "MountFlip", "Rotate", "Yaw"]
 
@@ -62,7 +63,7 @@ class Rotate(Augmentation):
 
     def draw(
         self, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None = None
-    ) -> Float[torch.Tensor, "B n_devices 4"]:
+    ) -> Annotated[Float[torch.Tensor, "B n_devices 4"], Quantity("rotation", "quaternion")]:
         """Draw a unit quaternion for each device, real part first."""
         values = normal(x, max(_devices(self, x)) + 1, 4, generator=generator)
         if self.spread == math.inf:
@@ -118,7 +119,7 @@ class Yaw(Augmentation):
 
     def draw(
         self, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None = None
-    ) -> Float[torch.Tensor, "B n_devices"]:
+    ) -> Annotated[Float[torch.Tensor, "B n_devices"], Quantity("angle", "angle")]:
         """Draw an angle for each device."""
         n_devices = max(_devices(self, x)) + 1
         return self.spread * (2 * uniform(x, n_devices, generator=generator) - 1)
@@ -176,7 +177,7 @@ class MountFlip(Augmentation):
 
     def draw(
         self, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None = None
-    ) -> Int[torch.Tensor, "B n_devices"]:
+    ) -> Annotated[Int[torch.Tensor, "B n_devices"], Quantity("index of the rotation")]:
         """Draw the number of a rotation for each device."""
         n_ways = 24 if self.quarter_turns else 4
         return integers(x, 0, n_ways, max(_devices(self, x)) + 1, generator=generator)

@@ -1,12 +1,13 @@
 """Windows in, views as a sensor that reports less often would have recorded them out."""
 
-from typing import final
+from typing import Annotated, final
 
 import torch
 from jaxtyping import Float, Int
 
-from tsclr.augment.base import Augmentation, in_range
+from tsclr.augment.base import Augmentation, Quantity
 from tsclr.augment.draws import integers, precision
+from tsclr.checks import in_range
 
 __all__ = ["Pool"]
 
@@ -42,7 +43,7 @@ class Pool(Augmentation):
 
     def draw(
         self, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None = None
-    ) -> Int[torch.Tensor, " B"]:
+    ) -> Annotated[Int[torch.Tensor, " B"], Quantity("block size in samples")]:
         """Draw the size of the blocks."""
         return integers(x, 2, self.max_size + 1, generator=generator)
 

@@ -1,13 +1,14 @@
 """Windows in, views read at other moments out: stretched, bent, resampled; one clock for all."""
 
-from typing import NamedTuple, final
+from typing import Annotated, NamedTuple, final
 
 import torch
 from jaxtyping import Float
 from torch.nn.functional import pad
 
-from tsclr.augment.base import Augmentation, in_range
+from tsclr.augment.base import Augmentation, Quantity
 from tsclr.augment.draws import normal, spline_basis, uniform
+from tsclr.checks import in_range
 
 __all__ = ["Crop", "Resample", "TimeWarp"]
 
@@ -15,18 +16,18 @@ __all__ = ["Crop", "Resample", "TimeWarp"]
 class Span(NamedTuple):
     """The part of each window that `Crop` keeps, in sampling intervals."""
 
-    start: Float[torch.Tensor, " B"]
-    extent: Float[torch.Tensor, " B"]
+    start: Annotated[Float[torch.Tensor, " B"], Quantity("start in samples")]
+    extent: Annotated[Float[torch.Tensor, " B"], Quantity("length in samples")]
 
 
 class Sampling(NamedTuple):
     """When the device that `Resample` imagines takes its samples."""
 
-    rate: Float[torch.Tensor, " B"]
+    rate: Annotated[Float[torch.Tensor, " B"], Quantity("relative sampling rate")]
     """As a part of ours."""
-    phase: Float[torch.Tensor, " B"]
+    phase: Annotated[Float[torch.Tensor, " B"], Quantity("phase")]
     """Its first sample in the window, in its own intervals after our first."""
-    error: Float[torch.Tensor, " B"]
+    error: Annotated[Float[torch.Tensor, " B"], Quantity("clock error")]
     """How much longer a second lasts on its clock, as a part of a second."""
 
 
@@ -125,7 +126,7 @@ class TimeWarp(Augmentation):
 
     def draw(
         self, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None = None
-    ) -> Float[torch.Tensor, "B T"]:
+    ) -> Annotated[Float[torch.Tensor, "B T"], Quantity("samples read")]:
         """Draw the time map: where, in samples, each sample of the view is read."""
         log_speed = self.strength * normal(x, self.knots, generator=generator)
         return time_map(log_speed, x.shape[2])

@@ -85,11 +85,11 @@ def sources_named(said: Any) -> dict[str, str]:
     Parameters
     ----------
     said : Any
-        What JSON can hold; a class stands under ``class_path``, by its full name.
+        What JSON can hold; a class is under ``class``, one of a user's own by its full name.
 
     Examples
     --------
-    >>> list(sources_named({"encoder": {"class_path": "collections.Counter"}}))
+    >>> list(sources_named({"encoder": {"class": "collections.Counter"}}))
     ['collections']
     """
     if isinstance(said, list):
@@ -97,9 +97,9 @@ def sources_named(said: Any) -> dict[str, str]:
     if not isinstance(said, dict):
         return {}
     inner = sources_named(list(said.values()))
-    if "class_path" not in said:
+    module, dot, name = str(said.get("class", "")).rpartition(".")
+    if not dot:  # a class of this package, whose source counts as a whole
         return inner
-    module, _, name = said["class_path"].rpartition(".")
     return source_hashes(getattr(import_module(module), name)) | inner
 
 

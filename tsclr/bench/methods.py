@@ -16,7 +16,7 @@ import torch
 
 from tsclr.bench.access import FoldAccess, Representation
 from tsclr.bench.cache import digest, source_digest, source_hashes, sources_named
-from tsclr.config.pretraining import config_contents, read_config
+from tsclr.config.pretraining import Pretraining, read_config
 from tsclr.data.splits import LeakError
 from tsclr.data.windows import all_of
 from tsclr.embed.checkpoint import Checkpoint
@@ -96,7 +96,7 @@ class FromConfig(Method):
     Parameters
     ----------
     config : str
-        YAML of ``tsclr pretrain``.
+        Preset, or YAML of ``tsclr pretrain``.
     seed : int
         Of the weights and the batches.
     heads : sequence of str, optional
@@ -111,9 +111,14 @@ class FromConfig(Method):
         self.seed = seed
 
     @property
-    def given(self) -> Any:
-        """What the config says, as attributes."""
-        return read_config(config_file(self.config))
+    def changes(self) -> dict[str, Any]:
+        """What it takes in place of what the config says: every fold brings its own data."""
+        return {"data": {"source": ""}}
+
+    @property
+    def given(self) -> Pretraining:
+        """What the config says."""
+        return read_config(self.config, self.changes)
 
     def check(self) -> None:
         """Raise unless the config can be read."""
@@ -127,7 +132,9 @@ class Pretrained(FromConfig):
     Parameters
     ----------
     config : str
-        YAML of ``tsclr pretrain``; its data become those of the fold.
+        Preset, or YAML of ``tsclr pretrain``; its data become those of the fold.
+    objective : str or dict, optional
+        In place of that of the config: a class, or ``{class: MoCo, temperature: 0.2}``.
     epochs : int, optional
         In place of those of the config.
     seed : int
@@ -144,6 +151,7 @@ class Pretrained(FromConfig):
     def __init__(
         self,
         config: str,
+        objective: str | dict[str, Any] | None = None,
         epochs: int | None = None,
         seed: int = 0,
         whiten: bool = False,
@@ -151,9 +159,16 @@ class Pretrained(FromConfig):
         heads: Sequence[str] | None = None,
     ) -> None:
         super().__init__(config, seed, heads)
+        self.objective = objective
         self.epochs = epochs
         self.whiten = whiten
         self.sees_test_streams = sees_test_streams
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """Data, and the objective where one is named."""
+        asked = {} if self.objective is None else {"objective": self.objective}
+        return super().changes | asked
 
     def check(self) -> None:
         """Raise unless the config can be read, and takes no labels of test subjects."""
@@ -182,7 +197,7 @@ class Pretrained(FromConfig):
     @property
     def pretraining(self) -> dict[str, Any]:
         """What the run depends on beside the data, as JSON can hold it."""
-        said = config_of(self.config)
+        said = self.given.contents()
         device = str(pick_device(said["training"]["device"]))
         return {"config": said, "classes": sources_named(said), "device": device}
 
@@ -233,7 +248,7 @@ class RandomInit(FromConfig):
     Parameters
     ----------
     config : str
-        YAML of ``tsclr pretrain``, whose encoder is taken.
+        Preset, or YAML of ``tsclr pretrain``, whose encoder is taken.
     seed : int
         Of the weights.
     heads : sequence of str, optional
@@ -242,7 +257,7 @@ class RandomInit(FromConfig):
 
     def key(self) -> dict[str, Any]:
         """The encoder alone counts of the config."""
-        said = config_of(self.config)["encoder"]
+        said = self.given.contents()["encoder"]
         return super().key() | {"config": said, "classes": sources_named(said)}
 
     def learn(self, stage: FoldAccess) -> Representation:
@@ -257,7 +272,7 @@ class Supervised(FromConfig):
     Parameters
     ----------
     config : str
-        YAML of ``tsclr pretrain``, whose encoder and views are taken.
+        Preset, or YAML of ``tsclr pretrain``, whose encoder and views are taken.
     steps : sequence of int
         Steps of training to choose from.
     seed : int
@@ -273,7 +288,7 @@ class Supervised(FromConfig):
 
     def key(self) -> dict[str, Any]:
         """Encoder, views and learning rate count of the config."""
-        said = config_of(self.config)
+        said = self.given.contents()
         counting = said["encoder"], said["views"], said["training"]["learning_rate"]
         return super().key() | {"config": counting, "classes": sources_named(said)}
 
@@ -404,38 +419,6 @@ def untrained(encoder: Callable[[int], Encoder], stage: FoldAccess, seed: int) -
     streams = stage.note("statistics", stage.split.train)
     fresh.input_scale.copy_(sensor_scale(streams, seed))
     return fresh.eval()
-
-
-def config_of(config: str) -> dict[str, Any]:
-    """What the YAML of a pretraining says, with every default.
-
-    Parameters
-    ----------
-    config : str
-        File.
-    """
-    return config_contents(config_file(config))
-
-
-def config_file(config: str) -> Path:
-    """The file of a config.
-
-    Parameters
-    ----------
-    config : str
-        Its name.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is none.
-    """
-    file = Path(config)
-    if not file.is_file():
-        raise FileNotFoundError(
-            f"no config {config}: name a YAML of `tsclr pretrain`, from the folder you are in"
-        )
-    return file
 
 
 def import_optional(module: str) -> Any:

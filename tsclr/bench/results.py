@@ -12,7 +12,7 @@ import pandas as pd
 from jaxtyping import Int
 
 from tsclr.audit import ledger
-from tsclr.audit.certificate import certificate
+from tsclr.audit.certificates import certificate
 from tsclr.bench.cache import read
 from tsclr.bench.suite import EMBEDDING, SEGMENTATION, Cell, Suite, Unit
 from tsclr.evaluate.scores import macro_f1, summarise

@@ -1,87 +1,272 @@
-"""The YAML or the command line of a pretraining in, the arguments of `pretrain` out."""
+"""A preset and what is to differ from it in, a pretraining out."""
 
-from argparse import ArgumentError
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tsclr.augment import Augmentation
-from tsclr.config.parser import Parser
+from tsclr.config.options import parameter_docs
+from tsclr.config.presets import about, config_file
+from tsclr.data.settings import Data
+from tsclr.data.store import Store
 from tsclr.encoders import Encoder
 from tsclr.objectives import Objective
 from tsclr.pairs import Pairing
-from tsclr.train.pretrain import pretrain
+from tsclr.specs import Builder, SpecError, importable_name, read_yaml, spec_of
+from tsclr.train.pretrain import pretrain as train
+from tsclr.train.runs import CONFIG
+from tsclr.train.settings import Training
+
+BUILDER = Builder(importing=True)
+WHOLE = ("views",)
+"""Settings that a change replaces: a pipeline by name is not one argument among others."""
 
 
-def parse_pretraining(parser: Parser, words: list[str], skip: set[str | int]) -> Any:
-    """Options of a pretraining; a first word without a dash is the config.
+@dataclass
+class Pretraining:
+    """Everything that a pretraining depends on, but for its folder.
 
     Parameters
     ----------
-    parser : Parser
-        With a ``--config`` and whatever else the command has.
-    words : list of str
-        The command line.
-    skip : set of str
-        Arguments of `tsclr.train.pretrain.pretrain` that are no options.
+    data : Data
+        Windows and subjects.
+    encoder : callable
+        Makes the encoder from its number of channels.
+    objective : Objective
+        What is learned.
+    views : list of Augmentation, or dict of such lists
+        One pipeline for all views, or one for each by name.
+    pairing : Pairing
+        Which window is the positive of which.
+    training : Training
+        Settings of the optimiser.
     """
-    return parser.instantiate(_parsed(parser, words, skip))
+
+    data: Data
+    encoder: Callable[[int], Encoder]
+    objective: Objective
+    views: list[Augmentation] | dict[str, list[Augmentation]]
+    pairing: Pairing
+    training: Training = field(default_factory=Training)
+
+    def contents(self) -> dict[str, Any]:
+        """The config that says the same, with every default."""
+        return {
+            name: spec_of(vars(value) if is_dataclass(value) else value, importable_name)
+            for name, value in vars(self).items()
+        }
 
 
-def _parsed(parser: Parser, words: list[str], skip: set[str | int]) -> Any:
-    """The same as plain data."""
-    parser.kinds = (Encoder, Objective, Augmentation, Pairing)
-    parser.add_function_arguments(pretrain, skip=skip, as_positional=False)
-    if words and not words[0].startswith("-"):
-        words = ["--config", *words]
-    return parser.parse_args(words)
+NAMED = tuple(each.name for each in fields(Pretraining))
+"""Keys of a config."""
 
 
-def read_config(config: Path) -> Any:
-    """What a config gives `tsclr.train.pretrain.pretrain`, all but the folder, as attributes.
+def read_config(config: str | Path, changes: Mapping[str, Any] | None = None) -> Pretraining:
+    """The pretraining that a preset or a YAML file describes.
 
     Parameters
     ----------
-    config : Path
-        YAML file, as ``tsclr pretrain`` takes it.
+    config : str or Path
+        Name of a preset, or file.
+    changes : mapping, optional
+        What is to differ, by the keys of a config: a mapping without a class changes the settings
+        it names, anything else replaces what the config says.
 
     Raises
     ------
-    ValueError
-        If it cannot be read; the message names the file and the place in it.
+    FileNotFoundError
+        If there is no such preset or file.
+    SpecError
+        If a value cannot be used; the message says where it is.
+
+    Examples
+    --------
+    >>> given = read_config("ntxent", {"data": {"source": "hapt"}, "objective": "MoCo"})
+    >>> given.objective.queue, given.training.epochs
+    (4096, 30)
     """
-    with _named(config) as parser:
-        return parse_pretraining(parser, [str(config)], skip={"resume", "out"})
-
-
-def config_contents(config: Path) -> dict[str, Any]:
-    """What a config says as plain data, with every default and with the files that it names.
-
-    Parameters
-    ----------
-    config : Path
-        YAML file, as ``tsclr pretrain`` takes it.
-
-    Raises
-    ------
-    ValueError
-        If it cannot be read; the message names the file and the place in it.
-    """
-    with _named(config) as parser:
-        given = _parsed(parser, [str(config)], skip={"resume", "out"})
-        return yaml.safe_load(parser.dump(given))
-
-
-@contextmanager
-def _named(config: Path) -> Iterator[Parser]:
-    """A parser of nothing but a config, whose errors name the file."""
-    parser = Parser(exit_on_error=False)
-    parser.add_argument("--config", action="config")
+    file, changes = config_file(config), changes or {}
+    contents = changed(read_yaml(file), changes)
+    contents.pop("out", None)  # a run folder's config holds it
     try:
-        yield parser
-    except (ArgumentError, ValueError) as error:
-        told = parser.explained(str(error))
-        raise ValueError(told if str(config) in told else f"{config}: {told}") from error
+        if not _has_source(contents):
+            raise SpecError(
+                "data.source", "this is missing, name the folder of a store or a dataset"
+            )
+        return BUILDER.call(Pretraining, contents)
+    except SpecError as error:
+        if error.lies_in(paths_of(changes)):
+            raise
+        raise error.within(str(config)) from error
+
+
+def _has_source(contents: Mapping[str, Any]) -> bool:
+    """Whether a config says where its windows come from; most presets do not."""
+    data = contents.get("data", {})
+    return not isinstance(data, Mapping) or "source" in data
+
+
+def changed(contents: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Contents of a config in which `changes` took the place of what they name.
+
+    Examples
+    --------
+    >>> changed({"encoder": "CNN1d", "training": {"epochs": 3}}, {"encoder": {"width": 8}})
+    {'encoder': {'class': 'CNN1d', 'width': 8}, 'training': {'epochs': 3}}
+    """
+    contents = dict(contents)
+    for name, change in changes.items():
+        before = contents.get(name, {})
+        if isinstance(before, str):
+            before = {"class": before}
+        merges = isinstance(change, Mapping) and "class" not in change and name not in WHOLE
+        contents[name] = {**before, **change} if merges and isinstance(before, Mapping) else change
+    return contents
+
+
+def paths_of(changes: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """Path of every change."""
+    for name, change in changes.items():
+        if isinstance(change, Mapping):
+            yield from paths_of(change, f"{path}{name}.")
+        else:
+            yield f"{path}{name}"
+
+
+def starter(config: str | Path, changes: Mapping[str, Any] | None = None) -> str:
+    """YAML of a config with every default, each setting of data and training explained.
+
+    Parameters
+    ----------
+    config : str or Path
+        As `read_config` takes it; without a source it gets the folder ``store``.
+    changes : mapping, optional
+        As `read_config` takes them.
+    """
+    file = config_file(config)
+    contents = changed(read_yaml(file), changes or {})
+    if not _has_source(contents):
+        contents = changed(contents, {"data": {"source": "store"}})
+    contents = read_config(config, contents).contents()
+    blocks = [f"# {about(file)}"] if about(file) else []
+    for name, value in contents.items():
+        kind = {"data": Data, "training": Training}.get(name)
+        blocks.append(_commented(yaml_of({name: value}), parameter_docs(kind) if kind else {}))
+    return "\n".join(blocks)
+
+
+def yaml_of(settings: Mapping[str, Any]) -> str:
+    """Settings as YAML, their objects as specs."""
+    plain = {name: spec_of(value, importable_name) for name, value in settings.items()}
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100).rstrip()
+
+
+def _commented(block: str, docs: Mapping[str, str]) -> str:
+    """A block of YAML with what each setting means after it."""
+    lines = []
+    for line in block.splitlines():
+        name = line.strip().partition(":")[0]
+        lines.append(f"{line:<30}  # {docs[name]}" if name in docs else line)
+    return "\n".join(lines)
+
+
+def pretrain(
+    data: Data | Store | str | Path | Mapping[str, Any] | None = None,
+    *,
+    out: str | Path | None = None,
+    preset: str | Path = "ntxent",
+    objective: Objective | str | Mapping[str, Any] | None = None,
+    encoder: Callable[[int], Encoder] | str | Mapping[str, Any] | None = None,
+    views: Sequence[Any] | Mapping[str, Sequence[Any]] | None = None,
+    pairing: Pairing | str | Mapping[str, Any] | None = None,
+    training: Training | Mapping[str, Any] | None = None,
+    resume: bool | str | Path = False,
+) -> Path:
+    """Learn an encoder from unlabelled recordings; write a run folder.
+
+    Whatever is not given is as the preset has it.
+
+    Parameters
+    ----------
+    data : Store, str, Path, Data or dict, optional
+        A store, its folder or the name of a dataset; or settings of `Data`, such as
+        ``{"source": "store", "test": ["07"]}``.
+    out : str or Path, optional
+        Run folder.
+    preset : str or Path
+        Preset of ``tsclr presets``, or YAML file.
+    objective : Objective, str or dict, optional
+        An object, the name of a class, or a spec such as ``{"class": "MoCo", "queue": 1024}``. A
+        dict without a class changes arguments of the preset's.
+    encoder : callable, str or dict, optional
+        As `objective`; a callable makes an encoder from its number of channels.
+    views : list, or dict of lists, optional
+        Augmentations for all views, or a pipeline for each view by name.
+    pairing : Pairing, str or dict, optional
+        As `objective`.
+    training : Training or dict, optional
+        Settings of the optimiser; a dict changes those it names.
+    resume : bool, str or Path
+        True goes on with the run in `out`, where there is one. A run folder goes on with that run
+        and needs nothing else; with ``training={"epochs": 40}`` it trains on.
+
+    Returns
+    -------
+    Path
+        The run folder.
+
+    Raises
+    ------
+    FileExistsError
+        If there is a run in `out` and `resume` is not set.
+    FileNotFoundError
+        If there is no such preset, or no run to resume.
+    SpecError
+        If a value cannot be used; the message says where it is.
+    ValueError
+        If a run is resumed with other settings.
+    CollapseError
+        If the encoder tells windows apart no longer.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> run = pretrain(
+    ...     "synthetic",
+    ...     out=f"{folder}/run",
+    ...     encoder={"width": 8},
+    ...     training={"epochs": 1, "batch_size": 32, "windows_per_epoch": 64, "min_rank": 0.0},
+    ... )
+    >>> (run / "checkpoint.safetensors").exists()
+    True
+    """
+    if isinstance(resume, str | Path):
+        out, preset, resume = resume, _config_of_run(Path(resume)), True
+    asked = {"objective": objective, "encoder": encoder, "views": views, "pairing": pairing}
+    asked |= {"data": _source(data), "training": training}
+    changes = {name: change for name, change in asked.items() if change is not None}
+    given = read_config(preset, changes)
+    out = out or read_yaml(config_file(preset)).get("out")
+    if out is None:
+        raise ValueError("there is no folder for the run: name one with out")
+    return train(**{name: getattr(given, name) for name in NAMED}, out=Path(out), resume=resume)
+
+
+def _config_of_run(run: Path) -> Path:
+    """Config of the run in a folder."""
+    if not (run / CONFIG).is_file():
+        raise FileNotFoundError(
+            f"no run to resume in {run}: name the folder that `tsclr pretrain --out` wrote"
+        )
+    return run / CONFIG
+
+
+def _source(data: Data | Store | str | Path | Mapping[str, Any] | None) -> Any:
+    """Data as a change of a config."""
+    if isinstance(data, Store):
+        return {"source": data}
+    return {"source": str(data)} if isinstance(data, str | Path) else data

@@ -3,12 +3,11 @@
 A module that defines a subclass of `Dataset` and is imported here is listed, found and tested.
 """
 
-from tsclr.datasets.base import Dataset, find
-from tsclr.datasets.basic_motions import BasicMotions
-from tsclr.datasets.hapt import Hapt
-from tsclr.datasets.motionsense import MotionSense
-from tsclr.datasets.sp_sw import SpSw
-from tsclr.datasets.synthetic import Synthetic
-from tsclr.datasets.wisdm import Wisdm
-
-__all__ = ["BasicMotions", "Dataset", "Hapt", "MotionSense", "SpSw", "Synthetic", "Wisdm", "find"]
+from tsclr.datasets.base import Dataset as Dataset
+from tsclr.datasets.base import find as find
+from tsclr.datasets.basic_motions import *
+from tsclr.datasets.hapt import *
+from tsclr.datasets.motionsense import *
+from tsclr.datasets.sp_sw import *
+from tsclr.datasets.synthetic import *
+from tsclr.datasets.wisdm import *

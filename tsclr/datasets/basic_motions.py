@@ -10,6 +10,8 @@ from tsclr import signals
 from tsclr.datasets.base import Dataset
 from tsclr.types import Recording
 
+__all__ = ["BasicMotions"]
+
 N_CASES = 40
 """Cases of each part."""
 

@@ -11,6 +11,8 @@ from jaxtyping import Float32, Int16, Int64
 from tsclr.datasets.base import Dataset, Folder, parse_numbers, read_file
 from tsclr.types import UNLABELLED, Recording
 
+__all__ = ["Hapt"]
+
 COLUMNS = ("experiment", "user", "activity", "start", "end")
 
 

@@ -9,6 +9,8 @@ import numpy as np
 from tsclr.datasets.base import Dataset, Folder, parse_numbers, read_file
 from tsclr.types import Recording
 
+__all__ = ["MotionSense"]
+
 TRIALS = {
     "dws": (1, 2, 11),
     "ups": (3, 4, 12),

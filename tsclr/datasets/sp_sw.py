@@ -13,6 +13,8 @@ from tsclr.datasets.base import Dataset, Folder, parse_numbers, read_file
 from tsclr.specs import nearest
 from tsclr.types import UNLABELLED, Recording
 
+__all__ = ["SpSw"]
+
 DEVICES = {"phone": "sp", "watch": "sw"}
 """Name of each device, and what its files end in."""
 

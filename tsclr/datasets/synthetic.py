@@ -11,6 +11,8 @@ from tsclr.datasets.simulation import ACTIVITIES, Motion, draw_person, measure, 
 from tsclr.files import replacing
 from tsclr.types import Recording
 
+__all__ = ["Synthetic"]
+
 STANDARD_GRAVITY = 9.80665
 EPOCH = 1_704_096_000_000_000_000  # 2024-01-01 08:00 UTC, ns; each subject starts a day later
 DAY = 86_400_000_000_000

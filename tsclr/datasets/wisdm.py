@@ -19,6 +19,8 @@ from tsclr.datasets.base import Dataset, Folder, checked, read_file
 from tsclr.signals import conversion, fill_missing, pieces, resample, sample_rate, sort_dedupe
 from tsclr.types import Recording
 
+__all__ = ["Wisdm"]
+
 ACTIVITIES = {
     "A": "walking",
     "B": "jogging",

@@ -18,7 +18,7 @@ from torch import nn
 
 from tsclr.encoders import Encoder
 from tsclr.files import replacing
-from tsclr.specs import from_spec, spec_of
+from tsclr.specs import SpecError, from_spec, spec_of
 from tsclr.types import InputSpec
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class Checkpoint:
         self._note_unfinished()
         try:
             encoder = from_spec(Encoder, self.settings["encoder"])
-        except (KeyError, TypeError) as error:
+        except SpecError as error:
             raise ValueError(
                 f"this tsclr cannot rebuild the encoder of the checkpoint ({error}): "
                 "use the version of tsclr that wrote it, or pretrain again"

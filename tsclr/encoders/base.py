@@ -17,7 +17,10 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
+from tsclr.checks import check_sizes
 from tsclr.encoders.pooling import Pooling
+
+__all__ = ["Encoder"]
 
 DEFAULT_POOLING = ("mean", "max", "std")
 """What the window is like on average, at its strongest, and how much it changes."""
@@ -57,7 +60,7 @@ class Encoder(nn.Module, ABC):
         self, in_channels: int, feature_width: int, pooling: Sequence[str] | None = None
     ) -> None:
         super().__init__()
-        check_positive(in_channels=in_channels, feature_width=feature_width)
+        check_sizes(in_channels=in_channels, feature_width=feature_width)
         self.in_channels = in_channels
         self.feature_width = feature_width
         if pooling is not None:
@@ -220,9 +223,9 @@ def build_encoder(encoder: Callable[[int], Encoder], in_channels: int) -> Encode
     Examples
     --------
     >>> from tsclr.encoders import CNN1d
-    >>> made(CNN1d, 3).in_channels
+    >>> build_encoder(CNN1d, 3).in_channels
     3
-    >>> made(CNN1d(6), 3)
+    >>> build_encoder(CNN1d(6), 3)
     Traceback (most recent call last):
     ValueError: CNN1d takes 6 channels, but sees 3 here: make it with in_channels=3
     """
@@ -234,23 +237,3 @@ def build_encoder(encoder: Callable[[int], Encoder], in_channels: int) -> Encode
             f"{in_channels} here: make it with in_channels={in_channels}"
         )
     return encoder
-
-
-def check_positive(**sizes: int) -> None:
-    """Raise ``ValueError`` for the first size below 1.
-
-    Parameters
-    ----------
-    **sizes : int
-        Constructor arguments by name.
-
-    Examples
-    --------
-    >>> check_positive(width=64, depth=0)
-    Traceback (most recent call last):
-    ...
-    ValueError: depth is 0, expected 1 or more
-    """
-    for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"{name} is {size}, expected 1 or more")

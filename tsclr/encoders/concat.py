@@ -6,7 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
-from tsclr.encoders.base import Encoder, build_encoder, check_positive
+from tsclr.checks import check_sizes
+from tsclr.encoders.base import Encoder, build_encoder
+
+__all__ = ["Concat", "Spectrum"]
 
 
 class Concat(Encoder):
@@ -52,7 +55,7 @@ class Concat(Encoder):
         encoders: Sequence[Callable[[int], Encoder]],
         channels: Sequence[Sequence[int]] | None = None,
     ) -> None:
-        check_positive(in_channels=in_channels, encoders=len(encoders))
+        check_sizes(in_channels=in_channels, encoders=len(encoders))
         seen = [range(in_channels)] * len(encoders) if channels is None else channels
         _check_channels(seen, len(encoders), in_channels)
         inner = [build_encoder(each, len(own)) for each, own in zip(encoders, seen, strict=True)]

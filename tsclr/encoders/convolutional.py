@@ -12,7 +12,10 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
-from tsclr.encoders.base import DEFAULT_POOLING, Encoder, check_positive
+from tsclr.checks import check_sizes
+from tsclr.encoders.base import DEFAULT_POOLING, Encoder
+
+__all__ = ["CNN1d", "ResNet1d"]
 
 Edges = Literal["zeros", "replicate"]
 """What a convolution sees beyond the ends of a window."""
@@ -60,7 +63,7 @@ class CNN1d(Encoder):
         pooling: Sequence[str] = DEFAULT_POOLING,
         dropout: float = 0.0,
     ) -> None:
-        check_positive(width=width, depth=depth, kernel=kernel)
+        check_sizes(width=width, depth=depth, kernel=kernel)
         _check_odd(kernel)
         super().__init__(in_channels, width * 2 ** (depth - 1), pooling)
         self.width = width
@@ -121,9 +124,7 @@ class ResNet1d(Encoder):
         kernel: int = 5,
         pooling: Sequence[str] = DEFAULT_POOLING,
     ) -> None:
-        check_positive(
-            width=width, kernel=kernel, stages=len(blocks), blocks=min(blocks, default=1)
-        )
+        check_sizes(width=width, kernel=kernel, stages=len(blocks), blocks=min(blocks, default=1))
         _check_odd(kernel)
         super().__init__(in_channels, width * 2 ** (len(blocks) - 1), pooling)
         self.width = width

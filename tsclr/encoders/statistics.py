@@ -10,6 +10,8 @@ from jaxtyping import Float
 
 from tsclr.encoders.base import Encoder
 
+__all__ = ["Statistics"]
+
 BANDS = ((0.3, 1.0), (1.0, 2.0), (2.0, 3.0), (3.0, 5.0), (5.0, 8.0), (8.0, 15.0))
 """Bands of body movement in Hz, lower edge included."""
 

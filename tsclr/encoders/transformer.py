@@ -7,7 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
-from tsclr.encoders.base import DEFAULT_POOLING, Encoder, check_positive
+from tsclr.checks import check_sizes
+from tsclr.encoders.base import DEFAULT_POOLING, Encoder
+
+__all__ = ["Transformer"]
 
 
 class Transformer(Encoder):
@@ -67,7 +70,7 @@ class Transformer(Encoder):
         pooling: Sequence[str] = DEFAULT_POOLING,
         dropout: float = 0.1,
     ) -> None:
-        check_positive(patch=patch, width=width, depth=depth, heads=heads)
+        check_sizes(patch=patch, width=width, depth=depth, heads=heads)
         if width % heads or width % 2:
             raise ValueError(f"width is {width}, expected an even multiple of heads = {heads}")
         super().__init__(in_channels, width, pooling)

@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from tsclr import datasets
 from tsclr.audit import ledger
-from tsclr.audit.certificate import certificate, leaks
+from tsclr.audit.certificates import certificate, leaks
 from tsclr.data.identity import canonical_source, fingerprints, seen_before
 from tsclr.data.settings import Data
 from tsclr.data.splits import LeakError, Split, parse_budget, split_subjects
@@ -195,7 +195,7 @@ def open_labelled(
     if shared:
         raise LeakError(
             f"pretraining has seen the test subjects {', '.join(sorted(shared))}: pretrain with "
-            f'`--data.test "{list(split.test)}"`, or name other subjects with --test'
+            f"--data.test {','.join(split.test)}, or name other subjects with --test"
         )
     return windows, tuple(classes), split
 

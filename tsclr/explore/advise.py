@@ -1,13 +1,14 @@
-"""A pipeline of views in, a ranking of its views and pairs of views out, without a label read.
+"""Rank the views of a pipeline by short pretraining runs, without reading a label.
 
-Each candidate is pretrained for a short while, and its representations of validation subjects are
-judged. Candidates are ranked by the effective rank of these representations: a view that leaves an
-easy way to recognise the positive lets the encoder live on few directions, and so does one that
-destroys what windows differ in. The other scores are told beside it and not ranked by: they
-reward an encoder that keeps how the device hangs on its wearer, which all neighbours in time share.
+Each candidate, a view or a pair of views, is pretrained for a short while, and the features of
+validation subjects are scored. Candidates are ranked by the effective rank of these features: a
+view that leaves an easy way to recognise the positive lets the encoder use few dimensions, and so
+does a view that destroys the differences between windows. The other scores are reported but do not
+count for the ranking: they reward an encoder that keeps the orientation of the device, which all
+neighbours in time share.
 
-Held against labels (``benchmarks/advisor.py``) the ranking finds the view that matters and puts
-harmful ones low; the order of candidates that differ little is not to be relied on.
+Compared with labels (``benchmarks/advisor.py``), the ranking finds the view that matters and puts
+harmful ones low; do not rely on the order of candidates that differ little.
 """
 
 import hashlib
@@ -18,16 +19,23 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import numpy as np
 import pandas as pd
+import torch
+from jaxtyping import Bool, Int
 
 from tsclr.augment import Augmentation
 from tsclr.data.settings import Data
 from tsclr.data.splits import Split
 from tsclr.data.store import Store
+from tsclr.data.windows import Windows
+from tsclr.embed.checkpoint import Checkpoint
+from tsclr.embed.diagnostics import neighbour_agreement, pair_diagnostics
+from tsclr.embed.encode import encode
 from tsclr.encoders import Encoder
-from tsclr.explore.judge import LabelFreeScorer
+from tsclr.explore.describe import call_of
 from tsclr.objectives import Objective
 from tsclr.pairs import Pairing
 from tsclr.specs import spec_of
@@ -37,18 +45,24 @@ from tsclr.train.settings import Training
 T = TypeVar("T")
 
 SCORE = "effective_rank"
-"""What candidates are ranked by; more is better."""
+"""What candidates are ranked by; higher is better."""
 NONE = "no view"
 EPOCHS = 3
 LARGEST_EPOCH = 10_000
-"""Windows of an epoch of a short run, at most."""
+"""Most windows in an epoch of a short run."""
+N_SCORED = 2048
+"""Most windows on which a run is scored."""
+NEAR = 2
+"""Least distance to a neighbour in window lengths; at 2 the two do not touch."""
+FAR = 6
+"""Distance in window lengths beyond which a window is no neighbour any more."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Advice:
-    """A ranking of views, and what to make of it.
+    """A ranking of views and a recommendation.
 
     Parameters
     ----------
@@ -56,8 +70,8 @@ class Advice:
         A row for each candidate, best first: views, effective_rank, alignment, uniformity,
         neighbour_agreement (means over seeds) and seconds of pretraining (over all seeds).
     noise : float or None
-        Standard error of the effective rank of a candidate, pooled over candidates; none from a
-        single seed.
+        Standard error of the effective rank of a candidate, pooled over candidates; ``None`` with
+        a single seed.
     """
 
     table: pd.DataFrame
@@ -65,26 +79,26 @@ class Advice:
 
     @property
     def recommendation(self) -> str:
-        """One sentence: the best candidate, and which others chance may have put below it."""
+        """One sentence: the best candidate, and those that are as good within the noise."""
         ranks = dict(zip(self.table["views"], self.table[SCORE], strict=True))
         best = next(iter(ranks))
         plain = "" if best == NONE else f", {ranks[NONE]:.1f} without any view"
-        return f"start with {best}: effective rank {ranks[best]:.1f}{plain}; {self._doubt()}"
+        return f"start with {best}: effective rank {ranks[best]:.1f}{plain}; {self._confidence()}"
 
     def level(self) -> list[str]:
-        """Views that lie within twice the standard error of a difference from the best."""
+        """Candidates within twice the standard error of a difference from the best."""
         if self.noise is None:
             return []
         behind = self.table[SCORE].iloc[0] - self.table[SCORE]
         return self.table["views"][behind <= 2 * math.sqrt(2) * self.noise].tolist()[1:]
 
-    def _doubt(self) -> str:
-        """How sure the first place is."""
+    def _confidence(self) -> str:
+        """How certain it is that the first candidate is the best."""
         if self.noise is None:
-            return "a single seed does not tell how much of this is chance, two or more do"
+            return "one seed cannot show how much of this is chance: use two or more"
         if not self.level():
-            return "every other candidate lies below it by more than the noise between seeds"
-        return f"within the noise between seeds, as good: {', '.join(self.level())}"
+            return "every other candidate is below it by more than the noise between seeds"
+        return f"as good within the noise between seeds: {', '.join(self.level())}"
 
 
 def advise(
@@ -101,24 +115,24 @@ def advise(
 ) -> Advice:
     """Rank the views of a pipeline, each alone and each pair, by short pretraining runs.
 
-    No label and no test subject is looked at. A run that `out` holds already is not made again, so
-    an interrupted advice goes on where it stopped.
+    No label and no test subject is read. Runs that `out` holds already are kept, so an interrupted
+    call continues where it stopped.
 
     Parameters
     ----------
     data, encoder, objective, pairing
         As `pretrain` takes them.
     views : list of Augmentation, or dict of such lists
-        The pipeline to choose from; of several pipelines, what is in any of them. A candidate is
-        for both views.
+        The pipeline to choose from; of several pipelines, all of their views. A candidate makes
+        both views of a window.
     training : Training
-        Settings of the optimiser; an epoch is cut to 10,000 windows.
+        Settings of the optimiser; an epoch is limited to 10,000 windows.
     out : Path
         Folder for the runs, one for each candidate and seed.
     epochs : int
-        Length of a run.
+        Epochs of a run.
     seeds : int
-        Runs for each candidate, from ``training.seed`` on; two or more tell the noise.
+        Runs for each candidate, from ``training.seed`` on; two or more measure the noise.
     also : sequence of pipelines
         Further candidates.
 
@@ -141,81 +155,63 @@ def advise(
     """
     if seeds < 1:
         raise ValueError(f"seeds is {seeds}, it must be at least 1")
-    steps = [*itertools.chain(*views.values())] if isinstance(views, dict) else views
-    tried = candidates(steps, also)
-    if len(tried) < 2:
+    pipeline = [*itertools.chain(*views.values())] if isinstance(views, dict) else views
+    by_name = candidates(pipeline, also)
+    if len(by_name) < 2:
         raise ValueError("there is no view to advise on: name some in the config under `views`")
     data = _OpenedOnce(**vars(data))
     store, split = data.open()
-    judged = LabelFreeScorer.drawn(data.windows(store, split.validation))
+    scorer = LabelFreeScorer.from_windows(data.windows(store, split.validation))
     size = min(training.windows_per_epoch or LARGEST_EPOCH, LARGEST_EPOCH)
     rows = []
-    for (name, chosen), number in itertools.product(tried.items(), range(seeds)):
+    for (name, candidate), offset in itertools.product(by_name.items(), range(seeds)):
         short = replace(
-            training, epochs=epochs, windows_per_epoch=size, seed=training.seed + number
+            training, epochs=epochs, windows_per_epoch=size, seed=training.seed + offset
         )
-        log.info("%s, seed %d: run %d of %d", name, short.seed, len(rows) + 1, len(tried) * seeds)
-        folder = run_folder(out, chosen, short.seed)
-        run = pretrain(data, encoder, objective, chosen, pairing, short, folder, resume=True)
-        rows.append({"views": name} | judged.scores(run))
+        log.info("%s, seed %d: run %d of %d", name, short.seed, len(rows) + 1, len(by_name) * seeds)
+        folder = run_folder(out, candidate, short.seed)
+        run = pretrain(data, encoder, objective, candidate, pairing, short, folder, resume=True)
+        rows.append({"views": name} | scorer.scores(run))
     return ranked(pd.DataFrame(rows))
 
 
 def candidates(
     views: Sequence[Augmentation], also: Sequence[Sequence[Augmentation]] = ()
 ) -> dict[str, list[Augmentation]]:
-    """No view, each view, each pair in the order of the pipeline, then `also`, all by name.
+    """No view, each view, each pair in the order of the pipeline, then `also`, by name.
 
-    A name tells the settings where the classes alone would not tell two candidates apart.
-
-    Parameters
-    ----------
-    views : sequence of Augmentation
-        A pipeline.
-    also : sequence of pipelines
-        Further candidates.
+    A name has the settings of the views where two candidates have the same classes.
 
     Examples
     --------
     >>> from tsclr.augment import Crop, Jitter
     >>> list(candidates([Crop(), Jitter()], also=[[Jitter(sd=0.5)]]))
-    ['no view', 'Crop', 'Jitter(sd=0.05, p=1.0)', 'Crop + Jitter', 'Jitter(sd=0.5, p=1.0)']
+    ['no view', 'Crop', 'Jitter(sd=0.05, p=1)', 'Crop + Jitter', 'Jitter(sd=0.5, p=1)']
     """
-    steps = _unique(views)
-    single = [[], *([view] for view in steps)]
-    tried = _unique([*single, *map(list, itertools.combinations(steps, 2)), *map(list, also)])
-    short = [_name(each) for each in tried]
+    views = _unique(views)
+    single = [[], *([view] for view in views)]
+    pipelines = _unique([*single, *map(list, itertools.combinations(views, 2)), *map(list, also)])
+    names = [" + ".join(type(view).__name__ for view in pipeline) or NONE for pipeline in pipelines]
     return {
-        name if short.count(name) == 1 else _long_name(each): each
-        for name, each in zip(short, tried, strict=True)
+        name if names.count(name) == 1 else " + ".join(map(call_of, pipeline)): pipeline
+        for name, pipeline in zip(names, pipelines, strict=True)
     }
 
 
 def run_folder(out: Path, views: Sequence[Augmentation], seed: int) -> Path:
-    """Where the run of a candidate lies: other settings of a view, another folder.
-
-    Parameters
-    ----------
-    out : Path
-        Folder of the advice.
-    views : sequence of Augmentation
-        The candidate.
-    seed : int
-        Of the run.
-    """
+    """Folder of the run of a candidate: a different one for other settings of a view."""
     digest = hashlib.sha256(json.dumps(spec_of(views)).encode()).hexdigest()[:8]
     classes = "+".join(type(view).__name__ for view in views) or "none"
     return out / f"{classes}-{digest}" / str(seed)
 
 
 def ranked(scores: pd.DataFrame) -> Advice:
-    """Candidates in order of their mean score, and the noise of that mean.
+    """Candidates by their mean score, and the noise of that mean.
 
     Parameters
     ----------
     scores : DataFrame
-        A row for each candidate and seed, as `LabelFreeScorer.scores` gives it, with the
-        name in ``views``.
+        A row for each candidate and seed: `LabelFreeScorer.scores` and the name in ``views``.
     """
     columns = [name for name in scores.columns if name != "views"]
     how = dict.fromkeys(columns, "mean") | {"seconds": "sum"}
@@ -230,33 +226,81 @@ def ranked(scores: pd.DataFrame) -> Advice:
     return Advice(table, math.sqrt(variance * len(table) / len(scores)))
 
 
+@dataclass(frozen=True)
+class LabelFreeScorer:
+    """Scores of runs on windows of validation subjects and on their neighbours in time.
+
+    Parameters
+    ----------
+    windows : Windows
+        Of validation subjects; labels are not read.
+    first, second : (N,) int
+        Indices of windows, and of those that follow `NEAR` window lengths later in the recording.
+    """
+
+    windows: Windows
+    first: Int[np.ndarray, " N"]
+    second: Int[np.ndarray, " N"]
+
+    @classmethod
+    def from_windows(cls, windows: Windows) -> "LabelFreeScorer":
+        """Take up to `N_SCORED` windows that have a neighbour, the same ones at every call.
+
+        Raises
+        ------
+        ValueError
+            If no recording holds two windows that far apart.
+        """
+        starts, rows = windows.starts, windows.rows()
+        earliest = starts + NEAR * windows.length
+        second = np.minimum(np.searchsorted(starts, earliest), len(starts) - 1)
+        late = starts[second] - earliest
+        first = np.flatnonzero((rows[second] == rows) & (late >= 0) & (late < windows.length))
+        if not len(first):
+            raise ValueError(
+                "no recording of a validation subject holds two windows that do not touch: "
+                "shorten data.window"
+            )
+        first = np.sort(np.random.default_rng(0).permutation(first)[:N_SCORED])
+        return cls(windows, first, second[first])
+
+    def compared(self) -> Bool[np.ndarray, "N N"]:
+        """Which windows a neighbour competes with: of the same subject, far away in time."""
+        starts, rows = self.windows.starts, self.windows.rows()
+        subjects = self.windows.subjects
+        distance = np.abs(starts[self.first][:, None] - starts[self.second])
+        apart = distance > FAR * self.windows.length
+        apart |= rows[self.first][:, None] != rows[self.second]
+        return apart & (subjects[self.first][:, None] == subjects[self.second])
+
+    def scores(self, run: Path) -> dict[str, Any]:
+        """Scores of the features of a run on windows without any view, and seconds of training."""
+        checkpoint = Checkpoint.load(run)
+        encoder = checkpoint.encoder()
+        h1, h2 = (
+            torch.from_numpy(encode(encoder, self.windows, index)).double()
+            for index in (self.first, self.second)
+        )
+        compared, centre = torch.from_numpy(self.compared()), h1.mean(0)
+        return {
+            **pair_diagnostics(h1, h2),
+            "neighbour_agreement": float(neighbour_agreement(h1 - centre, h2 - centre, compared)),
+            "seconds": sum(epoch["seconds"] for epoch in checkpoint.settings["metrics"]),
+        }
+
+
 class _OpenedOnce(Data):
-    """Data that the runs of an advice share instead of reading an archive each."""
+    """Data that all runs share, so that an archive is read once."""
 
     _opened: tuple[Store, Split] | None = None
 
     def open(self) -> tuple[Store, Split]:
-        """The store, and who is trained on; read at the first call."""
+        """The store and the split, read at the first call."""
         if self._opened is None:
             self._opened = super().open()
         return self._opened
 
 
-def _unique(described: Sequence[T]) -> list[T]:
-    """Leave out what has the settings of one before it."""
-    return list({json.dumps(spec_of(each)): each for each in described}.values())
-
-
-def _name(views: Sequence[Augmentation]) -> str:
-    """Classes of a candidate."""
-    return " + ".join(type(view).__name__ for view in views) or NONE
-
-
-def _long_name(views: Sequence[Augmentation]) -> str:
-    """Classes and settings of a candidate."""
-    told = []
-    for view in views:
-        arguments = spec_of(view)
-        name = arguments.pop("class")
-        told.append(f"{name}({', '.join(f'{key}={value}' for key, value in arguments.items())})")
-    return " + ".join(told)
+def _unique(items: Sequence[T]) -> list[T]:
+    """Leave out items with the settings of an earlier one."""
+    return list({json.dumps(spec_of(item)): item for item in items}.values())

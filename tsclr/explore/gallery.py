@@ -1,4 +1,4 @@
-"""Data and a pipeline of views in, a page that shows every view beside its window out."""
+"""Data and a pipeline of views in, a page that shows windows and their views out."""
 
 import copy
 import inspect
@@ -15,18 +15,18 @@ from tsclr.augment import Augmentation
 from tsclr.data.identity import canonical_source
 from tsclr.data.settings import Data
 from tsclr.data.windows import Windows
-from tsclr.explore.describe import call_of, steps_of, tell
+from tsclr.explore.describe import call_of, caption, views_inside
 from tsclr.report.gallery import Example, view_gallery
 from tsclr.train.batches import pipelines
 from tsclr.train.runs import environment_text
 from tsclr.types import UNLABELLED
 
 N_CANDIDATES = 512
-"""Windows among which examples are chosen."""
+"""Windows from which examples are chosen."""
 POOL = 8
-"""Candidates for each example where there are no labels."""
+"""Candidates for each example if there are no labels."""
 N_BATCH = 8
-"""Windows in a batch at least, because some views mix them."""
+"""Least windows in a batch, because some views mix them."""
 
 
 def gallery(
@@ -36,20 +36,20 @@ def gallery(
     n_windows: int = 3,
     seed: int = 0,
 ) -> Path:
-    """Draw every view on its own, and each pipeline as training sees it.
+    """Write a page that shows every view on its own and each pipeline as training applies it.
 
     Parameters
     ----------
     data : Data
-        Windows and subjects; examples come from the training subjects.
+        Settings of the windows; examples come from the training subjects.
     views : list of Augmentation, or dict of such lists
         One pipeline, or several by name.
     out : Path
         The page, an HTML file.
     n_windows : int
-        Examples, as `choose` takes them.
+        Number of examples.
     seed : int
-        Of the choice and of the views.
+        Seed of the examples and of the views.
 
     Returns
     -------
@@ -62,7 +62,9 @@ def gallery(
         If `out` is no HTML file, `n_windows` is below 1, or a view cannot take the windows.
     """
     if out.suffix not in (".html", ".htm"):
-        raise ValueError(f"out is {out}, expected a page such as gallery.html: name it with --out")
+        raise ValueError(
+            f"out is {out}, expected an HTML file such as gallery.html: pass it with --out"
+        )
     if n_windows < 1:
         raise ValueError(f"windows is {n_windows}, allowed is 1 or more")
     store, split = data.open()
@@ -72,12 +74,12 @@ def gallery(
     x = windows.take(np.append(examples, companions))
     sections = []
     for title, view, reading in _pages(views, store.channels):
-        shown = draw_examples(view, x, names, seed)
-        sections.append(view_gallery(title, reading, shown, store.channels, store.sample_rate))
+        plotted = examples_of(view, x, names, seed)
+        sections.append(view_gallery(title, reading, plotted, store.channels, store.sample_rate))
     report.write_report(
         out,
         "Views",
-        f"Windows of {data.window:g} s and what the views of a pretraining make of them.",
+        f"Windows of {data.window:g} s and random views of them, as in pretraining.",
         sections,
         _facts(data, split.train, seed),
     )
@@ -85,16 +87,16 @@ def gallery(
 
 
 def on_dataset(data: Data, dataset: str | None, root: str | None) -> Data:
-    """The same windows of another dataset, with its own test subjects.
+    """The settings for another dataset, with the test subjects of that one.
 
     Parameters
     ----------
     data : Data
-        As a config gives it.
+        From a config.
     dataset : str or None
-        Name of a dataset or folder of a store; ``None`` is that of `data`.
+        Name of a dataset or folder of a store; ``None`` keeps that of `data`.
     root : str or None
-        Folder with the archive; ``None`` is that of `data`.
+        Folder with the archive; ``None`` keeps that of `data`.
 
     Examples
     --------
@@ -109,29 +111,15 @@ def on_dataset(data: Data, dataset: str | None, root: str | None) -> Data:
 def choose(
     windows: Windows, n: int, seed: int
 ) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " m"]]:
-    """Examples that differ, and other windows to fill their batch with.
+    """Indices of up to `n` different examples, and of other windows to fill their batch with.
 
-    Where there are labels, the examples are of different classes as far as there are enough. They
-    go from lively to quiet: evenly among the candidates by their mean standard deviation.
-
-    Parameters
-    ----------
-    windows : Windows
-        Among whom to choose.
-    n : int
-        Examples; fewer where there are fewer windows.
-    seed : int
-        Of the choice.
-
-    Returns
-    -------
-    examples, companions : (n,) int, (m,) int
-        Numbers of windows.
+    If there are labels, the examples are of different classes as far as there are enough classes.
+    They go from large to small mean standard deviation, evenly among the candidates.
     """
-    drawn = np.random.default_rng(seed).permutation(len(windows))[:N_CANDIDATES]
-    classes = labels_of(windows, drawn)
-    spread = windows.take(drawn).std(dim=2).mean(dim=1).numpy()
-    table = pd.DataFrame({"window": drawn, "label": classes, "spread": spread})
+    candidates = np.random.default_rng(seed).permutation(len(windows))[:N_CANDIDATES]
+    classes = windows.stream_labels(candidates)
+    spread = windows.take(candidates).std(dim=2).mean(dim=1).numpy()
+    table = pd.DataFrame({"window": candidates, "label": classes, "spread": spread})
     pool = table[table["label"] != UNLABELLED]
     if pool.empty:
         pool = table.head(POOL * n)
@@ -139,61 +127,31 @@ def choose(
         rank = pool.groupby("label").cumcount().to_numpy()
         pool = pool.iloc[np.argsort(rank, kind="stable")[: max(n, (rank == 0).sum())]]
     pool = pool.sort_values(by="spread", ascending=False, kind="stable")["window"].to_numpy()
-    places = np.linspace(0, len(pool) - 1, min(n, len(pool))).round().astype(int)
-    examples = pool[places]
-    others = drawn[~np.isin(drawn, examples)]
+    ranks = np.linspace(0, len(pool) - 1, min(n, len(pool))).round().astype(int)
+    examples = pool[ranks]
+    others = candidates[~np.isin(candidates, examples)]
     return examples, others[: max(0, N_BATCH - len(examples))]
 
 
-def labels_of(windows: Windows, indices: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
-    """Class of windows over whole streams, `UNLABELLED` where a window does not have exactly one.
-
-    Parameters
-    ----------
-    windows : Windows
-        As `Windows.sliding` gives them.
-    indices : (n,) int
-        Which.
-    """
-    samples = windows.starts[indices, None] + np.arange(windows.length)
-    labels = windows.store.labels[samples]
-    return np.where((labels == labels[:, :1]).all(axis=1), labels[:, 0], UNLABELLED).astype(int)
-
-
-def draw_examples(
+def examples_of(
     view: Augmentation, x: Float[torch.Tensor, "B C T"], names: list[str], seed: int
 ) -> list[Example]:
-    """Windows and views of the first of a batch, with what was drawn in words.
+    """The first windows of a batch, called `names`, with their views and captions.
 
-    Parameters
-    ----------
-    view : Augmentation
-        Knows its channels.
-    x : (B, C, T) tensor
-        Windows; those without a name are there to be mixed in.
-    names : list of str
-        What the first windows are.
-    seed : int
-        Of the draw.
+    The windows without a name are partners of views that mix windows.
     """
     gated = view.draw_gated(x, torch.Generator().manual_seed(seed))
-    made = view.transform_gated(x, gated)
+    views = view.transform_gated(x, gated)
     examples = []
-    for number, name in enumerate(names):
-        lines = tell(view, gated, number)
+    for index, name in enumerate(names):
+        lines = caption(view, gated, index)
         notes = [f"{name}: {lines[0]}"] if len(lines) == 1 else [name, *lines]
-        examples.append(Example(notes, x[number].numpy(), made[number].numpy()))
+        examples.append(Example(notes, x[index].numpy(), views[index].numpy()))
     return examples
 
 
 def always(view: Augmentation) -> Augmentation:
-    """Copy a view so that it, and every view inside, changes every window.
-
-    Parameters
-    ----------
-    view : Augmentation
-        It stays as it is.
-    """
+    """A copy of a view that changes every window, as does every view inside it."""
     copied = copy.deepcopy(view)
     for module in copied.modules():
         if isinstance(module, Augmentation):
@@ -212,39 +170,40 @@ def _pages(
             (prefix + type(view).__name__, always(view), _about(view)) for view in _inside(pipeline)
         ]
         reading = (
-            "As training sees it: one view after the other, each with its own probability. "
-            + " → ".join(call_of(step) for step in steps_of(pipeline))
+            "The pipeline as training applies it: one view after another, each with its own "
+            "probability. " + " → ".join(call_of(inner) for inner in views_inside(pipeline))
         )
         pages.append((f"{prefix}whole pipeline" if prefix else "Whole pipeline", pipeline, reading))
     return pages
 
 
 def _inside(view: Augmentation) -> list[Augmentation]:
-    """Every view inside, a composition before what it is made of."""
-    found: list[Augmentation] = []
-    for step in steps_of(view):
-        found += [step, *_inside(step)]
-    return found
+    """Every view inside, a composition before its views."""
+    views: list[Augmentation] = []
+    for inner in views_inside(view):
+        views += [inner, *_inside(inner)]
+    return views
 
 
 def _about(view: Augmentation) -> str:
-    """First paragraph of its documentation, its settings, and how often training applies it."""
-    what = " ".join((inspect.getdoc(type(view)) or "").partition("\n\n")[0].split())
+    """First paragraph of the documentation, the settings, and how often training applies it."""
+    purpose = " ".join((inspect.getdoc(type(view)) or "").partition("\n\n")[0].split())
     often = "" if view.p == 1 else f" In training it changes {view.p:.0%} of the windows."
-    return f"{what.replace('`', '')} {call_of(view)}. Here it changes every window.{often}".strip()
+    call = call_of(view)
+    return f"{purpose.replace('`', '')} {call}. Here it changes every window.{often}".strip()
 
 
 def _names(windows: Windows, indices: Int[np.ndarray, " n"]) -> list[str]:
     """Class and subject of windows."""
     table = windows.store.recordings.iloc[windows.rows(indices)]
     names = []
-    for label, subject in zip(labels_of(windows, indices), table["subject"], strict=True):
-        known = [] if label == UNLABELLED else [windows.store.classes[label]]
-        names.append(", ".join([*known, f"subject {subject}"]))
+    for label, subject in zip(windows.stream_labels(indices), table["subject"], strict=True):
+        prefix = "" if label == UNLABELLED else f"{windows.store.classes[label]}, "
+        names.append(f"{prefix}subject {subject}")
     return names
 
 
 def _facts(data: Data, subjects: tuple[str, ...], seed: int) -> dict[str, str]:
-    """What was drawn from what, and with which versions."""
-    told = {"data": data.name, "training subjects": ", ".join(subjects), "seed": str(seed)}
-    return told | environment_text()
+    """Data, subjects, seed and versions."""
+    facts = {"data": data.name, "training subjects": ", ".join(subjects), "seed": str(seed)}
+    return facts | environment_text()

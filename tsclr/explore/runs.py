@@ -1,4 +1,4 @@
-"""A folder of runs in, a table of them and their curves out."""
+"""A folder of runs in, a table and curves of their metrics out."""
 
 import logging
 from pathlib import Path
@@ -13,60 +13,60 @@ from tsclr.train.runs import environment_text
 from tsclr.train.settings import Training
 
 SHOWN = ("loss", "effective_rank", "alignment", "uniformity", "subject_shortcut")
-"""Metrics of the last epoch that the table tells."""
+"""Metrics of the last epoch in the table."""
 FIELDS = tuple(Training.__dataclass_fields__)
-"""Settings of this version; those of a run by another one are passed over."""
+"""Training settings of this version; others in a run of another version are ignored."""
 
 log = logging.getLogger(__name__)
 
 
 def find_runs(folder: Path) -> dict[str, dict[str, Any]]:
-    """Settings and metrics of every run in a folder and below, by its place in it.
+    """Settings and metrics of every run in a folder, by the path of the run in it.
 
     Parameters
     ----------
     folder : Path
-        A run folder, or one that holds some at any depth. Damaged ones, and encoders saved
-        without a run, are told and left out.
+        A run folder, or a folder with runs at any depth. Damaged checkpoints, and encoders that
+        were saved without a run, are left out with a warning.
 
     Raises
     ------
     FileNotFoundError
-        If there is none.
+        If there is no run.
     """
-    found = {}
+    runs = {}
     for file in sorted(folder.rglob(FILE)):
         try:
             settings = Checkpoint.load(file).settings
         except ValueError as error:
-            log.warning("left out: %s", error)
+            log.warning("ignored: %s", error)
             continue
         name = str(file.parent.relative_to(folder))
         if "metrics" in settings:
-            found[name if name != "." else folder.resolve().name] = settings
+            runs[name if name != "." else folder.resolve().name] = settings
         else:
-            log.warning("left out: %s is no run, it has no metrics", file)
-    if not found:
+            log.warning("ignored: %s is not a run, it has no metrics", file)
+    if not runs:
         raise FileNotFoundError(
-            f"no run in {folder}: name the folder that `tsclr pretrain --out` wrote, or one above"
+            f"no run in {folder}: pass the --out folder of `tsclr pretrain`, or a folder above it"
         )
-    return found
+    return runs
 
 
 def compare(runs: dict[str, dict[str, Any]]) -> pd.DataFrame:
-    """A row for each run: what was trained on what, how far it is, and how its last epoch went.
+    """A row for each run: data, encoder, objective, state and the metrics of the last epoch.
 
     Parameters
     ----------
     runs : dict
-        As `find_runs` gives them.
+        As `find_runs` returns them.
     """
     return pd.DataFrame([_row(name, settings) for name, settings in runs.items()])
 
 
 def _row(name: str, settings: dict[str, Any]) -> dict[str, Any]:
     metrics = settings["metrics"]
-    known = {key: value for key, value in settings["training"].items() if key in FIELDS}
+    fields = {key: value for key, value in settings["training"].items() if key in FIELDS}
     last = metrics[-1] if metrics else {}
     seconds = sum(row["seconds"] for row in metrics)
     return {
@@ -75,7 +75,7 @@ def _row(name: str, settings: dict[str, Any]) -> dict[str, Any]:
         "encoder": settings["encoder"]["class"],
         "objective": settings["objective"]["class"],
         "epochs": len(metrics),
-        "state": _state(metrics, Training(**known)),
+        "state": _state(metrics, Training(**fields)),
         **{metric: last.get(metric) for metric in SHOWN},
         "minutes": seconds / 60,
         "windows_per_second": last.get("windows_per_second"),
@@ -83,19 +83,19 @@ def _row(name: str, settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _state(metrics: list[dict[str, Any]], training: Training) -> str:
-    """Whether a run has ended, and how."""
+    """Whether a run is finished."""
     if has_collapsed(metrics, training):
         return "collapsed"
     return "done" if is_over(metrics, training) else "unfinished"
 
 
 def write_comparison(runs: dict[str, dict[str, Any]], out: Path) -> Path:
-    """Draw the runs beside each other on one page.
+    """Write a page that compares runs.
 
     Parameters
     ----------
     runs : dict
-        As `find_runs` gives them.
+        As `find_runs` returns them.
     out : Path
         HTML file.
     """
@@ -106,7 +106,9 @@ def write_comparison(runs: dict[str, dict[str, Any]], out: Path) -> Path:
     ]
     table = compare(runs)
     sections = [report.run_curves(pd.concat(curves))] if curves else []
-    sections.append(report.Section("Runs", "The last epoch of each.", table=report.Table(table)))
-    subtitle = f"{len(runs)} runs, judged on validation subjects without labels."
-    report.write_report(out, "Runs compared", subtitle, sections, environment_text(), {})
+    sections.append(
+        report.Section("Runs", "Metrics of the last epoch of each run.", table=report.Table(table))
+    )
+    subtitle = f"{len(runs)} runs, compared on validation subjects without labels."
+    report.write_report(out, "Comparison of runs", subtitle, sections, environment_text(), {})
     return out

@@ -1,9 +1,14 @@
 """What is learned: an encoder and a batch of views in, terms of a loss out.
 
 Every module says in its ``__all__`` what it adds, so that a new objective is one class in one file.
+For an objective of your own, subclass `Objective`; `represent`, `projector` and `gather` do what
+most of them need.
 """
 
+from tsclr.distributed import gather as gather
 from tsclr.objectives.base import Objective as Objective
+from tsclr.objectives.base import represent as represent
+from tsclr.objectives.batch import Batch as Batch
 from tsclr.objectives.clustering import *
 from tsclr.objectives.context import *
 from tsclr.objectives.contrastive import *
@@ -17,6 +22,7 @@ from tsclr.objectives.memory import *
 from tsclr.objectives.momentum import *
 from tsclr.objectives.multiview import *
 from tsclr.objectives.neighbourhood import *
+from tsclr.objectives.parts import projector as projector
 from tsclr.objectives.patch import *
 from tsclr.objectives.predictive import *
 from tsclr.objectives.redundancy import *

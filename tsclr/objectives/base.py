@@ -199,7 +199,7 @@ def require(value: T | None, what: str, objective: Objective) -> T:
     Examples
     --------
     >>> from tsclr.objectives import NTXent
-    >>> needed(None, "labels", NTXent())
+    >>> require(None, "labels", NTXent())
     Traceback (most recent call last):
     ValueError: NTXent needs the labels of the batch: pass Batch(views, labels=…)
     """

@@ -12,11 +12,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch.nn.functional import cross_entropy
 
+from tsclr.checks import check_positive, check_sizes
 from tsclr.distributed import masked_mean
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent, require
 from tsclr.objectives.batch import Batch
-from tsclr.objectives.checks import check_positive, check_sizes
 from tsclr.objectives.parts import at_least_float32, projector
 
 __all__ = ["ContextPrediction", "relative_position"]

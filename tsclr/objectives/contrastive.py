@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float, Int
 
+from tsclr.checks import check_positive, check_sizes
 from tsclr.distributed import gather, own_rows
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent, require
 from tsclr.objectives.batch import Batch
-from tsclr.objectives.checks import check_positive, check_sizes
 from tsclr.objectives.infonce import anchors_and_keys, log_sum_exp, nt_xent
 from tsclr.objectives.parts import embed, mean_of_others, projector
 

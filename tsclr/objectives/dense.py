@@ -3,10 +3,10 @@
 import torch
 from jaxtyping import Float, Int
 
+from tsclr.checks import check_fractions, check_positive, check_sizes
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent_both
 from tsclr.objectives.batch import Batch
-from tsclr.objectives.checks import check_fractions, check_positive, check_sizes
 from tsclr.objectives.infonce import anchors_and_keys, log_sum_exp, nt_xent, unit
 from tsclr.objectives.parts import embed, embed_steps, projector
 

@@ -4,10 +4,10 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
+from tsclr.checks import check_fractions, check_several, check_sizes
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent
 from tsclr.objectives.batch import Batch
-from tsclr.objectives.checks import check_fractions, check_several, check_sizes
 from tsclr.objectives.infonce import unit
 from tsclr.objectives.parts import (
     averaged_copy,

@@ -3,10 +3,10 @@
 import torch
 from jaxtyping import Float
 
+from tsclr.checks import check_fractions, check_not_negative, check_positive, check_sizes
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent
 from tsclr.objectives.batch import Batch
-from tsclr.objectives.checks import check_fractions, check_not_negative, check_positive, check_sizes
 from tsclr.objectives.infonce import anchors_and_keys, log_sum_exp
 from tsclr.objectives.parts import embed, projector
 

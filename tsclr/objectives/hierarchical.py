@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Float
 from torch.nn.functional import max_pool1d
 
+from tsclr.checks import check_fractions, check_several
 from tsclr.distributed import gather, own_rows, rank, world_size
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent_steps
 from tsclr.objectives.batch import Batch
-from tsclr.objectives.checks import check_fractions, check_several
 from tsclr.objectives.crops import cropped, draw_crops, masked, samples_per_step
 from tsclr.objectives.infonce import log_sum_exp
 from tsclr.objectives.parts import at_least_float32, mean_of_others

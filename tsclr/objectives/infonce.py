@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch.nn.functional import cross_entropy, normalize
 
+from tsclr.checks import check_positive, check_several
 from tsclr.distributed import gather, own_rows, rank
-from tsclr.objectives.checks import check_positive, check_several
 from tsclr.objectives.parts import at_least_float32, mean_of_others
 
 BLOCK = 2**21

@@ -5,11 +5,11 @@ from itertools import permutations
 import torch
 from jaxtyping import Float
 
+from tsclr.checks import check_not_negative, check_positive, check_several, check_sizes
 from tsclr.distributed import gather, rank
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent_both
 from tsclr.objectives.batch import Batch
-from tsclr.objectives.checks import check_not_negative, check_positive, check_several, check_sizes
 from tsclr.objectives.parts import at_least_float32, embed, embed_steps, projector
 
 __all__ = ["LocalGlobal", "local_global_nce"]

@@ -5,11 +5,11 @@ from jaxtyping import Bool, Float
 from torch import nn
 from torch.nn.functional import interpolate
 
+from tsclr.checks import check_sizes
 from tsclr.distributed import masked_mean, own_rows, world_size
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective
 from tsclr.objectives.batch import Batch
-from tsclr.objectives.checks import check_sizes
 
 __all__ = ["MaskedReconstruction", "hide", "reconstruction_error", "span_mask"]
 

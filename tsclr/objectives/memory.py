@@ -7,11 +7,11 @@ from jaxtyping import Float, Int
 from torch import nn
 from torch.nn.functional import logsigmoid
 
+from tsclr.checks import check_fractions, check_not_negative, check_positive, check_sizes
 from tsclr.distributed import gather
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent, require
 from tsclr.objectives.batch import Batch
-from tsclr.objectives.checks import check_fractions, check_not_negative, check_positive, check_sizes
 from tsclr.objectives.infonce import log_sum_exp, unit
 from tsclr.objectives.parts import embed
 

@@ -4,11 +4,11 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
+from tsclr.checks import check_fractions, check_positive, check_several, check_sizes
 from tsclr.distributed import gather
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent
 from tsclr.objectives.batch import Batch
-from tsclr.objectives.checks import check_fractions, check_positive, check_several, check_sizes
 from tsclr.objectives.infonce import log_sum_exp, unit
 from tsclr.objectives.parts import averaged_copy, ema_update, embed, projector
 

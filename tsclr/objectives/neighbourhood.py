@@ -5,11 +5,11 @@ from jaxtyping import Bool, Float
 from torch import nn
 from torch.nn.functional import softplus
 
+from tsclr.checks import check_fractions, check_not_negative, check_sizes
 from tsclr.distributed import gather, masked_mean, own_rows, world_size
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent, require
 from tsclr.objectives.batch import Batch
-from tsclr.objectives.checks import check_fractions, check_not_negative, check_sizes
 from tsclr.objectives.parts import at_least_float32
 
 __all__ = ["TNC", "neighbourhood_coding"]

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
-from tsclr.objectives.checks import check_sizes
+from tsclr.checks import check_sizes
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -136,7 +136,7 @@ def ema_update(copy: nn.Module, module: nn.Module, momentum: float) -> None:
     >>> module = nn.Linear(1, 1, bias=False)
     >>> copy = averaged_copy(module)
     >>> _ = nn.init.ones_(module.weight), nn.init.zeros_(copy.weight)
-    >>> follow(copy, module, momentum=0.75)
+    >>> ema_update(copy, module, momentum=0.75)
     >>> copy.weight.item()
     0.25
     """
@@ -174,7 +174,7 @@ def at_least_float32(x: Float[torch.Tensor, "..."]) -> Float[torch.Tensor, "..."
 
     Examples
     --------
-    >>> precise(torch.ones(2, dtype=torch.bfloat16))
+    >>> at_least_float32(torch.ones(2, dtype=torch.bfloat16))
     tensor([1., 1.])
     """
     return x.to(torch.promote_types(x.dtype, torch.float32))
@@ -196,3 +196,26 @@ def mean_of_others(x: Float[torch.Tensor, "..."], axis: int = 0) -> Float[torch.
     tensor([4.0000, 3.5000, 1.5000])
     """
     return (x.sum(axis, keepdim=True) - x) / (x.shape[axis] - 1)
+
+
+def check_horizon(n_steps: int, horizon: int) -> None:
+    """Raise ``ValueError`` unless a feature map has more steps than are foretold.
+
+    Parameters
+    ----------
+    n_steps : int
+        Steps of the feature map (S).
+    horizon : int
+        Steps ahead (K).
+
+    Examples
+    --------
+    >>> check_horizon(n_steps=4, horizon=4)
+    Traceback (most recent call last):
+    ValueError: the feature map has 4 steps, too few for horizon = 4: take a smaller horizon, ...
+    """
+    if n_steps <= horizon:
+        raise ValueError(
+            f"the feature map has {n_steps} steps, too few for horizon = {horizon}: take a "
+            "smaller horizon, longer windows or an encoder with fewer strides"
+        )

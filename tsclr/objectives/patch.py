@@ -5,10 +5,10 @@ from itertools import permutations
 import torch
 from jaxtyping import Float
 
+from tsclr.checks import check_positive, check_sizes
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent_steps
 from tsclr.objectives.batch import Batch
-from tsclr.objectives.checks import check_positive, check_sizes
 from tsclr.objectives.infonce import unit
 from tsclr.objectives.parts import embed_steps, projector
 

@@ -11,11 +11,12 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
+from tsclr.checks import check_sizes
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent_steps
 from tsclr.objectives.batch import Batch
-from tsclr.objectives.checks import check_horizon, check_sizes
 from tsclr.objectives.infonce import step_nce
+from tsclr.objectives.parts import check_horizon
 
 __all__ = ["CPC", "predictive_coding"]
 

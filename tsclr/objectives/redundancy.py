@@ -7,11 +7,11 @@ from jaxtyping import Float
 from torch import nn
 from torch.nn.functional import mse_loss, relu
 
+from tsclr.checks import check_not_negative, check_several, check_sizes
 from tsclr.distributed import gather
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent
 from tsclr.objectives.batch import Batch
-from tsclr.objectives.checks import check_not_negative, check_several, check_sizes
 from tsclr.objectives.parts import at_least_float32, embed, hidden_layer, projector
 
 __all__ = ["BarlowTwins", "VICReg", "barlow_twins", "vicreg"]

@@ -10,11 +10,11 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from tsclr.augment.base import Augmentation, Gated, map_drawn
+from tsclr.checks import check_sizes
 from tsclr.distributed import own_rows, world_size
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent
 from tsclr.objectives.batch import Batch
-from tsclr.objectives.checks import check_sizes
 from tsclr.objectives.parts import at_least_float32, numbered
 
 __all__ = ["TransformPrediction", "apply_some"]

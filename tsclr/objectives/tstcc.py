@@ -12,18 +12,17 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
-from tsclr.encoders.base import Encoder
-from tsclr.objectives.base import Objective, represent_steps
-from tsclr.objectives.batch import Batch
-from tsclr.objectives.checks import (
-    check_horizon,
+from tsclr.checks import (
     check_not_negative,
     check_positive,
     check_several,
     check_sizes,
 )
+from tsclr.encoders.base import Encoder
+from tsclr.objectives.base import Objective, represent_steps
+from tsclr.objectives.batch import Batch
 from tsclr.objectives.infonce import nt_xent, step_nce
-from tsclr.objectives.parts import embed, projector
+from tsclr.objectives.parts import check_horizon, embed, projector
 
 __all__ = ["TSTCC", "TokenContext", "cross_view_prediction"]
 

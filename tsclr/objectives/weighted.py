@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
+from tsclr.checks import check_sizes
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective
 from tsclr.objectives.batch import Batch
-from tsclr.objectives.checks import check_sizes
 from tsclr.objectives.parts import numbered
 
 __all__ = ["Weighted"]

@@ -9,6 +9,8 @@ from jaxtyping import Bool, Float, Int
 
 from tsclr.data.windows import Windows
 
+__all__ = ["Pairing"]
+
 
 class Pairing(ABC):
     """Says which other window shows the same thing as a given one.

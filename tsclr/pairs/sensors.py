@@ -11,6 +11,8 @@ from tsclr.data.windows import Windows
 from tsclr.pairs.base import Pairing, nearest, uniform
 from tsclr.types import sensor_kind
 
+__all__ = ["OtherDevice", "OtherSensor"]
+
 
 class OtherSensor(Pairing):
     """The same moment seen by another sensor: one view shows `first`, the next shows `second`.
@@ -56,7 +58,7 @@ class OtherSensor(Pairing):
         if not shown.any():
             raise ValueError(
                 f"no channel of the sensor {sensor!r} among {', '.join(channels)}: name two "
-                "sensors that are there, as in `pairing.init_args.second: mag`"
+                "sensors that are there, as in `--pairing.second mag`"
             )
         return shown
 

@@ -19,6 +19,8 @@ from scipy.special import ndtr, ndtri
 from tsclr.data.windows import Windows
 from tsclr.pairs.base import Pairing, nearest, stretch, uniform
 
+__all__ = ["StationaryNeighbour"]
+
 N_TESTED = 2**19
 """Samples, over all channels, that are tested at once: the working set is some 20 MiB."""
 

@@ -7,6 +7,8 @@ from jaxtyping import Bool, Int
 from tsclr.data.windows import Windows
 from tsclr.pairs.base import Pairing, stretch, uniform
 
+__all__ = ["Neighbour", "SameRecording", "SameWindow"]
+
 
 class SameWindow(Pairing):
     """The window itself: the two views differ by augmentation alone (SimCLR, Chen 2020, § 2.1).

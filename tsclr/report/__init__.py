@@ -1,7 +1,7 @@
 """Scores, metrics and arrays in, one self-contained HTML file out.
 
-A section is made from plain data by one function; `write_report` puts sections on a page. Importing
-this package imports matplotlib.
+Each function makes one section from plain data, and `write_report` puts sections on a page.
+Importing this package imports matplotlib.
 """
 
 from tsclr.report.confusion import confusion, confusion_of_methods

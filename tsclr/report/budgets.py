@@ -1,4 +1,4 @@
-"""Label budgets as a suite writes them in, their order and their words out."""
+"""Order and names of label budgets."""
 
 from collections.abc import Iterable
 
@@ -7,12 +7,7 @@ NUMBER, SHARE, WORD = range(3)
 
 
 def ordered_budgets(budgets: Iterable[str]) -> list[str]:
-    """Budgets from few labels to many: numbers by size, then shares by size, then words.
-
-    Parameters
-    ----------
-    budgets : iterable of str
-        Each any number of times.
+    """Different budgets from few labels to many: numbers by size, then shares by size, then words.
 
     Examples
     --------
@@ -24,11 +19,6 @@ def ordered_budgets(budgets: Iterable[str]) -> list[str]:
 
 def in_words(budget: str) -> str:
     """A budget as a sentence names it.
-
-    Parameters
-    ----------
-    budget : str
-        Labels per class, a share of the labels with a per cent sign, or a word.
 
     Examples
     --------
@@ -43,11 +33,6 @@ def in_words(budget: str) -> str:
 
 def measure(budgets: Iterable[str]) -> str:
     """What the budgets of an axis or of a table count.
-
-    Parameters
-    ----------
-    budgets : iterable of str
-        All of them.
 
     Examples
     --------
@@ -64,7 +49,7 @@ def measure(budgets: Iterable[str]) -> str:
 
 
 def _kind_and_size(budget: str) -> tuple[int, float]:
-    """By which budgets are sorted; words have no size."""
+    """Sort key of a budget; words have no size."""
     for kind, digits in ((NUMBER, budget), (SHARE, budget.removesuffix("%"))):
         try:
             return kind, float(digits)

@@ -18,13 +18,13 @@ from tsclr.report.look import ACCENT, INK, PAPER, SOFT, STYLE, WIDTH, short
 from tsclr.report.section import Section, Table, number, require_columns
 
 LIGHT_TEXT = 0.6
-"""Share from which a cell is so dark that its text is written in the colour of the page."""
+"""Share from which a cell is so dark that its text has the colour of the page."""
 LEAST = 0.01
 """Share below which a cell of a panel is left empty."""
 FAINT = 0.04
-"""How strong a cell without a window is drawn, of a full one."""
+"""Opacity of a cell without a window."""
 CORNERS = np.array([[-0.49, -0.485], [0.49, -0.485], [0.49, 0.485], [-0.49, 0.485], [0, 0]])
-"""Of a cell around its centre, with a hair of page between neighbours; the last closes it."""
+"""Corners of a cell around its centre, a little apart from its neighbours; the last closes it."""
 
 COLUMNS = ("method", "macro_f1_mean", "per_class_f1", "confusion")
 KEY, TITLE, GAP = 0.3, 0.5, 0.25
@@ -52,7 +52,8 @@ def confusion(matrix: Int[np.ndarray, "K K"], classes: Sequence[str]) -> Section
     Parameters
     ----------
     matrix : (K, K) int
-        Windows of true class (row) predicted as class (column), of one draw or summed over draws.
+        Windows of true class (row) predicted as class (column), of one label draw or the sum over
+        label draws.
     classes : sequence of str
         K names.
 
@@ -65,31 +66,32 @@ def confusion(matrix: Int[np.ndarray, "K K"], classes: Sequence[str]) -> Section
     --------
     >>> section = confusion(np.array([[9, 1], [0, 10]]), ["sit", "walk"])
     >>> print(section.reading)
-    Rows are true classes... 19 of 20 predictions are on the diagonal, macro F1 0.950.
+    Rows are true classes... 19 of 20 predictions are correct, macro F1 0.950.
     """
     _check(matrix, classes, "confusion matrix")
     scores = _scores(matrix, classes)
     return Section(
         "Confusion",
-        "Rows are true classes, columns predictions. A cell gives the share of its row in per cent "
-        "above the count; empty cells are zero. "
-        f"{np.trace(matrix)} of {matrix.sum()} predictions are on the diagonal, "
+        "Rows are true classes, columns are predicted classes. A cell shows the percentage of its "
+        "row above the number of windows; empty cells are zero. "
+        f"{np.trace(matrix)} of {matrix.sum()} predictions are correct, "
         f"macro F1 {scores['F1'].mean():.3f}.",
         _figure(matrix, classes),
-        f"Heat map of {len(classes)} true by {len(classes)} predicted classes; precision, recall "
-        "and F1 of each class are in the table below.",
+        f"Heat map of {len(classes)} true by {len(classes)} predicted classes; the table below has "
+        "precision, recall and F1 of each class.",
         Table(scores),
     )
 
 
 def confusion_of_methods(results: pd.DataFrame) -> Section:
-    """Row-normalised confusion matrices of all methods side by side, the best first.
+    """Row-normalised confusion matrices of all methods side by side, best first.
 
     Parameters
     ----------
     results : DataFrame
-        One row per method at one budget: columns method, macro_f1_mean, per_class_f1 (name of each
-        of K classes → F1, both means over draws) and confusion ((K, K) counts, rows for the truth).
+        One row per method at one label budget: columns method, macro_f1_mean, per_class_f1 (class
+        name → F1 for K classes, means over label draws) and confusion ((K, K) counts, rows are
+        true classes).
 
     Raises
     ------
@@ -105,34 +107,35 @@ def confusion_of_methods(results: pd.DataFrame) -> Section:
     ...      "confusion": [[[9, 1], [0, 10]], [[8, 2], [2, 8]]]}
     ... )
     >>> print(confusion_of_methods(results).reading)
-    One panel for each method... Largest mistake of SimCLR: 10 % of sit is taken for walk.
+    One panel for each method... Largest error of SimCLR: 10 % of sit is predicted as walk.
     """
     require_columns(results, COLUMNS, "results")
     if results.empty:
-        raise ValueError("results has no row: there is no confusion to draw")
+        raise ValueError("results has no row: pass one for each method")
     ranked = results.sort_values("macro_f1_mean", ascending=False, kind="stable")
     classes = list(ranked["per_class_f1"].iloc[0])
     panels = [_panel(row, classes) for row in ranked.to_dict("records")]
     return Section(
         "Confusion of methods",
-        "One panel for each method, best first, so that neighbours score alike and show which "
-        "classes make the difference. Rows are true classes, columns predictions; a cell is the "
-        "share of its row, on one scale, and empty below 1 %. Counts are summed over "
-        f"draws of the labels, macro F1 is the mean over them.{_worst(panels[0], classes)}",
+        "One panel for each method, best first: panels side by side have similar scores and show "
+        "which classes make the difference. Rows are true classes, columns are predicted classes; "
+        "a cell is the percentage of its row, on one colour scale, and empty below 1 %. Windows "
+        "are counted over all label draws; macro F1 is the mean over label draws."
+        f"{_largest_error(panels[0], classes)}",
         _panels(panels, classes),
         f"Heat maps of {len(classes)} true by {len(classes)} predicted classes for {len(panels)} "
-        "methods; the F1 of each class is in the table below.",
+        "methods; the table below has the F1 of each class.",
         _by_class(ranked),
     )
 
 
 def _panel(row: Mapping[str, Any], classes: list[str]) -> Panel:
-    """What is drawn of a row of the results."""
+    """The panel of a row of the results."""
     names = list(row["per_class_f1"])
     if names != classes:
         raise ValueError(
             f"{row['method']} has classes {', '.join(names)}, expected {', '.join(classes)}: "
-            "give the methods of one dataset"
+            "pass methods of one dataset"
         )
     matrix = np.asarray(row["confusion"])
     _check(matrix, classes, f"confusion matrix of {row['method']}")
@@ -141,9 +144,9 @@ def _panel(row: Mapping[str, Any], classes: list[str]) -> Panel:
 
 def _by_class(results: pd.DataFrame) -> Table:
     """Macro F1 and F1 of each class, a row for each method."""
-    told = results[["method", "macro_f1_mean"]].set_axis(["method", "macro F1"], axis=1)
+    methods = results[["method", "macro_f1_mean"]].set_axis(["method", "macro F1"], axis=1)
     f1 = pd.DataFrame(results["per_class_f1"].tolist(), index=results.index)
-    return Table(pd.concat([told, f1], axis=1))
+    return Table(pd.concat([methods, f1], axis=1))
 
 
 def _check(matrix: np.ndarray, classes: Sequence[str], what: str) -> None:
@@ -158,12 +161,12 @@ def _check(matrix: np.ndarray, classes: Sequence[str], what: str) -> None:
 
 
 def _shares(matrix: Int[np.ndarray, "K K"]) -> Float[np.ndarray, "K K"]:
-    """Counts over those of their row; zero where a class was never there."""
+    """Counts divided by the sum of their row; zero for a class without windows."""
     return matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
 
 
 def _scores(matrix: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
-    """Precision, recall and F1 of each class; missing where a class was never there."""
+    """Precision, recall and F1 of each class, NaN where undefined."""
     hits = np.diag(matrix).astype(float)
     true, predicted = matrix.sum(axis=1), matrix.sum(axis=0)
 
@@ -182,15 +185,15 @@ def _scores(matrix: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
     )
 
 
-def _worst(panel: Panel, classes: Sequence[str]) -> str:
-    """The largest share beside the diagonal, in words."""
-    beside = panel.shares * ~np.eye(len(classes), dtype=bool)
-    true, predicted = divmod(int(beside.argmax()), len(classes))
-    if beside.max() < LEAST:
+def _largest_error(panel: Panel, classes: Sequence[str]) -> str:
+    """The largest share off the diagonal, in words."""
+    errors = panel.shares * ~np.eye(len(classes), dtype=bool)
+    true, predicted = divmod(int(errors.argmax()), len(classes))
+    if errors.max() < LEAST:
         return ""
     return (
-        f" Largest mistake of {panel.method}: {100 * beside.max():.0f} % of "
-        f"{classes[true]} is taken for {classes[predicted]}."
+        f" Largest error of {panel.method}: {100 * errors.max():.0f} % of {classes[true]} is "
+        f"predicted as {classes[predicted]}."
     )
 
 
@@ -220,7 +223,7 @@ def _figure(matrix: np.ndarray, classes: Sequence[str]) -> Figure:
 
 @rc_context(STYLE)
 def _panels(panels: Sequence[Panel], classes: Sequence[str]) -> Figure:
-    """Names of classes stand at the left, and below the last panel of each column."""
+    """Panels in a grid, class names at the left and below the last panel of each column."""
     names = [short(name, 20) for name in classes]
     margin = LETTER * max(len(name) for name in names) + 0.2
     n_columns = min(len(panels), 4 if len(classes) <= 6 else 3)
@@ -231,29 +234,29 @@ def _panels(panels: Sequence[Panel], classes: Sequence[str]) -> Figure:
     figure = Figure(figsize=(WIDTH, height))
     figure.set_layout_engine("none")
     _key(figure.add_axes((1 - 2 / WIDTH, 1 - 0.2 / height, 1.95 / WIDTH, 0.19 / height)))
-    for place, panel in enumerate(panels):
-        row, column = divmod(place, n_columns)
+    for index, panel in enumerate(panels):
+        row, column = divmod(index, n_columns)
         left, bottom = margin + column * slot, height - KEY - (row + 1) * (TITLE + side)
         axes = figure.add_axes((left / WIDTH, bottom / height, side / WIDTH, side / height))
         axes.set_title(short(panel.method, int(slot / BOLD)), pad=18, fontsize=9)
         _small(axes, panel, 72 * side / len(classes))
-        is_last = place + n_columns >= len(panels)
+        is_last = index + n_columns >= len(panels)
         axes.set_xticks(range(len(names)), names if is_last else [""] * len(names), rotation=90)
         axes.set_yticks(range(len(names)), [""] * len(names) if column else names)
     return figure
 
 
 def _key(axes: Axes) -> None:
-    """The scale of all panels, in per cent."""
+    """The colour scale of all panels, in per cent."""
     steps = np.linspace(0.2, 1, 5)[None]
     _heat(axes, steps)
     _write(axes, steps, [f"{100 * step:.0f}" for step in steps.flat], va="center", fontsize=8)
     axes.set_xticks([])
-    axes.set_yticks([0], ["row: true class, column: predicted class; share of the row, %"])
+    axes.set_yticks([0], ["row: true class, column: predicted class; % of the row"])
 
 
 def _small(axes: Axes, panel: Panel, pitch: float) -> None:
-    """One method; per cent where a cell, `pitch` points wide, has room for them."""
+    """The panel of one method; percentages where cells, `pitch` points wide, have room for them."""
     shares = np.where(panel.shares < LEAST, 0, panel.shares)
     _heat(axes, shares)
     if pitch >= LEGIBLE:
@@ -267,7 +270,7 @@ def _small(axes: Axes, panel: Panel, pitch: float) -> None:
 
 
 def _heat(axes: Axes, shares: np.ndarray) -> None:
-    """A square as strong as its share on a faint field; squares of one shade are one path."""
+    """A square for each share, as opaque as it is large; squares of one shade are one path."""
     n_rows, n_columns = shares.shape
     field = Rectangle((-0.5, -0.5), n_columns, n_rows, facecolor=ACCENT, alpha=FAINT, linewidth=0)
     axes.add_patch(field)

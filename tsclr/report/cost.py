@@ -1,4 +1,4 @@
-"""What methods cost and what they score in, one against the other out."""
+"""Scores and costs of methods in, a scatter plot of macro F1 against training time out."""
 
 from collections.abc import Sequence
 
@@ -7,36 +7,35 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
-from scipy.optimize import isotonic_regression
 
-from tsclr.report.curve import is_baseline
+from tsclr.report.curve import is_baseline, spread
 from tsclr.report.look import ACCENT, BASELINE, INK, STYLE, WIDTH, short
 from tsclr.report.scores import BASELINES
 from tsclr.report.section import Section, Table, require_columns
 
-TOLD = {
+LABELS = {
     "method": "method",
     "macro_f1": "macro F1",
-    "seconds": "learning, s",
+    "seconds": "pretraining, s",
     "windows_per_second": "windows/s",
     "parameters": "parameters",
     "features": "features",
     "memory_mib": "peak memory, MiB",
 }
-"""Columns of the table, and how it names them."""
+"""Columns of the results and their labels in the table."""
 
 
 def cost_against_score(costs: pd.DataFrame, baselines: Sequence[str] = BASELINES) -> Section:
-    """Macro F1 against the seconds of learning without labels, a dot for each method.
+    """Macro F1 against the seconds of pretraining, a dot for each method.
 
     Parameters
     ----------
     costs : DataFrame
-        One row per method: columns method, macro_f1, seconds (of learning without labels),
-        windows_per_second (of embedding), parameters, features and memory_mib, where missing
-        numbers are NaN.
+        One row per method: columns method, macro_f1, seconds (of pretraining, or of fitting without
+        labels), windows_per_second (of computing features), parameters, features and memory_mib,
+        where missing numbers are NaN.
     baselines : sequence of str
-        A method whose name starts with one of these is drawn in grey.
+        A method whose name starts with one of these is grey.
 
     Raises
     ------
@@ -52,22 +51,23 @@ def cost_against_score(costs: pd.DataFrame, baselines: Sequence[str] = BASELINES
     >>> cost_against_score(costs).title
     'Cost and score'
     """
-    require_columns(costs, TOLD, "costs")
-    frame = costs.reindex(columns=list(TOLD)).set_axis(list(TOLD.values()), axis=1)
+    require_columns(costs, LABELS, "costs")
+    frame = costs.reindex(columns=list(LABELS)).set_axis(list(LABELS.values()), axis=1)
     return Section(
         "Cost and score",
-        "Macro F1 against the time of learning without labels on one thread; up and to the left is "
-        "better. Windows per second are those of embedding, memory is that of the whole process.",
+        "Macro F1 on the test subjects against the time of training without labels on one thread; "
+        "up and to the left is better. In the table, windows/s is the speed of computing features, "
+        "and peak memory is that of the whole process.",
         _figure(costs, baselines),
-        f"Scatter of macro F1 against seconds for {len(costs)} methods; the numbers are in the "
-        "table below.",
+        f"Scatter of macro F1 against seconds for {len(costs)} methods; the table below has "
+        "the numbers.",
         Table(frame),
     )
 
 
 @rc_context(STYLE)
 def _figure(costs: pd.DataFrame, baselines: Sequence[str]) -> Figure:
-    """Dots with their names in a column beside them, in the order of the scores."""
+    """Dots, and their names in a column at the right in the order of the scores."""
     figure = Figure(figsize=(WIDTH, 3.6))
     axes = figure.subplots(gridspec_kw={"right": 0.72})
     seconds = costs["seconds"].astype(float).clip(lower=0.1).to_numpy()
@@ -75,12 +75,12 @@ def _figure(costs: pd.DataFrame, baselines: Sequence[str]) -> Figure:
     colours = [BASELINE if is_baseline(name, baselines) else ACCENT for name in costs["method"]]
     axes.scatter(seconds, scores, c=colours, s=26, zorder=3)
     reach = max(float(np.ptp(scores)), 0.02)
-    places = spread(scores, 0.08 * reach)
-    for x, y, place, name in zip(seconds, scores, places, costs["method"], strict=True):
+    heights = spread(scores.tolist(), 0.08 * reach)
+    for x, y, height, name in zip(seconds, scores, heights, costs["method"], strict=True):
         axes.annotate(
             short(name),
             (x, y),
-            (1.03, place),
+            (1.03, height),
             textcoords=axes.get_yaxis_transform(),
             va="center",
             fontsize=8.5,
@@ -93,29 +93,7 @@ def _figure(costs: pd.DataFrame, baselines: Sequence[str]) -> Figure:
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlim(seconds.min() / 1.5, max(seconds.max(), 1.0) * 1.5)
-    axes.set_ylim(min(scores.min(), min(places)) - 0.1 * reach, max(places) + 0.1 * reach)
-    axes.set_xlabel("seconds of learning without labels")
+    axes.set_ylim(min(scores.min(), min(heights)) - 0.1 * reach, max(heights) + 0.1 * reach)
+    axes.set_xlabel("seconds of training without labels")
     axes.set_ylabel("macro F1 on test subjects")
     return figure
-
-
-def spread(values: np.ndarray, gap: float) -> np.ndarray:
-    """Places for names beside values, at least `gap` apart and near to them.
-
-    Parameters
-    ----------
-    values : (N,) float
-        Where the names would best stand.
-    gap : float
-        Least distance.
-
-    Examples
-    --------
-    >>> spread(np.array([0.5, 0.5, 0.9]), 0.1).round(2)
-    array([0.45, 0.55, 0.9 ])
-    """
-    order = np.argsort(values, kind="stable")
-    steps = gap * np.arange(len(values))
-    places = np.empty(len(values))
-    places[order] = isotonic_regression(values[order] - steps).x + steps
-    return places

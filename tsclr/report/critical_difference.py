@@ -1,4 +1,4 @@
-"""Scores of methods on several datasets in, average ranks and what they prove out."""
+"""Scores of methods on several datasets in, a critical-difference diagram out."""
 
 from collections.abc import Sequence
 
@@ -29,25 +29,25 @@ ROW, BAR, AXIS, SCALE = 0.24, 0.12, 0.45, 0.4
 
 
 def critical_difference(scores: pd.DataFrame, baselines: Sequence[str] = BASELINES) -> Section:
-    """Critical-difference diagram: average ranks of methods, bars over those not told apart.
+    """Critical-difference diagram: average ranks, and bars over methods that do not differ.
 
-    Methods are told apart by Nemenyi's test, and only where Friedman's, with the F of Iman and
-    Davenport, finds any difference; else one bar joins all.
+    Methods differ where the Nemenyi test says so, and only if the Friedman test with the F of Iman
+    and Davenport finds any difference; else one bar joins all methods.
 
     Parameters
     ----------
     scores : DataFrame
-        Macro F1, or another score of which more is better: one row per method, one column per
-        block, either a dataset or, with two levels of columns, a dataset and a label budget. The
-        tests take blocks as independent, which several budgets of a dataset are not: the text says
-        so. Blocks that lack a method are left out and counted.
+        Macro F1, or another score where higher is better: one row per method, one column per
+        block. A block is a dataset or, with two levels of columns, a dataset at a label budget. The
+        tests assume independent blocks, which several budgets of a dataset are not: the text warns
+        of it. Blocks that lack the score of a method are left out and counted.
     baselines : sequence of str
-        A method whose name starts with one of these is written in grey.
+        A method whose name starts with one of these is grey.
 
     Raises
     ------
     ValueError
-        If there are fewer than two methods, or one is there twice.
+        If there are fewer than two methods, or one occurs twice.
 
     References
     ----------
@@ -78,8 +78,8 @@ def critical_difference(scores: pd.DataFrame, baselines: Sequence[str] = BASELIN
         f"{reading}{_cautions(complete, n_left_out)}",
         _figure(average, bars, reach, baselines),
         f"Critical-difference diagram of {len(average)} methods: {average.index[0]} ranks best "
-        f"with {average.iloc[0]:.2f}, {average.index[-1]} worst with {average.iloc[-1]:.2f}. "
-        f"Bars that join methods: {len(bars)}; which they join is in the table below.",
+        f"with {average.iloc[0]:.2f}, {average.index[-1]} ranks worst with {average.iloc[-1]:.2f}. "
+        f"Bars that join methods: {len(bars)}; the table below says which they join.",
         _table(complete, average, bars),
     )
 
@@ -87,21 +87,21 @@ def critical_difference(scores: pd.DataFrame, baselines: Sequence[str] = BASELIN
 def _tested(
     complete: pd.DataFrame, average: pd.Series
 ) -> tuple[str, list[list[str]], float | None]:
-    """What the tests say, the methods under each bar, and the critical difference if there is."""
+    """A sentence on the tests, the methods under each bar, and the critical difference if any."""
     reason = why_untestable(*complete.shape)
     if reason:
         return f"Nothing is tested: {reason}.", [], None
     p = friedman(complete).p
-    test = f"Friedman's test that all are alike, with the F of Iman and Davenport: {_p_value(p)}"
+    test = f"Friedman test with the F of Iman and Davenport: {_p_value(p)}"
     reach = nemenyi(*complete.shape)
     if p >= ALPHA:
-        told = f"{test}, so no difference is proven and one bar joins all."
-        return told, groups(average, np.inf), reach
-    told = (
-        f"{test}. A bar joins methods that Nemenyi's test does not tell apart at {ALPHA}: their "
-        f"average ranks differ by {reach:.2f} at most, the critical difference."
+        text = f"{test}, so no difference is proven and one bar joins all methods."
+        return text, groups(average, np.inf), reach
+    text = (
+        f"{test}. A bar joins methods whose average ranks differ by at most {reach:.2f}, the "
+        f"critical difference of the Nemenyi test at {ALPHA}."
     )
-    return told, groups(average, reach), reach
+    return text, groups(average, reach), reach
 
 
 def _p_value(p: float) -> str:
@@ -109,7 +109,7 @@ def _p_value(p: float) -> str:
 
 
 def _blocks(complete: pd.DataFrame) -> str:
-    """How many blocks and datasets, in words."""
+    """Numbers of blocks and datasets in words."""
     n_datasets, n_blocks = _n_datasets(complete), complete.shape[1]
     datasets = f"{n_datasets} dataset{'s' * (n_datasets > 1)}"
     return datasets if n_blocks == n_datasets else f"{n_blocks} blocks of {datasets}"
@@ -120,7 +120,7 @@ def _n_datasets(complete: pd.DataFrame) -> int:
 
 
 def _cautions(complete: pd.DataFrame, n_left_out: int) -> str:
-    """What weakens the result."""
+    """Sentences on what weakens the result."""
     n_datasets = _n_datasets(complete)
     tested = why_untestable(*complete.shape) is None
     text = ""
@@ -131,11 +131,11 @@ def _cautions(complete: pd.DataFrame, n_left_out: int) -> str:
         )
     if tested and n_datasets < complete.shape[1]:
         text += (
-            " Blocks of one dataset share its subjects and are not independent, as the tests take "
-            "them to be: they find differences too readily."
+            " Blocks of one dataset share its subjects, but the tests assume independent blocks: "
+            "they find differences too easily."
         )
     if n_left_out:
-        text += f" Blocks in which a method has no score, left out: {n_left_out}."
+        text += f" Blocks left out because a method has no score: {n_left_out}."
     return text
 
 
@@ -143,7 +143,7 @@ def _table(complete: pd.DataFrame, average: pd.Series, bars: list[list[str]]) ->
     """Average rank of each method, its range, and the numbers of the bars over it."""
     ranks = complete.rank(ascending=False).loc[average.index]
     over = [
-        ", ".join(str(place) for place, bar in enumerate(bars, 1) if method in bar)
+        ", ".join(str(index) for index, bar in enumerate(bars, 1) if method in bar)
         for method in average.index
     ]
     frame = pd.DataFrame(
@@ -162,7 +162,7 @@ def _table(complete: pd.DataFrame, average: pd.Series, bars: list[list[str]]) ->
 def _figure(
     average: pd.Series, bars: list[list[str]], reach: float | None, baselines: Sequence[str]
 ) -> Figure:
-    """Axis of ranks above, bars below it, then names on both sides; heights are inches."""
+    """Axis of ranks at the top, bars below it, then names on both sides; heights are inches."""
     n_methods = len(average)
     rows = _bar_rows(average, bars)
     first_name = 0.3 + BAR * (1 + max(rows, default=-1))
@@ -172,19 +172,19 @@ def _figure(
     axes = figure.subplots()
     axes.set_xlim(1, n_methods)
     axes.set_ylim(bottom, -top)
-    _draw_axis(axes, n_methods)
+    _plot_axis(axes, n_methods)
     if reach is not None:
-        _draw_reach(axes, reach, n_methods - 1)
+        _plot_reach(axes, reach, n_methods - 1)
     for bar, row in zip(bars, rows, strict=True):
         start, stop = _extent(average, bar)
         height = 0.18 + BAR * row
         axes.plot([start, stop], [height, height], color=ACCENT, linewidth=3.5, clip_on=False)
     n_left = (n_methods + 1) // 2
-    for place, (method, rank) in enumerate(average.items()):
-        on_left = place < n_left
-        level = place if on_left else n_methods - 1 - place
+    for index, (method, rank) in enumerate(average.items()):
+        on_left = index < n_left
+        level = index if on_left else n_methods - 1 - index
         grey = is_baseline(str(method), baselines)
-        _draw_method(
+        _plot_method(
             axes, str(method), float(rank), first_name + ROW * level, on_left, SOFT if grey else INK
         )
     return figure
@@ -209,8 +209,8 @@ def _bar_rows(average: pd.Series, bars: list[list[str]]) -> list[int]:
     return rows
 
 
-def _draw_axis(axes: Axes, n_methods: int) -> None:
-    """Ranks from 1 to that of the last."""
+def _plot_axis(axes: Axes, n_methods: int) -> None:
+    """The axis of ranks."""
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     axes.spines["top"].set(visible=True, position=("data", 0), color=SOFT)
@@ -222,8 +222,8 @@ def _draw_axis(axes: Axes, n_methods: int) -> None:
     axes.set_xlabel("average rank, 1 is best")
 
 
-def _draw_reach(axes: Axes, reach: float, room: float) -> None:
-    """The critical difference at the scale of the axis, where the axis is as long."""
+def _plot_reach(axes: Axes, reach: float, room: float) -> None:
+    """The critical difference on the scale of the axis, if the axis is as long."""
     text = f"critical difference {reach:.2f}"
     if reach > room:
         text += ", longer than the axis"
@@ -232,10 +232,10 @@ def _draw_reach(axes: Axes, reach: float, room: float) -> None:
     axes.text(1, -AXIS - 0.2, text, color=INK, va="bottom", fontsize=8.5)
 
 
-def _draw_method(
+def _plot_method(
     axes: Axes, method: str, rank: float, height: float, on_left: bool, colour: str
 ) -> None:
-    """A line from the axis down and aside, with the name at its end."""
+    """A line from the axis down and sideways, with the name at its end."""
     across = axes.get_yaxis_transform()
     side = 0.0 if on_left else 1.0
     end = axes.get_xlim()[0 if on_left else 1]

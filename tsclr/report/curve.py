@@ -1,4 +1,4 @@
-"""Scores by budget in, lines with bands and names at their ends out."""
+"""Scores by label budget in, lines with bands and names at their ends out."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ DASHES = ((0, (4, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (2, 1)))
 
 @dataclass(frozen=True)
 class Score:
-    """Macro F1 of one method with one head at one budget; the mean is finite, the SD may be NaN."""
+    """Macro F1 of a method with a head at a label budget; the SD over label draws may be NaN."""
 
     method: str
     head: str
@@ -31,14 +31,7 @@ class Score:
 
 @rc_context(STYLE)
 def budget_figure(scores: Sequence[Score], styles: Mapping[str, dict[str, Any]]) -> Figure:
-    """One line per method with a band of ± one SD; one panel per head, under each other.
-
-    Parameters
-    ----------
-    scores : sequence of Score
-        The points.
-    styles : mapping of str to dict
-        As `method_styles` gives it.
+    """One line per method with a band of ± one SD over label draws, one panel per head.
 
     Examples
     --------
@@ -53,7 +46,7 @@ def budget_figure(scores: Sequence[Score], styles: Mapping[str, dict[str, Any]])
     panels = figure.subplots(len(heads), squeeze=False)[:, 0]
     for axes, head in zip(panels, heads, strict=True):
         of_head = [score for score in scores if score.head == head]
-        _draw_methods(axes, of_head, budgets, styles)
+        _plot_methods(axes, of_head, budgets, styles)
         axes.set_title(short(head) if len(heads) > 1 else "")
         axes.set_xticks(range(len(budgets)), [short(budget) for budget in budgets])
         axes.set_xlim(-0.15, len(budgets) - 0.85)
@@ -65,23 +58,23 @@ def budget_figure(scores: Sequence[Score], styles: Mapping[str, dict[str, Any]])
     return figure
 
 
-def _draw_methods(
+def _plot_methods(
     axes: Axes,
     scores: Sequence[Score],
     budgets: Sequence[str],
     styles: Mapping[str, dict[str, Any]],
 ) -> None:
-    """Lines and bands; a single budget has no room for bands, so there the SD is a bar."""
+    """Lines and bands; with a single budget the SD is a bar."""
     methods = list(dict.fromkeys(score.method for score in scores))
     dodge = 0.04 if len(budgets) == 1 else 0.0
-    for place, method in enumerate(methods):
+    for index, method in enumerate(methods):
         points = sorted(
             (budgets.index(score.budget), score.mean, np.nan_to_num(score.sd))
             for score in scores
             if score.method == method
         )
         x, mean, sd = np.array(points, float).T
-        x += dodge * (place - (len(methods) - 1) / 2)
+        x += dodge * (index - (len(methods) - 1) / 2)
         axes.plot(x, mean, marker="o", label=method, **styles[method])
         below = {"color": styles[method]["color"], "zorder": styles[method]["zorder"] - 1}
         if dodge:
@@ -99,7 +92,7 @@ def _score_limits(scores: Sequence[Score]) -> tuple[float, float]:
 
 
 def _label_ends(axes: Axes) -> None:
-    """Names at the line ends, moved apart where they would overlap, each tied to its end."""
+    """Names at the ends of lines, moved apart where they would overlap."""
     low, high = axes.get_ylim()
     ends = [np.asarray(line.get_xydata())[-1] for line in axes.lines]
     heights = spread([(end[1] - low) / (high - low) for end in ends], gap=0.062)
@@ -128,13 +121,6 @@ def _label_ends(axes: Axes) -> None:
 def method_styles(methods: Sequence[str], baselines: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Line style of each method: the first learned one stands out, baselines are grey and dashed.
 
-    Parameters
-    ----------
-    methods : sequence of str
-        Names in the order they are drawn.
-    baselines : sequence of str
-        Beginnings of the names of baselines, in any case.
-
     Examples
     --------
     >>> styles = method_styles(["SimCLR", "random-init CNN1d"], ["random-init"])
@@ -155,14 +141,7 @@ def method_styles(methods: Sequence[str], baselines: Sequence[str]) -> dict[str,
 
 
 def spread(heights: Sequence[float], gap: float) -> list[float]:
-    """Heights moved as little as possible (least squares) so that no two are nearer than `gap`.
-
-    Parameters
-    ----------
-    heights : sequence of float
-        Where the labels should stand.
-    gap : float
-        Least distance between neighbours, in the same unit.
+    """Heights moved as little as possible (least squares) so that no two are closer than `gap`.
 
     Examples
     --------
@@ -178,13 +157,6 @@ def spread(heights: Sequence[float], gap: float) -> list[float]:
 
 def is_baseline(method: str, baselines: Sequence[str]) -> bool:
     """Whether the name of `method` starts with one of `baselines`, in any case.
-
-    Parameters
-    ----------
-    method : str
-        Name of a method.
-    baselines : sequence of str
-        Beginnings of names.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Points of a 2-D projection in, the same points by activity and by subject out."""
+"""Points of a 2-D projection in, scatter plots coloured by class and by subject out."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -15,81 +15,82 @@ from matplotlib.lines import Line2D
 from tsclr.report.look import PALETTE, SOFT, STYLE, WIDTH, short
 from tsclr.report.section import Section, Table
 
+TITLE = "Features in two dimensions"
 MARKERS = "os^DvPX"
 AS_VECTORS = 1000
-"""More points than this are drawn as an image: the file is smaller and shows faster."""
+"""More points than this become an image: the file is smaller and opens faster."""
 
 
 def embedding_scatter(
     points: Float[np.ndarray, "N 2"],
-    activities: Sequence[str] | np.ndarray,
+    classes: Sequence[str] | np.ndarray,
     subjects: Sequence[str] | np.ndarray,
 ) -> Section:
-    """The same points twice: coloured by activity, and by subject.
+    """The same points twice: coloured by class and by subject.
 
     Parameters
     ----------
     points : (N, 2) float
-        A projection of representations, for example by PCA. Points that are not finite are left
-        out, and the text says how many.
-    activities, subjects : (N,) of str
-        What to colour by.
+        A projection of features, for example by PCA. Points that are not finite are left out, and
+        the text says how many.
+    classes, subjects : (N,) of str
+        Class and subject of each point.
 
     Raises
     ------
     ValueError
-        If the three do not have the same length.
+        If the three arguments differ in length.
 
     Examples
     --------
     >>> points = np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 2.0]])
     >>> section = embedding_scatter(points, ["sit", "walk", "sit"], ["s1", "s1", "s2"])
     >>> section.table.frame.to_dict("list")
-    {'activity': ['sit', 'walk'], 'windows': [2, 1], 'subjects': [2, 1]}
+    {'class': ['sit', 'walk'], 'windows': [2, 1], 'subjects': [2, 1]}
     """
-    n_names = {len(activities), len(subjects)}
+    n_names = {len(classes), len(subjects)}
     if points.ndim != 2 or points.shape[1] != 2 or n_names != {len(points)}:
         raise ValueError(
-            f"points have shape {points.shape} with {len(activities)} activities and "
+            f"points have shape {points.shape} with {len(classes)} classes and "
             f"{len(subjects)} subjects; expected (N, 2), N and N"
         )
     finite = np.isfinite(points).all(axis=1)
-    by_activity = np.asarray(activities, str)[finite]
+    by_class = np.asarray(classes, str)[finite]
     by_subject = np.asarray(subjects, str)[finite]
     n_lost = int((~finite).sum())
-    note = f" Points that are not finite, left out: {n_lost}." if n_lost else ""
+    note = f" Points left out because they are not finite: {n_lost}." if n_lost else ""
     if not finite.any():
-        return Section("Embedding", f"There is no point to draw.{note}")
-    counts = _counts(by_activity, by_subject)
+        return Section(TITLE, f"There is no point to plot.{note}")
+    counts = _counts(by_class, by_subject)
     return Section(
-        "Embedding",
-        "Each point is a window of the test subjects, in two dimensions out of many. Good "
-        "representations part the activities (left) and mix the subjects (right)." + note,
-        _figure(points[finite], by_activity, by_subject),
+        TITLE,
+        "Each point is a window of a test subject, its features projected to two dimensions. Good "
+        "features separate the classes (left) and mix the subjects (right)." + note,
+        _figure(points[finite], by_class, by_subject),
         f"Two scatter plots of the same {finite.sum()} points, coloured by {len(counts)} "
-        f"activities and by {len(set(by_subject))} subjects; counts are in the table below.",
+        f"classes and by {len(set(by_subject))} subjects; the table below has the counts.",
         Table(counts),
     )
 
 
-def _counts(activities: np.ndarray, subjects: np.ndarray) -> pd.DataFrame:
-    """Windows and subjects of each activity."""
-    names, windows = np.unique(activities, return_counts=True)
-    n_subjects = [len(set(subjects[activities == name])) for name in names]
-    return pd.DataFrame({"activity": names, "windows": windows, "subjects": n_subjects})
+def _counts(classes: np.ndarray, subjects: np.ndarray) -> pd.DataFrame:
+    """Windows and subjects of each class."""
+    names, windows = np.unique(classes, return_counts=True)
+    n_subjects = [len(set(subjects[classes == name])) for name in names]
+    return pd.DataFrame({"class": names, "windows": windows, "subjects": n_subjects})
 
 
 @rc_context(STYLE)
-def _figure(points: np.ndarray, activities: np.ndarray, subjects: np.ndarray) -> Figure:
+def _figure(points: np.ndarray, classes: np.ndarray, subjects: np.ndarray) -> Figure:
     """Two panels on the same scales."""
     figure = Figure(figsize=(WIDTH, 5.3))
     left, right = figure.subplots(1, 2)
-    left.set_title("By activity")
+    left.set_title("By class")
     right.set_title("By subject")
-    names = sorted(set(activities))
-    of_activity = dict(zip(names, _styles(len(names), named=True), strict=True))
-    _scatter(left, points, activities, of_activity)
-    _name_below(left, of_activity)
+    names = sorted(set(classes))
+    of_class = dict(zip(names, _styles(len(names), named=True), strict=True))
+    _scatter(left, points, classes, of_class)
+    _name_below(left, of_class)
     names = sorted(set(subjects), key=lambda name: (len(name), name))
     few = len(names) <= len(PALETTE)
     of_subject = dict(zip(names, _styles(len(names), named=few), strict=True))
@@ -103,7 +104,7 @@ def _figure(points: np.ndarray, activities: np.ndarray, subjects: np.ndarray) ->
 
 
 def _styles(n_groups: int, named: bool) -> list[tuple[str, str]]:
-    """Marker and colour of each group; along the rainbow where no names are shown."""
+    """Marker and colour of each group; colours of a rainbow where no names are shown."""
     if named:
         return list(
             itertools.islice(itertools.cycle(itertools.product(MARKERS, PALETTE)), n_groups)

@@ -1,4 +1,4 @@
-"""Windows and a view of each in, pictures of them and of their spectra side by side out."""
+"""Windows and a view of each in, plots of both and of their spectra side by side out."""
 
 import textwrap
 from collections.abc import Sequence
@@ -18,19 +18,17 @@ from tsclr.report.views import group_by_sensor
 from tsclr.types import UNITS, sensor_kind
 
 DEPTH = 1e-3
-"""Lowest amplitude that the picture of a spectrum has room for, as a part of the largest."""
+"""Lowest amplitude that the plot of a spectrum has room for, relative to the largest."""
 AXIS, SPECTRA = 1.1, ((BASELINE, 2.2), (INK, 0.9))
 """Width of the lines over time; colour and width of the spectra of window and view."""
 
 LINE = 140
-"""Letters in a line over a picture."""
+"""Letters in a line of a caption."""
 COLUMNS = ((0.75, 2.5), (3.5, 2.5), (6.95, 2.5))
-"""Left edge and width of window, view and spectra. Here and below: inches."""
+"""Left edge and width of the plots of window, view and spectra, in inches."""
 LEGEND, NOTE, TITLE, ROW, GAP, FOOT = 0.35, 0.165, 0.3, 0.95, 0.15, 0.6
-"""Heights: the legend, a line over a picture, titles, a sensor, between sensors, below them.
-
-Places that are known need no layout engine, whose last digits differ from call to call.
-"""
+"""Heights of the legend, a line of a caption, titles, a sensor, the gap between sensors and the
+space below them, in inches. A layout engine would differ in the last digits from call to call."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class Example:
     Parameters
     ----------
     notes : sequence of str
-        What it is and what was drawn for it, one line each.
+        The caption: the class of the window and the random values of the view, line by line.
     window, view : (C, T) float
         In the units of `tsclr.types.UNITS`.
     """
@@ -57,16 +55,16 @@ def view_gallery(
     channels: Sequence[str],
     sample_rate: float,
 ) -> Section:
-    """Each window beside its view, a row for each sensor, and the spectra of both.
+    """Each window next to its view and the spectra of both, a row for each sensor.
 
     Parameters
     ----------
     title, reading : str
-        Heading, and what a reader should know.
+        Heading and text of the section.
     examples : sequence of Example
-        One under the other.
+        From top to bottom.
     channels : sequence of str
-        C names as ``acc_x``; channels that share what stands before the last ``_`` share a row.
+        C names as ``acc_x``; channels with the same name before the last ``_`` share a row.
     sample_rate : float
         Hz.
 
@@ -77,12 +75,12 @@ def view_gallery(
     >>> section.description
     'Line charts of a window, its view and their spectra. walking'
     """
-    said = " ".join(". ".join(example.notes) for example in examples)
+    captions = " ".join(". ".join(example.notes) for example in examples)
     return Section(
         title,
         reading,
         gallery_figure(examples, channels, sample_rate),
-        f"Line charts of a window, its view and their spectra. {said}",
+        f"Line charts of a window, its view and their spectra. {captions}",
     )
 
 
@@ -90,26 +88,20 @@ def view_gallery(
 def gallery_figure(
     examples: Sequence[Example], channels: Sequence[str], sample_rate: float
 ) -> Figure:
-    """Draw the examples of a section.
-
-    Parameters
-    ----------
-    examples, channels, sample_rate
-        As `view_gallery` takes them.
-    """
+    """The figure of `view_gallery`."""
     sensors = group_by_sensor(channels)
     notes = [_wrapped(example.notes) for example in examples]
     panels = TITLE + len(sensors) * (ROW + GAP) - GAP + FOOT
     height = LEGEND + sum(NOTE * len(lines) + panels for lines in notes)
     figure = Figure(figsize=(WIDTH, height))
     figure.set_layout_engine("none")
-    _explain_colours(figure, channels, max(sensors.values(), key=len))
+    _legend(figure, channels, max(sensors.values(), key=len))
     top = height - LEGEND
     for example, lines in zip(examples, notes, strict=True):
         figure.text(0.008, top / height, "\n".join(lines), va="top", linespacing=1.3, color=SOFT)
         top -= NOTE * len(lines)
         grid = _grid(figure, top - TITLE, len(sensors))
-        _draw(grid, example, sensors, channels, sample_rate)
+        _plot(grid, example, sensors, channels, sample_rate)
         top -= panels
     return figure
 
@@ -145,15 +137,15 @@ def spectrum(
 
 
 def _wrapped(notes: Sequence[str]) -> list[str]:
-    """Lines that fit over a picture."""
+    """The caption in lines that fit the width of the figure."""
     shown = (short(note, 4 * LINE) for note in notes)
     return [line for note in shown for line in textwrap.wrap(note, LINE, subsequent_indent="    ")]
 
 
-def _explain_colours(figure: Figure, channels: Sequence[str], places: Sequence[int]) -> None:
-    """One legend for all examples: axes of the sensors, and the two lines of a spectrum."""
-    names = [short(channels[place].rpartition("_")[2]) for place in places]
-    colours = [PALETTE[number % len(PALETTE)] for number in range(len(places))]
+def _legend(figure: Figure, channels: Sequence[str], indices: Sequence[int]) -> None:
+    """One legend for all examples: axes of the sensors and the two lines of a spectrum."""
+    names = [short(channels[index].rpartition("_")[2]) for index in indices]
+    colours = [PALETTE[number % len(PALETTE)] for number in range(len(indices))]
     handles = [Line2D([], [], color=colour, linewidth=AXIS) for colour in colours]
     handles += [Line2D([], [], color=colour, linewidth=width) for colour, width in SPECTRA]
     figure.legend(
@@ -182,7 +174,7 @@ def _grid(figure: Figure, top: float, n_rows: int) -> list[list[Axes]]:
     return rows
 
 
-def _draw(
+def _plot(
     grid: list[list[Axes]],
     example: Example,
     sensors: dict[str, list[int]],
@@ -190,12 +182,12 @@ def _draw(
     sample_rate: float,
 ) -> None:
     """Window, view and spectra of one example, a row for each sensor."""
-    for row, (sensor, places) in zip(grid, sensors.items(), strict=True):
-        window, view = example.window[places], example.view[places]
-        _draw_signal(row[0], window, sample_rate)
-        _draw_signal(row[1], view, sample_rate)
-        _draw_spectra(row[2], window, view, sample_rate)
-        unit = UNITS.get(sensor_kind(channels[places[0]]), "")
+    for row, (sensor, indices) in zip(grid, sensors.items(), strict=True):
+        window, view = example.window[indices], example.view[indices]
+        _plot_signal(row[0], window, sample_rate)
+        _plot_signal(row[1], view, sample_rate)
+        _plot_spectra(row[2], window, view, sample_rate)
+        unit = UNITS.get(sensor_kind(channels[indices[0]]), "")
         row[0].set_ylabel(f"{short(sensor, 14)} ({unit})" if unit else short(sensor, 14))
         row[0].yaxis.set_label_coords(-0.2, 0.5)
     for axes, title in zip(grid[0], ("Window", "View", "Spectra"), strict=True):
@@ -204,7 +196,7 @@ def _draw(
         axes.set_xlabel(label)
 
 
-def _draw_signal(axes: Axes, signal: Float[np.ndarray, "C T"], sample_rate: float) -> None:
+def _plot_signal(axes: Axes, signal: Float[np.ndarray, "C T"], sample_rate: float) -> None:
     """A line for each channel over time."""
     time = np.arange(signal.shape[1]) / sample_rate
     for number, values in enumerate(signal):
@@ -212,7 +204,7 @@ def _draw_signal(axes: Axes, signal: Float[np.ndarray, "C T"], sample_rate: floa
     axes.margins(x=0)
 
 
-def _draw_spectra(
+def _plot_spectra(
     axes: Axes,
     window: Float[np.ndarray, "C T"],
     view: Float[np.ndarray, "C T"],
@@ -220,8 +212,8 @@ def _draw_spectra(
 ) -> None:
     """The spectrum of the view over that of the window, on a logarithmic scale."""
     spectra = [spectrum(signal, sample_rate) for signal in (window, view)]
-    lowest, highest = (pick([pick(each) for _, each in spectra]) for pick in (min, max))
-    highest = highest or 1.0  # nothing but zeros is drawn as nothing
+    amplitudes = np.concatenate([amplitude for _, amplitude in spectra])
+    lowest, highest = amplitudes.min(), amplitudes.max() or 1.0  # a window may be all zeros
     axes.set_yscale("log", nonpositive="clip")
     # a decade and a half at least, so that a tick lies inside
     axes.set_ylim(min(max(lowest, DEPTH * highest), highest / 30), 1.2 * highest)

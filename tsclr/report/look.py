@@ -1,8 +1,8 @@
-"""The one look of all figures: colours and type in, a matplotlib figure as inline SVG out.
+"""The style of all figures, and matplotlib figures as inline SVG.
 
-A figure is drawn in a few named colours. In the SVG those become CSS variables of the page, so the
-same picture is readable on white, on black and on paper. Text stays text: it can be searched,
-copied and read aloud.
+Figures use a few named colours. In the SVG these become CSS variables of the page, so the same
+figure is readable on white, on black and on paper. Text stays text: it can be searched, copied and
+read aloud.
 """
 
 import io
@@ -22,7 +22,7 @@ THEME = {
     "accent": ("#0b5fa5", "#6db3f2"),
     "baseline": ("#7b8792", "#8996a3"),
 }
-"""Colours by name: on a light and on a dark page."""
+"""Colours by name, for a light and for a dark page."""
 
 PAPER, INK, SOFT, RULE, ACCENT, BASELINE = (light for light, _ in THEME.values())
 
@@ -36,7 +36,7 @@ PALETTE = (
     "#8a8f98",
     "#7b4fb0",
 )
-"""Categories, after Okabe and Ito (2008): apart for colour-blind readers, on white and on black."""
+"""Categories, after Okabe and Ito (2008): colour-blind readers can tell them apart."""
 
 WIDTH = 9.6
 """Width of every figure in inches; the page scales it to its text width."""
@@ -82,20 +82,13 @@ STYLE: dict[Any, Any] = {
     "figure.constrained_layout.hspace": 0.09,
     "figure.constrained_layout.wspace": 0.05,
 }
-"""Settings of matplotlib under which every figure is drawn and written."""
+"""Settings of matplotlib for every figure."""
 
 
 def short(name: object, limit: int = 26) -> str:
-    """Name as it is drawn: printable characters only, without its middle where it is too long.
+    """Printable characters of a name, without its middle where it has more than `limit`.
 
-    Both ends stay, because names in a picture often differ in a prefix or in a number at the end.
-
-    Parameters
-    ----------
-    name : object
-        Anything with a text form.
-    limit : int
-        Most characters to keep.
+    Both ends stay, because names in a figure often differ in a prefix or in a number at the end.
 
     Examples
     --------
@@ -108,16 +101,16 @@ def short(name: object, limit: int = 26) -> str:
 
 
 def to_svg(figure: Figure, prefix: str, title: str, description: str) -> str:
-    """`figure` as an ``<svg>`` element for a page: no address in it, colours follow the page.
+    """`figure` as an ``<svg>`` element for a page: without links, in the colours of the page.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
-        Drawn under `STYLE`.
+        Made under `STYLE`.
     prefix : str
-        Goes before every id, so that two figures on one page do not share any.
+        Put before every id, so that two figures on one page do not share any.
     title, description : str
-        Read aloud instead of the picture.
+        What a screen reader reads.
 
     Examples
     --------
@@ -138,15 +131,15 @@ def to_svg(figure: Figure, prefix: str, title: str, description: str) -> str:
         "role": "img",
         "aria-labelledby": f"{prefix}-title {prefix}-description",
     }
-    for place, (tag, text) in enumerate([("title", title), ("desc", description)]):
-        label = ET.Element(tag, {"id": f"{prefix}-{'description' if place else 'title'}"})
+    for index, (tag, text) in enumerate([("title", title), ("desc", description)]):
+        label = ET.Element(tag, {"id": f"{prefix}-{'description' if index else 'title'}"})
         label.text = text
-        root.insert(place, label)
+        root.insert(index, label)
     return ET.tostring(root, encoding="unicode")
 
 
 def _svg_text(figure: Figure) -> bytes:
-    """What matplotlib writes, without a date; the browser finds the letters that DejaVu lacks."""
+    """SVG as matplotlib writes it, without a date; browsers have the letters that DejaVu lacks."""
     buffer = io.BytesIO()
     with rc_context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")
@@ -155,7 +148,7 @@ def _svg_text(figure: Figure) -> bytes:
 
 
 def _local(name: str, value: str, prefix: str) -> str:
-    """Attribute with ids under `prefix` and theme colours as CSS variables."""
+    """An attribute with `prefix` before ids and with theme colours as CSS variables."""
     if name == "id":
         return f"{prefix}-{value}"
     if name == "href" and value.startswith("#"):

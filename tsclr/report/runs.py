@@ -1,4 +1,4 @@
-"""Metrics of several runs in, their diagnostics by epoch beside each other out."""
+"""Metrics of several runs in, plots of their diagnostics by epoch out."""
 
 import numpy as np
 import pandas as pd
@@ -12,15 +12,15 @@ from tsclr.report.section import Section, Table, listed, require_columns, to_flo
 
 PANELS = {
     "effective_rank": ("Effective rank", "dimensions in use; higher is richer"),
-    "alignment": ("Alignment", "distance within pairs; lower is closer"),
+    "alignment": ("Alignment", "distance of positives; lower is closer"),
     "uniformity": ("Uniformity", "lower is more evenly spread"),
-    "subject_shortcut": ("Subject read", "0 chance, 1 every window"),
-    "device_shortcut": ("Device read", "0 chance, 1 every window"),
+    "subject_shortcut": ("Subject shortcut", "subject predicted; 0 is chance"),
+    "device_shortcut": ("Device shortcut", "device predicted; 0 is chance"),
     "windows_per_second": ("Speed", "windows per second"),
 }
-"""Columns that are drawn: what can be compared between objectives, so not the loss."""
+"""Columns to plot: those that can be compared between objectives, so not the loss."""
 LINES = ("-", "--", ":")
-"""With more runs than colours the lines change."""
+"""Line styles: the next one where colours run out."""
 
 
 def run_curves(metrics: pd.DataFrame) -> Section:
@@ -34,7 +34,7 @@ def run_curves(metrics: pd.DataFrame) -> Section:
     Raises
     ------
     ValueError
-        If there is no column ``run`` or ``epoch``, or none to draw.
+        If there is no column ``run`` or ``epoch``, or none to plot.
 
     Examples
     --------
@@ -43,35 +43,35 @@ def run_curves(metrics: pd.DataFrame) -> Section:
     '1 line chart over epochs, a line for each of 2 runs: Effective rank.'
     """
     require_columns(metrics, ("run", "epoch"), "metrics")
-    drawn = [
+    names = [
         name for name in PANELS if name in metrics and np.isfinite(to_floats(metrics[name])).any()
     ]
-    if not drawn:
-        raise ValueError(f"metrics has none of {listed(PANELS)} to draw")
+    if not names:
+        raise ValueError(f"metrics has none of {listed(PANELS)} to plot")
     runs = list(dict.fromkeys(metrics["run"]))
-    titles = listed(PANELS[name][0] for name in drawn)
-    charts = "line chart" if len(drawn) == 1 else "line charts"
+    titles = listed(PANELS[name][0] for name in names)
+    charts = "line chart" if len(names) == 1 else "line charts"
     return Section(
         "By epoch",
-        "Diagnostics on validation subjects. The loss is not drawn: that of one objective says "
-        "nothing beside that of another.",
-        _figure(metrics, runs, drawn),
-        f"{len(drawn)} {charts} over epochs, a line for each of {len(runs)} runs: {titles}.",
-        Table(metrics.filter(items=["run", "epoch", *drawn]), names=2),
+        "Diagnostics on the validation subjects. The loss is left out, because losses of different "
+        "objectives cannot be compared.",
+        _figure(metrics, runs, names),
+        f"{len(names)} {charts} over epochs, a line for each of {len(runs)} runs: {titles}.",
+        Table(metrics.filter(items=["run", "epoch", *names]), names=2),
     )
 
 
 @rc_context(STYLE)
-def _figure(metrics: pd.DataFrame, runs: list[str], drawn: list[str]) -> Figure:
-    """Three panels a row on one epoch axis, and one legend below."""
-    n_rows, n_lines = -(-len(drawn) // 3), -(-len(runs) // 4)
+def _figure(metrics: pd.DataFrame, runs: list[str], names: list[str]) -> Figure:
+    """Panels in rows of three with one legend below."""
+    n_rows, n_lines = -(-len(names) // 3), -(-len(runs) // 4)
     figure = Figure(figsize=(WIDTH, 2.3 * n_rows + 0.25 * n_lines + 0.3))
     panels = figure.subplots(n_rows, 3, squeeze=False, sharex=True).ravel()
-    for axes, name in zip(panels, drawn, strict=False):
+    for axes, name in zip(panels, names, strict=False):
         _panel(axes, metrics, runs, name)
-    for axes in panels[len(drawn) :]:
+    for axes in panels[len(names) :]:
         axes.set_visible(False)
-    for axes in panels[max(0, len(drawn) - 3) : len(drawn)]:
+    for axes in panels[max(0, len(names) - 3) : len(names)]:
         axes.set_xlabel("epoch")
         axes.tick_params(labelbottom=True)
     handles, labels = panels[0].get_legend_handles_labels()
@@ -82,17 +82,17 @@ def _figure(metrics: pd.DataFrame, runs: list[str], drawn: list[str]) -> Figure:
 def _panel(axes: Axes, metrics: pd.DataFrame, runs: list[str], name: str) -> None:
     """One diagnostic: a line for each run."""
     title, hint = PANELS[name]
-    for place, run in enumerate(runs):
-        own = metrics.loc[metrics["run"] == run]
-        style, color = LINES[place // len(PALETTE) % len(LINES)], PALETTE[place % len(PALETTE)]
-        values = to_floats(own[name])
+    for index, run in enumerate(runs):
+        epochs = metrics.loc[metrics["run"] == run]
+        style, color = LINES[index // len(PALETTE) % len(LINES)], PALETTE[index % len(PALETTE)]
+        values = to_floats(epochs[name])
         axes.plot(
-            to_floats(own["epoch"]),
+            to_floats(epochs["epoch"]),
             np.where(np.isfinite(values), values, np.nan),
             style,
             color=color,
             label=run,
-            marker="." if len(own) == 1 else None,
+            marker="." if len(epochs) == 1 else None,
             clip_on=False,
         )
     axes.set_title(title, pad=18, color=INK)

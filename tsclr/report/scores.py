@@ -15,18 +15,18 @@ BASELINES = ("random-init", "Statistics")
 
 
 def budget_curve(results: pd.DataFrame, baselines: Sequence[str] = BASELINES) -> Section:
-    """Macro F1 against the labels that are known, one line per method, with a band of ± one SD.
+    """Macro F1 against the label budget: a line per method, a band of ± one SD over label draws.
 
     Parameters
     ----------
     results : DataFrame
         One row per method, head and budget: columns method, budget (labels per class, a share as
-        "10%", or "all"), macro_f1_mean, macro_f1_sd (over draws), draws, and optionally head.
+        "10%", or "all"), macro_f1_mean, macro_f1_sd (over label draws), draws, and optionally head.
         Several heads become several panels. Rows without a finite score are left out, and the text
         says how many.
     baselines : sequence of str
-        A method whose name starts with one of these is drawn in grey. The first of the others is
-        drawn strongest.
+        A method whose name starts with one of these is grey. The first of the others is
+        highlighted.
 
     Raises
     ------
@@ -40,30 +40,30 @@ def budget_curve(results: pd.DataFrame, baselines: Sequence[str] = BASELINES) ->
     ...      "macro_f1_sd": [0.04, 0.0], "draws": [5, 1]}
     ... )
     >>> print(budget_curve(results).reading)
-    Macro F1 on test subjects ... With 1 label per class: SimCLR 0.700.
+    Macro F1 on the test subjects ... With 1 label per class: SimCLR 0.700.
     """
     scores, note = _scores(results)
     if not scores:
-        return Section("Score by label budget", f"There is no score to draw.{note}")
+        return Section("Score by label budget", f"There is no score to plot.{note}")
     methods = list(dict.fromkeys(score.method for score in scores))
     reading = (
-        "Macro F1 on test subjects against the labels that are known "
-        f"({measure(score.budget for score in scores)}); higher is better. A line is one method, "
-        "its band ± one standard deviation over draws of the labels. The left end shows what a "
-        "representation is worth when labels are few. "
+        "Macro F1 on the test subjects against the label budget "
+        f"({measure(score.budget for score in scores)}); higher is better. Each line is a method, "
+        "its band is ± one standard deviation over label draws. The left end shows how well a "
+        "method does when few windows are labelled. "
     )
     return Section(
         "Score by label budget",
         f"{reading}{_finding(scores, baselines)}{note}",
         budget_figure(scores, method_styles(methods, baselines)),
         f"Line chart of macro F1 by label budget for {len(methods)} methods; "
-        "the numbers are in the table below.",
+        "the table below has the numbers.",
         _long_table(scores),
     )
 
 
 def results_table(results: pd.DataFrame) -> Section:
-    """Macro F1, mean ± SD, of each method at each budget; the best of each budget stressed.
+    """Macro F1, mean ± SD, of each method at each budget; the best of each budget in bold.
 
     Parameters
     ----------
@@ -97,8 +97,8 @@ def results_table(results: pd.DataFrame) -> Section:
             strong.add((list(rows).index(key), len(names) + budgets.index(score.budget)))
     frame = pd.DataFrame(list(rows.values()), columns=[*names, *budgets])
     reading = (
-        "Macro F1 on test subjects, mean ± standard deviation over draws of the labels. Columns: "
-        f"{measure(budgets)}. The best mean of each column is bold."
+        "Macro F1 on the test subjects, mean ± standard deviation over label draws. Columns are "
+        f"label budgets: {measure(budgets)}. The best mean of each column is bold."
     )
     return Section(
         "Results", reading + note, table=Table(frame, names=len(names), strong=frozenset(strong))
@@ -125,7 +125,7 @@ def _scores(results: pd.DataFrame) -> tuple[list[Score], str]:
         if n_rows > 1:
             raise ValueError(
                 f"results has {n_rows} rows for method, head and budget {key}, one is allowed: "
-                "aggregate over draws first"
+                "average over label draws first"
             )
     finite = [score for score in scores if np.isfinite(score.mean)]
     n_lost = len(scores) - len(finite)
@@ -133,12 +133,12 @@ def _scores(results: pd.DataFrame) -> tuple[list[Score], str]:
 
 
 def _names(scores: Sequence[Score]) -> list[str]:
-    """Columns that name a row: the head only where there are several."""
+    """Columns that name a row: the head only if there are several."""
     return ["method", "head"] if len({score.head for score in scores}) > 1 else ["method"]
 
 
 def _cell(score: Score) -> str:
-    """Mean, and the SD where there is more than one draw."""
+    """Mean, and the SD if there are several label draws."""
     has_sd = score.draws > 1 and np.isfinite(score.sd)
     return f"{score.mean:.3f} ± {score.sd:.3f}" if has_sd else f"{score.mean:.3f}"
 

@@ -1,4 +1,4 @@
-"""What every section of a report is made of: a title, prose, a picture and its numbers."""
+"""What a section of a report is made of: a title, a text, a figure and its numbers."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ from tsclr.specs import nearest
 
 @dataclass(frozen=True)
 class Table:
-    """Numbers as they are printed.
+    """A table of a page.
 
     Parameters
     ----------
     frame : DataFrame
-        Text is printed as it stands, numbers as `number` writes them.
+        Text stays as it is, numbers are written by `number`.
     names : int
-        How many columns at the left name a row.
+        Number of columns at the left that name a row.
     strong : frozenset of (int, int)
-        Row and column of the cells to stress.
+        Row and column of the cells in bold.
     """
 
     frame: pd.DataFrame
@@ -39,13 +39,13 @@ class Section:
     title : str
         Heading.
     reading : str
-        How to read the picture, and what was left out of it.
+        How to read the figure, and what it leaves out.
     figure : matplotlib.figure.Figure, optional
-        The picture.
+        The figure.
     description : str
-        What the picture shows, for those who cannot see it.
+        Alternative text of the figure.
     table : Table, optional
-        The numbers. Beside a picture they are folded away until asked for.
+        The numbers, folded away where there is a figure.
     """
 
     title: str
@@ -56,16 +56,7 @@ class Section:
 
 
 def require_columns(frame: pd.DataFrame, columns: Iterable[str], what: str) -> None:
-    """Raise ``ValueError`` unless `frame` has all `columns`.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        A table given by a caller.
-    columns : iterable of str
-        What has to be there.
-    what : str
-        Name of the table in the message.
+    """Raise ``ValueError`` unless `frame`, called `what` in the message, has all `columns`.
 
     Examples
     --------
@@ -80,12 +71,7 @@ def require_columns(frame: pd.DataFrame, columns: Iterable[str], what: str) -> N
 
 
 def number(value: object) -> str:
-    """`value` as a table shows it: a dash for what is missing, three decimals for a fraction.
-
-    Parameters
-    ----------
-    value : object
-        Text stays as it is.
+    """`value` as a table shows it: a dash if it is missing, three decimals for a fraction.
 
     Examples
     --------
@@ -104,11 +90,6 @@ def number(value: object) -> str:
 def to_floats(column: Iterable[object]) -> Float[np.ndarray, " N"]:
     """Column as float64, NaN where there is no number.
 
-    Parameters
-    ----------
-    column : iterable
-        N values as they come from JSON.
-
     Examples
     --------
     >>> to_floats([1, None, "2.5"])
@@ -118,12 +99,7 @@ def to_floats(column: Iterable[object]) -> Float[np.ndarray, " N"]:
 
 
 def listed(names: Iterable[object]) -> str:
-    """Names in a sentence.
-
-    Parameters
-    ----------
-    names : iterable
-        In the order of the sentence.
+    """Names joined by commas and an "and".
 
     Examples
     --------

@@ -1,7 +1,9 @@
 """Stores, datasets and scores in, text and tables for people out."""
 
 import json
+import textwrap
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -9,6 +11,9 @@ import pandas as pd
 from tsclr.data.store import Store
 from tsclr.datasets import Dataset
 from tsclr.specs import subclasses
+
+WIDTH = 98
+"""Columns of a line of text."""
 
 
 def about_store(store: Store) -> str:
@@ -79,6 +84,27 @@ def by_budget(rows: list[dict[str, Any]]) -> pd.DataFrame:
         cells[row["budget"]] = f"{row['macro_f1_mean']:.3f}{spread}"
     return pd.DataFrame(
         {"method": method, "head": head} | cells for (method, head), cells in table.items()
+    )
+
+
+def about_scores(
+    rows: list[dict[str, Any]], n_subjects: int, n_windows: int, classes: Sequence[str]
+) -> str:
+    """Caption of `by_budget`: the metric, on whom it was measured, and what the spread is of.
+
+    Examples
+    --------
+    >>> print(about_scores([{"draws": 5}], 2, 1200, ["walk", "run"]))
+    Macro F1 by labels per class, on 2 test subjects (1,200 windows, 2 classes: walk, run). ± is the
+    SD over 5 label draws.
+    """
+    n_draws = max(row["draws"] for row in rows)
+    spread = f" ± is the SD over {n_draws} label draws." if n_draws > 1 else ""
+    people = f"{n_subjects} test subject{'s' * (n_subjects != 1)}"
+    return textwrap.fill(
+        f"Macro F1 by labels per class, on {people} ({n_windows:,} windows, "
+        f"{len(classes)} classes: {', '.join(classes)}).{spread}",
+        WIDTH,
     )
 
 

@@ -1,4 +1,4 @@
-"""Metrics of a pretraining run in, loss and diagnostics by epoch out."""
+"""Metrics of a pretraining run in, plots of loss and diagnostics by epoch out."""
 
 from collections.abc import Mapping
 
@@ -14,14 +14,13 @@ from tsclr.report.section import Section, Table, listed, require_columns, to_flo
 
 PANELS = {
     "loss": ("Loss", "training views; lower is better"),
-    "alignment": ("Alignment", "distance within pairs; lower is closer"),
+    "alignment": ("Alignment", "distance of positives; lower is closer"),
     "uniformity": ("Uniformity", "lower is more evenly spread"),
     "effective_rank": ("Effective rank", "dimensions in use; a fall warns"),
     "dead_features": ("Dead features", "features that never vary"),
     "windows_per_second": ("Speed", "windows per second"),
 }
-"""Columns that are drawn, in order: name and how to read it."""
-
+"""Columns to plot, in order: title and how to read it."""
 
 FROM_ZERO = ("Effective rank", "Dead features", "Speed")
 """Counts and rates: their axes start at zero, so that noise looks as small as it is."""
@@ -40,7 +39,7 @@ def training_curves(metrics: pd.DataFrame) -> Section:
     Raises
     ------
     ValueError
-        If epoch or loss is missing, or an epoch is there twice.
+        If epoch or loss is missing, or an epoch occurs twice.
 
     Examples
     --------
@@ -60,49 +59,49 @@ def training_curves(metrics: pd.DataFrame) -> Section:
         name: to_floats(metrics[name])[order] for name in (*PANELS, "seconds") if name in metrics
     }
     finite = {name: values[name] for name in values if np.isfinite(values[name]).any()}
-    drawn = {name: finite[name] for name in PANELS if name in finite}
+    panels = {name: finite[name] for name in PANELS if name in finite}
     empty = [name for name in values if name not in finite]
-    note = f" Without a finite value, left out: {listed(empty)}." if empty else ""
-    if not drawn:
-        return Section("Pretraining", f"There is no metric to draw.{note}")
+    note = f" Left out because they have no finite value: {listed(empty)}." if empty else ""
+    if not panels:
+        return Section("Pretraining", f"There is no metric to plot.{note}")
     return Section(
         "Pretraining",
         "Pretraining by epoch. The number at the end of a line is its last value."
-        f"{note}{_gaps(epochs[order], drawn)}",
-        _figure(epochs[order], drawn),
-        f"{len(drawn)} line charts over epochs: {listed(PANELS[name][0] for name in drawn)}; "
-        "the numbers are in the table below.",
+        f"{note}{_gaps(epochs[order], panels)}",
+        _figure(epochs[order], panels),
+        f"{len(panels)} line charts over epochs: {listed(PANELS[name][0] for name in panels)}; "
+        "the table below has the numbers.",
         Table(metrics.iloc[order].filter(items=["epoch", *finite])),
     )
 
 
-def _gaps(epochs: np.ndarray, drawn: Mapping[str, np.ndarray]) -> str:
-    """A sentence on the epochs at which something drawn was not finite."""
-    lost = ~np.isfinite(list(drawn.values())).all(axis=0)
-    if not lost.any():
+def _gaps(epochs: np.ndarray, curves: Mapping[str, np.ndarray]) -> str:
+    """A sentence on the epochs at which a metric is not finite."""
+    missing = ~np.isfinite(list(curves.values())).all(axis=0)
+    if not missing.any():
         return ""
-    which = listed(f"{epoch:g}" for epoch in epochs[lost])
+    which = listed(f"{epoch:g}" for epoch in epochs[missing])
     return f" Gaps mark values that were not finite, at epoch {which}."
 
 
 @rc_context(STYLE)
-def _figure(epochs: np.ndarray, drawn: Mapping[str, np.ndarray]) -> Figure:
-    """Three panels a row on one epoch axis."""
-    n_rows = -(-len(drawn) // 3)
+def _figure(epochs: np.ndarray, curves: Mapping[str, np.ndarray]) -> Figure:
+    """Panels in rows of three."""
+    n_rows = -(-len(curves) // 3)
     figure = Figure(figsize=(WIDTH, 2.3 * n_rows + 0.2))
     panels = figure.subplots(n_rows, 3, squeeze=False, sharex=True).ravel()
-    for axes, (name, values) in zip(panels, drawn.items(), strict=False):
+    for axes, (name, values) in zip(panels, curves.items(), strict=False):
         _panel(axes, epochs, values, *PANELS[name])
-    for axes in panels[len(drawn) :]:
+    for axes in panels[len(curves) :]:
         axes.set_visible(False)
-    for axes in panels[max(0, len(drawn) - 3) : len(drawn)]:
+    for axes in panels[max(0, len(curves) - 3) : len(curves)]:
         axes.set_xlabel("epoch")
         axes.tick_params(labelbottom=True)
     return figure
 
 
 def _panel(axes: Axes, epochs: np.ndarray, values: np.ndarray, title: str, hint: str) -> None:
-    """One metric: its line, and its last finite value in figures."""
+    """One metric: its line, and its last finite value as a number."""
     values = np.where(np.isfinite(values), values, np.nan)
     axes.plot(
         epochs,

@@ -1,4 +1,4 @@
-"""One window and two views of it in, the three side by side on one scale out."""
+"""A window and two views of it in, plots of the three side by side out."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,14 +23,14 @@ def two_views(
     channels: Sequence[str],
     sample_rate: float,
 ) -> Section:
-    """A window beside the two views that training sees of it, one row per sensor.
+    """A window and two views of it as in training, one row per sensor.
 
     Parameters
     ----------
     window, first, second : (C, T) float
         In the units of `tsclr.types.UNITS`.
     channels : sequence of str
-        C names as ``acc_x``; channels that share what stands before the last ``_`` share a row.
+        C names as ``acc_x``; channels with the same name before the last ``_`` share a row.
     sample_rate : float
         Hz.
 
@@ -58,12 +58,12 @@ def two_views(
     duration = window.shape[1] / sample_rate
     return Section(
         "Two views of one window",
-        f"A window of {duration:.3g} s and two random views of it. Training pulls the "
-        "representations of the two views together, so what differs between them is what the "
-        "encoder learns to ignore. A row is a sensor, on one scale.",
+        f"A window of {duration:.3g} s and two random views of it. Training pulls the features of "
+        "the two views together, so the encoder learns to ignore what differs between them. Each "
+        "row is a sensor on one scale.",
         _figure(panels, channels, sample_rate),
         f"Line charts of {len(channels)} channels over {duration:.3g} s for the window and two "
-        "views; mean and standard deviation of each channel are in the table below.",
+        "views; the table below has mean and standard deviation of each channel.",
         Table(_moments(panels, channels)),
     )
 
@@ -80,41 +80,41 @@ def _moments(panels: dict[str, np.ndarray], channels: Sequence[str]) -> pd.DataF
 
 
 def group_by_sensor(channels: Sequence[str]) -> dict[str, list[int]]:
-    """Rows of the picture: what stands before the last ``_``, and the places of its channels."""
+    """Name before the last ``_`` → indices of the channels with that name."""
     sensors: dict[str, list[int]] = {}
-    for place, channel in enumerate(channels):
-        sensors.setdefault(device_sensor(channel), []).append(place)
+    for index, channel in enumerate(channels):
+        sensors.setdefault(device_sensor(channel), []).append(index)
     return sensors
 
 
 @rc_context(STYLE)
 def _figure(panels: dict[str, np.ndarray], channels: Sequence[str], sample_rate: float) -> Figure:
-    """Sensors by window and views."""
+    """A row for each sensor, a column for the window and each view."""
     sensors = group_by_sensor(channels)
     figure = Figure(figsize=(WIDTH, 1.75 * len(sensors) + 0.6))
     grid = figure.subplots(len(sensors), len(panels), squeeze=False, sharex=True, sharey="row")
     time = np.arange(panels["window"].shape[1]) / sample_rate
-    for row, (sensor, places) in zip(grid, sensors.items(), strict=True):
+    for row, (sensor, indices) in zip(grid, sensors.items(), strict=True):
         for axes, signal in zip(row, panels.values(), strict=True):
-            for colour, place in enumerate(places):
-                channel = channels[place]
-                axes.plot(time, signal[place], color=PALETTE[colour % 8], label=channel)
+            for colour, index in enumerate(indices):
+                channel = channels[index]
+                axes.plot(time, signal[index], color=PALETTE[colour % 8], label=channel)
             axes.margins(x=0)
-        unit = UNITS.get(sensor_kind(channels[places[0]]), "")
+        unit = UNITS.get(sensor_kind(channels[indices[0]]), "")
         row[0].set_ylabel(f"{short(sensor)} ({unit})" if unit else short(sensor))
     for axes, name in zip(grid[0], panels, strict=True):
         axes.set_title(name.capitalize())
     for axes in grid[-1]:
         axes.set_xlabel("time (s)")
-    _name_axes(figure, channels, max(sensors.values(), key=len))
+    _legend(figure, channels, max(sensors.values(), key=len))
     return figure
 
 
-def _name_axes(figure: Figure, channels: Sequence[str], places: list[int]) -> None:
-    """One legend for all panels: the last part of the channel names, x, y and z."""
+def _legend(figure: Figure, channels: Sequence[str], indices: list[int]) -> None:
+    """One legend for all panels: the ends of the channel names, such as x, y and z."""
     figure.legend(
-        figure.axes[0].lines[: len(places)],
-        [short(channels[place].rpartition("_")[2]) for place in places],
+        figure.axes[0].lines[: len(indices)],
+        [short(channels[index].rpartition("_")[2]) for index in indices],
         loc="outside upper right",
-        ncols=len(places),
+        ncols=len(indices),
     )

@@ -55,8 +55,8 @@ def rational(rate: float, target: float, tolerance: float = 0.0) -> Ratio:
         raise ValueError(
             f"{rate!r} to {target!r} Hz is the ratio {exact.numerator}/{exact.denominator}, with "
             f"factors above {LARGEST_FACTOR}. {ratio.numerator}/{ratio.denominator} gives "
-            f"{met:.8g} Hz, a relative error of {error:.1e}: allow it with tolerance={error:.1e}, "
-            "or choose a target rate in a simpler ratio"
+            f"{met:.8g} Hz, a relative error of {error:.1e}: choose a target rate in a simpler "
+            "ratio"
         )
     return Ratio(ratio.numerator, ratio.denominator, float(target) if error == 0 else met, error)
 

@@ -20,11 +20,17 @@ import torch
 import yaml
 
 import tsclr
+from tsclr.augment import Augmentation
+from tsclr.encoders import Encoder
 from tsclr.files import replacing
+from tsclr.objectives import Objective
+from tsclr.pairs import Pairing
+from tsclr.specs import importable_name, subclasses
 
 METRICS = "metrics.jsonl"
 CONFIG = "config.yaml"
 MACHINE = "run.json"
+NAMED = ("encoder", "objective", "pairing", "views")
 
 
 def write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -51,23 +57,22 @@ def write_config(out: Path, settings: dict[str, Any]) -> None:
 def config_of(out: Path, settings: dict[str, Any]) -> dict[str, Any]:
     """The YAML that repeats a run."""
     call = {name: settings[name] for name in ("data", "training")}
-    call |= {
-        name: _class_path(settings[name]) for name in ("encoder", "objective", "pairing", "views")
-    }
+    call |= {name: _as_config(settings[name]) for name in NAMED}
     return call | {"out": str(out)}
 
 
-def _class_path(spec: Any) -> Any:
-    """A spec in the words of a config; widths come from the data and are left out."""
+def _as_config(spec: Any) -> Any:
+    """A spec as a config has it: channels come from the data, and a user's class has its module."""
     if isinstance(spec, list):
-        return [_class_path(item) for item in spec]
+        return [_as_config(item) for item in spec]
     if not isinstance(spec, dict):
         return spec
     if not isinstance(spec.get("class"), str):
-        return {name: _class_path(value) for name, value in spec.items()}
-    widths = ("class", "in_channels")
-    arguments = {name: _class_path(value) for name, value in spec.items() if name not in widths}
-    return {"class_path": spec["class"], "init_args": arguments}
+        return {name: _as_config(value) for name, value in spec.items()}
+    arguments = {name: _as_config(value) for name, value in spec.items() if name != "in_channels"}
+    families = [subclasses(kind) for kind in (Encoder, Objective, Augmentation, Pairing)]
+    named = next((family[spec["class"]] for family in families if spec["class"] in family), None)
+    return arguments if named is None else arguments | {"class": importable_name(named)}
 
 
 def environment() -> dict[str, Any]:

@@ -1,0 +1,178 @@
+"""``tsclr probe``, ``bench`` and ``bench audit``: scores with few labels, and their audit."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tsclr.cli.command import CHANGES, Given, command
+from tsclr.cli.output import say, say_next, say_table
+
+if TYPE_CHECKING:
+    from tsclr.audit.windows import Finding
+    from tsclr.bench.suite import Suite
+    from tsclr.config.options import Option
+
+
+def _probe_options() -> "list[Option]":
+    from tsclr.config.options import Option, options_of
+    from tsclr.evaluate.probe import probe
+
+    about = "File for the scores; their provenance is written next to it"
+    options = [*options_of(probe, positional=("run",)), Option("json", Path | None, about)]
+    # until probe itself calls it dataset
+    return [replace(each, name="dataset") if each.name == "source" else each for each in options]
+
+
+@command(
+    "probe",
+    _probe_options,
+    (
+        "probe runs/a",
+        "probe runs/a --budgets 1,5,all --heads linear --json scores.json",
+        "probe runs/a --dataset store --test P07,P08 --classes walk,run",
+    ),
+    "dataset budgets heads draws methods classes test whiten root json",
+)
+def probe(given: Given) -> None:
+    """Score the encoder of a run with few labels, next to baselines.
+
+    Settings are chosen on validation subjects; test subjects are scored once.
+    """
+    from tsclr.evaluate.probe import probe, write_scores
+    from tsclr.report.tables import about_scores, by_budget
+
+    arguments = {name: given[name] for name in given if name not in ("dataset", "json", CHANGES)}
+    scores = probe(source=given["dataset"], **arguments)
+    rows, classes = scores["results"], scores["classes"]
+    n_subjects = len(scores["test_subjects"])
+    say_table(by_budget(rows), about_scores(rows, n_subjects, scores["n_test_windows"], classes))
+    if given["json"]:
+        write_scores(given["json"], scores)
+        say_next(f"tsclr bench audit {given['json']}")
+    else:
+        say_next(f"tsclr embed {given['run']} {scores['source']} --out vectors.parquet")
+
+
+def _bench_options() -> "list[Option]":
+    from tsclr.bench.suite import Suite
+    from tsclr.config.options import REQUIRED, Option, options_of
+
+    return [
+        Option("suite", Path | None, "YAML file of the suite", positional=True),
+        Option("out", Path, "Folder of the results", REQUIRED),
+        Option("jobs", int, "Processes, of one thread each", os.cpu_count()),
+        Option("print_config", bool, "Print the YAML of all settings, and stop", False),
+        *options_of(Suite, raw=True),
+    ]
+
+
+@command(
+    "bench",
+    _bench_options,
+    (
+        "bench benchmarks/suites/quick.yaml --out results",
+        "bench benchmarks/suites/small.yaml --out results --jobs 2 --datasets hapt,wisdm",
+        "bench suite.yaml --out results --draws 10 --budgets 1,5,all",
+    ),
+    "out jobs datasets heads budgets draws seed segmentation root print_config",
+)
+def bench(given: Given) -> None:
+    """Score a suite: methods on datasets, by subject, with few labels.
+
+    Run it again after an interruption or a change; what was scored is kept.
+    """
+    from tsclr.bench.runner import bench
+    from tsclr.config.pretraining import yaml_of
+
+    suite = _suite(given)
+    if given["print_config"]:
+        say(yaml_of(vars(suite)))
+        return
+    out = bench(suite, out=given["out"], jobs=given["jobs"])
+    say(f"results: {out}")
+    say_next(f"open {out / 'report.html'}, or tsclr bench audit {out}")
+
+
+def _suite(given: Given) -> "Suite":
+    """The suite of a YAML file, with what the options change."""
+    from tsclr.bench.suite import Suite
+    from tsclr.specs import Builder, SpecError, read_yaml
+
+    file, changes = given["suite"], given[CHANGES]
+    contents = read_yaml(file) if file else {}
+    try:
+        return Builder(importing=True).call(Suite, contents | changes)
+    except SpecError as error:
+        raise (error if error.lies_in(changes) else error.within(str(file))) from error
+
+
+def _audit_options() -> "list[Option]":
+    from tsclr.config.options import Option
+
+    return [
+        Option("results", Path | None, "Folder of a suite, or JSON of a probe", positional=True),
+        Option("windows", Path | None, "Array of (N, C, T) windows, a .npy file"),
+        Option("subjects", Path | None, "Subject of each window, a .npy file"),
+        Option("split", Path | None, "train, validation or test for each window, a .npy file"),
+    ]
+
+
+@command(
+    "bench audit",
+    _audit_options,
+    (
+        "bench audit results",
+        "bench audit scores.json",
+        "bench audit --windows X.npy --subjects subjects.npy --split split.npy",
+    ),
+    "windows subjects split",
+)
+def audit(given: Given) -> None:
+    """Check results of a suite or a probe for leaks, or windows and a split of your own.
+
+    A leak is test data that something was trained or chosen on.
+    """
+    arrays = [given[name] for name in ("windows", "subjects", "split")]
+    if given["results"]:
+        _audit_results(given["results"])
+    elif None in arrays:
+        from tsclr.config.options import UsageError
+
+        raise UsageError("name results, or all of --windows, --subjects and --split")
+    else:
+        from tsclr.audit.windows import audit_windows, load_windows, visible_overlap
+
+        windows, subjects, split = load_windows(*arrays)
+        findings = audit_windows(windows, subjects, split)
+        _report(findings, windows.shape, visible_overlap(windows))
+
+
+def _audit_results(results: Path) -> None:
+    """Recompute the certificates of results, and say what they hold."""
+    from tsclr.audit.results import audit_results
+
+    checked = audit_results(results)
+    n_leaky = int(checked["holds"].str.startswith("nothing").sum())
+    n_clean = len(checked) - n_leaky
+    say_table(checked, "Certificates, recomputed from the provenance.")
+    but = f", next to {n_leaky} of protocols that are known to leak" if n_leaky else ""
+    say(f"no leak found in {n_clean} unit{'s' * (n_clean != 1)}{but}")
+
+
+def _report(findings: "list[Finding]", shape: tuple[int, ...], visible: int) -> None:
+    """Say what an audit of windows found; a leak is a failure, a suspicion is not."""
+    from tsclr.data.splits import LeakError
+
+    lines = list(map(str, findings))
+    if any(not finding.suspicion for finding in findings):
+        raise LeakError("\n".join(lines))
+    unseen = f"of fewer than {visible} of {shape[2]} samples"
+    if visible > shape[2]:
+        unseen = "where as little changes as in most of these windows"
+    lines += [
+        f"no leak found in {shape[0]:,} windows of {shape[1]} channels and {shape[2]} samples; "
+        f"overlaps {unseen}, or of windows that were normalised or padded one by one, would not be "
+        "seen"
+    ]
+    say("\n".join(lines))

@@ -1,0 +1,69 @@
+"""Presets: the pretraining configs that ship with tsclr, by name."""
+
+from pathlib import Path
+
+import tsclr
+from tsclr.specs import nearest
+
+SUFFIXES = (".yaml", ".yml")
+
+
+def folder() -> Path:
+    """Folder of the presets: inside an installed package, at the top of a checkout."""
+    package = Path(tsclr.__file__).parent
+    installed = package / "configs"
+    return installed if installed.is_dir() else package.parent / "configs"
+
+
+def presets() -> dict[str, str]:
+    """What each preset is for, by name in alphabetical order.
+
+    Examples
+    --------
+    >>> presets()["ntxent"]
+    'SimCLR on neighbours in time: the one to start with.'
+    """
+    return {file.stem: about(file) for file in sorted(folder().glob("*.yaml"))}
+
+
+def about(file: Path) -> str:
+    """The comment at the top of a config, in one line."""
+    comments: list[str] = []
+    for line in file.read_text("utf-8").splitlines():
+        if not line.startswith("#"):
+            break
+        comments.append(line.lstrip("# ").strip())
+    return " ".join(comments)
+
+
+def config_file(name: str | Path) -> Path:
+    """File of a preset, or of a config that is named by its path.
+
+    Parameters
+    ----------
+    name : str or Path
+        ``ntxent``, or a path that ends in ``.yaml``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+
+    Examples
+    --------
+    >>> config_file("ntxnet")
+    Traceback (most recent call last):
+    FileNotFoundError: no preset 'ntxnet': did you mean ntxent? Allowed: ...
+    """
+    path = Path(name)
+    if path.suffix in SUFFIXES or path.is_file():
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"no config {name}: name a YAML file, or a preset of `tsclr presets`"
+            )
+        return path
+    file = folder() / f"{name}.yaml"
+    if not file.is_file():
+        hint = nearest(str(name), presets())
+        raise FileNotFoundError(f"no preset {str(name)!r}: {hint}, or a file that ends in .yaml")
+    return file
