@@ -217,7 +217,9 @@ def _n_train(tiny_store: Path) -> int:
 def test_runs_made_with_other_settings_are_refused(
     advised: tuple[Path, Advice], tiny_store: Path
 ) -> None:
-    with pytest.raises(ValueError, match="another training"):
+    with pytest.raises(
+        ValueError, match=r"training\.learning_rate: the run has 0\.005, asked for is 0\.001"
+    ):
         tiny_advise(tiny_store, advised[0], learning_rate=1e-3)
 
 

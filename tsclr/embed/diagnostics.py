@@ -225,7 +225,7 @@ def dead_features(
 def pair_diagnostics(
     first: Float[torch.Tensor, "..."], second: Float[torch.Tensor, "..."]
 ) -> dict[str, float]:
-    """`alignment` of pairs, and `uniformity` and `effective_rank` of the first of each pair.
+    """`effective_rank` and `uniformity` of the first of each pair, and `alignment` of the pairs.
 
     The mean of `first` is taken out of both.
 
@@ -236,9 +236,9 @@ def pair_diagnostics(
     """
     centre = first.mean(0)
     return {
+        "effective_rank": float(effective_rank(first - centre)),
         "alignment": float(alignment(first - centre, second - centre)),
         "uniformity": float(uniformity(first - centre)),
-        "effective_rank": float(effective_rank(first - centre)),
     }
 
 
