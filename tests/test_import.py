@@ -11,7 +11,7 @@ import torch, sklearn.base
 before = set(sys.modules)
 from tsclr.embed import Embedder
 Embedder.load(sys.argv[1], whiten=True).transform(np.zeros((1, 6, 128), np.float32)).shape
-heavy = {"pooch", "rich", "pandas", "pyarrow", "aeon", "matplotlib", "yaml"}
+heavy = {"pooch", "rich", "pandas", "pyarrow", "aeon", "matplotlib"}
 print({name.partition(".")[0] for name in set(sys.modules) - before} & heavy or "light")
 """
 
