@@ -99,7 +99,7 @@ IN_CONFIG = [
     ),
     ({"training": 5}, "training: 5 is not a mapping of settings: write {epochs: …}"),
     ({"data": {}}, "data.source: this is missing, name the folder of a store or a"),
-    ({"data": {"source": 7}}, "data.source: 7 is not text: put it in quotes"),
+    ({"data": {"source": 7}}, "data.source: 7 is not text"),
     (
         {"data": {"source": "hapt", "test": [7]}},
         "data.test[0]: 7 is not text: put it in quotes",
@@ -174,6 +174,28 @@ def test_a_mistake_on_the_command_line_is_not_blamed_on_the_config(
     error = error_of(["pretrain", str(config(tmp_path)), *words], tmp_path, capsys)
     assert "config.yaml" not in error
     assert error.startswith(message)
+
+
+def test_a_mistake_in_a_file_of_options_is_named_with_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    path = tmp_path / "logs.yaml"
+    words = ["ingest", str(tmp_path), "--config", str(path)]
+    path.write_text("log_rate: fast\n")
+    assert error_of(words, tmp_path, capsys) == f"{path}: log_rate: 'fast' is not a number\n"
+    path.write_text("log_rat: 50\n")
+    error = error_of(words, tmp_path, capsys)
+    assert error.startswith(f"{path}: log_rat: no option 'log_rat': did you mean log_rate?")
+    path.write_text("log_rate: fast\n")
+    error = error_of([*words, "--log-rate", "slow"], tmp_path, capsys)
+    assert error == "--log_rate: 'slow' is not a number\n"
+
+
+def test_a_suite_without_a_file_says_what_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    error = error_of(["bench", "--datasets", "hapt"], tmp_path, capsys)
+    assert error == "methods: this is missing, expected a mapping\n"
 
 
 IN_SUITE = [

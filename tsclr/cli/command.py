@@ -71,7 +71,6 @@ class Command:
             If a value cannot be used.
         """
         from tsclr.config.options import REQUIRED, UsageError, parse_words, tree
-        from tsclr.specs import Builder
 
         options = self.options()
         typed = parse_words(words, options, self.open_blocks)
@@ -79,9 +78,7 @@ class Command:
         values = _with_config(typed, options)
         for option in options:
             if option.name in values:
-                kind = list[option.kind] if option.many else option.kind
-                path = option.name if option.positional else f"--{option.name}"
-                given[option.name] = Builder(True).build(kind, values[option.name], path)
+                given[option.name] = _built(option, values[option.name], typed)
             elif option.default is REQUIRED and not option.raw:
                 name = option.name.upper() if option.positional else f"--{option.name}"
                 raise UsageError(f"{name} is missing: {option.about}")
@@ -89,11 +86,18 @@ class Command:
                 given[option.name] = option.default
         return given | {CHANGES: tree({n: v for n, v in typed.items() if n not in given})}
 
-    def arguments(self, given: Given, function: Callable[..., Any]) -> Given:
-        """Those of the values that are parameters of `function`."""
-        return {
-            name: given[name] for name in inspect.signature(function).parameters if name in given
-        }
+
+def _built(option: "Option", value: Any, typed: Given) -> Any:
+    """Value of an option; an error says whether it is on the command line or in ``--config``."""
+    from tsclr.specs import Builder, SpecError
+
+    kind = list[option.kind] if option.many else option.kind
+    is_typed = option.name in typed
+    path = f"--{option.name}" if is_typed and not option.positional else option.name
+    try:
+        return Builder(importing=True).build(kind, value, path)
+    except SpecError as error:
+        raise (error if is_typed else error.within(typed[CONFIG])) from error
 
 
 def _with_config(typed: Given, options: "Sequence[Option]") -> Given:

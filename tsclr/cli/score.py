@@ -104,7 +104,8 @@ def _suite(given: Given) -> "Suite":
     try:
         return Builder(importing=True).call(Suite, contents | changes)
     except SpecError as error:
-        raise (error if error.lies_in(changes) else error.within(str(file))) from error
+        in_file = file is not None and not error.lies_in(changes)
+        raise (error.within(str(file)) if in_file else error) from error
 
 
 def _audit_options() -> "list[Option]":
