@@ -23,7 +23,7 @@ from tsclr.data.windows import Windows
 from tsclr.embed.checkpoint import Checkpoint
 from tsclr.embed.embedder import Embedder
 from tsclr.encoders import CNN1d
-from tsclr.evaluate.heads import FROZEN, knn
+from tsclr.evaluate.heads.linear import LinearHead
 from tsclr.evaluate.probe import (
     PRETRAINED,
     RANDOM,
@@ -121,7 +121,7 @@ def test_choices_do_not_look_at_the_test_side(tiny_run: Path, tiny_store: Path) 
     windows = Windows.labelled(Store.open(tiny_store), 128, 64)
     split = Split(("01", "02"), ("03",), ("04",))
     inputs = Embedder(tiny_run).transform(windows.__getitems__(range(len(windows))).numpy())
-    contender = Candidate("any", "linear", inputs, FROZEN["linear"])
+    contender = Candidate(inputs, LinearHead().classifiers)
     chosen, score = contender.select(Task(windows, windows.store.classes, split, draws=2), 5)
     windows.labels[windows.subjects == "04"] = 0
     again, same = contender.select(Task(windows, windows.store.classes, split, draws=2), 5)
@@ -200,10 +200,6 @@ def test_a_budget_larger_than_a_class_names_the_class(tiny_run: Path) -> None:
 def test_an_unknown_head_names_the_near_one(tiny_run: Path) -> None:
     with pytest.raises(ValueError, match="did you mean linear"):
         probe(tiny_run, heads=["linea"])
-
-
-def test_neighbours_are_never_more_than_labels() -> None:
-    assert [head.n_neighbors for head in knn(6)] == [1, 5]
 
 
 def test_methods_can_be_left_out(tiny_run: Path) -> None:

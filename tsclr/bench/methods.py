@@ -24,7 +24,7 @@ from tsclr.embed.encode import encode
 from tsclr.encoders import Encoder, Statistics
 from tsclr.encoders.base import build_encoder
 from tsclr.evaluate.finetune import FineTuned
-from tsclr.evaluate.heads import FROZEN, HEADS
+from tsclr.evaluate.heads import FeatureHead, find_head, registered_heads
 from tsclr.files import lock
 from tsclr.specs import spec_of
 from tsclr.train.batches import pipelines
@@ -42,8 +42,10 @@ class Method(ABC):
 
     encodes: ClassVar[bool] = True
     """Whether it gives an encoder."""
-    able: ClassVar[Sequence[str]] = tuple(FROZEN)
-    """Heads that it has something for."""
+    finetunes: ClassVar[bool] = False
+    """Whether heads may train its encoder."""
+    own_heads: ClassVar[Sequence[str]] = ()
+    """Names of classifiers of its own, in place of all heads."""
     whiten: bool = False
     """Whether pair whitening, which is of whole windows, stands behind the encoder."""
 
@@ -54,6 +56,16 @@ class Method(ABC):
     def segments(self) -> bool:
         """Whether streams can be labelled step by step, by what its encoder gives."""
         return self.encodes and not self.whiten
+
+    def supported_heads(self) -> list[str]:
+        """Names of the registered heads that it gives features or an encoder for."""
+        return list(self.own_heads or filter(self.supports, registered_heads()))
+
+    def supports(self, head: str) -> bool:
+        """Whether it gives what a head needs: features, or an encoder to train."""
+        if self.own_heads:
+            return head in self.own_heads
+        return isinstance(find_head(head), FeatureHead) or self.finetunes
 
     def check(self) -> None:
         """Raise what would keep it from learning, before anything is computed."""
@@ -102,7 +114,7 @@ class FromConfig(Method):
         Heads of its own in place of those of the suite.
     """
 
-    able = HEADS
+    finetunes = True
 
     def __init__(self, config: str, seed: int = 0, heads: Sequence[str] | None = None) -> None:
         super().__init__(heads)
@@ -264,7 +276,7 @@ class Supervised(FromConfig):
     """
 
     encodes = False
-    able = ("supervised",)
+    own_heads = ("supervised",)
 
     def __init__(self, config: str, steps: Sequence[int] = (100, 400), seed: int = 0) -> None:
         super().__init__(config, seed, ["supervised"])

@@ -31,7 +31,7 @@ from tsclr.bench.segmentation import segment
 from tsclr.data.settings import Data
 from tsclr.data.splits import Budget, Split, parse_budget, split_subjects
 from tsclr.data.windows import Windows, all_of, samples
-from tsclr.evaluate.heads import FROZEN, SEES_UNLABELLED, TRAINED
+from tsclr.evaluate.heads import EncoderHead, FeatureHead, find_head
 from tsclr.evaluate.task import Candidate, Task
 from tsclr.specs import nearest, spec_of
 from tsclr.train.monitor import forget_peak_memory, peak_memory
@@ -56,8 +56,8 @@ class Suite:
     methods : dict of str to Method
         By the name that they are to have in the results.
     heads : list of str
-        Of linear, plain-linear, knn, prototype, ridge, forest, propagation, finetune, last-block
-        and linear-finetune; a method may have its own.
+        Names of `tsclr.evaluate.heads.registered_heads`, or class paths of heads of your own. A
+        method may have other heads.
     budgets : list of int or str
         Labels per class, shares (``10%``), or ``all``.
     draws : int
@@ -117,9 +117,9 @@ class Suite:
             heads = method.heads or self.heads
             check_unique(f"head of {name}", heads)
             for head in heads:
-                if head not in method.able:
-                    hint = nearest(head, method.able)
-                    raise ValueError(f"{name} has nothing for the head {head!r}: {hint}")
+                if not method.supports(head):
+                    hint = nearest(head, method.supported_heads())
+                    raise ValueError(f"{name} does not support the head {head!r}: {hint}")
 
     def units(self, out: Path) -> Iterator["Unit"]:
         """Every unit, datasets that are absent or too small being told at once.
@@ -467,14 +467,16 @@ class FittedUnit:
         head : str
             One that the method is able to have.
         """
-        name, learned = self.unit.method, self.learned
-        if head in FROZEN and self.features is not None:
-            return Candidate(name, head, self.features, FROZEN[head], head in SEES_UNLABELLED)
-        if head in TRAINED and learned.encoder is not None:
-            candidates = TRAINED[head](learned.encoder)
-        else:
-            candidates = learned.classifiers[head]
-        return Candidate(name, head, self.windows, lambda _: candidates)
+        learned = self.learned
+        if head in learned.classifiers:
+            return Candidate(self.windows, lambda _: learned.classifiers[head])
+        found = find_head(head)
+        if isinstance(found, FeatureHead) and self.features is not None:
+            return Candidate(self.features, found.classifiers, found.sees_unlabelled)
+        if isinstance(found, EncoderHead) and learned.encoder is not None:
+            classifiers = found.classifiers(learned.encoder)
+            return Candidate(self.windows, lambda _: classifiers)
+        raise ValueError(f"{self.unit.method} gives nothing that the head {head!r} can read")
 
     @cached_property
     def windows(self) -> Float32[np.ndarray, "N C T"]:

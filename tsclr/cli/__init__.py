@@ -162,7 +162,8 @@ def pretrain(words: list[str]) -> None:
 def probe(words: list[str]) -> None:
     """Score a run with few labels, beside baselines: probe RUN --dataset NAME."""
     parser = _parser(probe)
-    from tsclr.evaluate.probe import HEADS, METHODS
+    from tsclr.evaluate.heads import registered_heads
+    from tsclr.evaluate.probe import METHODS
 
     parser.add_argument("run", type=Path, help="run folder")
     parser.add_argument(
@@ -173,7 +174,9 @@ def probe(words: list[str]) -> None:
         "--budgets", default="1,5,10,50,all", help="labels a class, shares (10%%) or all"
     )
     parser.add_argument("--draws", type=int, default=5, help="draws of labels for each budget")
-    parser.add_argument("--heads", default="linear,knn", help=f"any of {', '.join(HEADS)}")
+    parser.add_argument(
+        "--heads", default="linear,knn", help=f"any of {', '.join(registered_heads())}"
+    )
     parser.add_argument(
         "--whiten", action="store_true", help="score each method after pair whitening as well"
     )

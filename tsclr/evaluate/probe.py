@@ -27,7 +27,7 @@ from tsclr.data.windows import Windows, all_of
 from tsclr.embed.checkpoint import Checkpoint
 from tsclr.embed.encode import N_PAIRS, encode, fit_whitening
 from tsclr.encoders import Encoder, Statistics
-from tsclr.evaluate.heads import FROZEN, HEADS, SEES_UNLABELLED, TRAINED
+from tsclr.evaluate.heads import EncoderHead, FeatureHead, find_head, registered_heads
 from tsclr.evaluate.scores import summarise
 from tsclr.evaluate.task import Candidate, Task
 from tsclr.files import replacing
@@ -67,7 +67,7 @@ def probe(
     draws : int
         Draws of labels for each budget.
     heads : sequence of str
-        Of ``linear``, ``knn``, ``finetune``.
+        Names of `tsclr.evaluate.heads.registered_heads`.
     whiten : bool
         Score each method also after pair whitening on the unlabelled training streams.
     classes : sequence of str, optional
@@ -97,7 +97,7 @@ def probe(
     parsed = {text: parse_budget(text) for text in budgets}
     if not budgets:
         raise ValueError("no budgets are given: name at least one")
-    _check_names("head", heads, HEADS)
+    _check_names("head", heads, list(registered_heads()))
     _check_names("method", methods, METHODS)
     if draws < 1:
         raise ValueError(f"draws is {draws}, it must be at least 1")
@@ -106,10 +106,10 @@ def probe(
     task = Task(windows, names, split, draws, seed, ledger.Ledger(source))
     uncertified = note_pretraining(checkpoint, task, methods)
     rows = []
-    for contender in _contenders(checkpoint, task, heads, whiten, methods):
-        for text, budget in track(parsed.items(), f"{contender.method}, {contender.head}"):
+    for method, head, contender in _contenders(checkpoint, task, heads, whiten, methods):
+        for text, budget in track(parsed.items(), f"{method}, {head}"):
             chosen, validation = contender.select(task, budget)
-            row = {"method": contender.method, "head": contender.head, "budget": text}
+            row = {"method": method, "head": head, "budget": text}
             row |= summarise(contender.evaluate(chosen, task, budget), task.classes, seed)
             rows.append(row | {"validation_macro_f1": validation, "chosen": str(chosen)})
     frame = task.ledger.frame()
@@ -273,7 +273,7 @@ def _contenders(
     heads: Sequence[str],
     whiten: bool,
     methods: Sequence[str],
-) -> Iterator[Candidate]:
+) -> Iterator[tuple[str, str, Candidate]]:
     """Every one of the methods under every head."""
     spec = checkpoint.input_spec
     streams = Windows.sliding(
@@ -291,10 +291,10 @@ def _contenders(
             whitening = fit_whitening(encoder, streams)
             frozen[f"{method}, whitened"] = whitening.transform(features)
         for head in heads:
-            if head in FROZEN:
+            found = find_head(head)
+            if isinstance(found, FeatureHead):
                 for name, inputs in frozen.items():
-                    yield Candidate(name, head, inputs, FROZEN[head], head in SEES_UNLABELLED)
-            elif any(True for _ in encoder.parameters()):
-                windows = all_of(task.windows)
-                candidates = TRAINED[head](encoder)
-                yield Candidate(method, head, windows, lambda _, found=candidates: found)
+                    yield name, head, Candidate(inputs, found.classifiers, found.sees_unlabelled)
+            elif isinstance(found, EncoderHead) and any(True for _ in encoder.parameters()):
+                windows, classifiers = all_of(task.windows), found.classifiers(encoder)
+                yield method, head, Candidate(windows, lambda _, those=classifiers: those)
