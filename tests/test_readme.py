@@ -69,7 +69,7 @@ def test_the_commands_behind_the_tables_run(
     quick = ["--training.epochs", "1", "--training.windows_per_epoch", "256"]
     assert main([*pretrain, *quick]) == 0
     assert main([*probe, "--budgets", "1", "--draws", "1", "--heads", "knn"]) == 0
-    row = json.loads(Path(f"{name}.json").read_text())["results"][0]
+    row = json.loads(Path(f"{name}.json").read_text())["rows"][0]
     assert {"method", "budget", "macro_f1_mean", "macro_f1_sd", "draws"} <= row.keys()
 
 

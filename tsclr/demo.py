@@ -13,6 +13,7 @@ from sklearn.decomposition import PCA
 
 from tsclr import report
 from tsclr.augment import Augmentation, Chain, Crop, Jitter, Rotate, Scale, TimeWarp
+from tsclr.bench.probe import HAND, PRETRAINED, RANDOM, probe, write_scores
 from tsclr.data.ingest import ingest
 from tsclr.data.settings import Data
 from tsclr.data.store import Store
@@ -21,7 +22,6 @@ from tsclr.datasets import Synthetic
 from tsclr.embed.checkpoint import FILE
 from tsclr.embed.embedder import Embedder, write_vectors
 from tsclr.encoders import CNN1d
-from tsclr.evaluate.probe import PRETRAINED, RANDOM, probe, write_scores
 from tsclr.files import replacing
 from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour
@@ -127,16 +127,17 @@ def write(out: Path, store: Store, scores: dict[str, Any]) -> Path:
     Path
         The report.
     """
-    results = pd.DataFrame(scores["results"])
+    results = pd.DataFrame(scores["rows"])
+    subjects = scores["units"][0]["split"]["test"]
     metrics = pd.read_json(out / "run" / METRICS, lines=True)
     sections = [
-        report.budget_curve(results),
+        report.budget_curve(results, [RANDOM, HAND]),
         report.results_table(results),
         report.training_curves(metrics),
         views_section(store),
-        vectors_section(pd.read_parquet(out / "vectors.parquet"), scores["test_subjects"]),
+        vectors_section(pd.read_parquet(out / "vectors.parquet"), subjects),
         report.confusion(
-            np.array(_row(scores["results"], PRETRAINED)["confusion"]), scores["classes"]
+            np.array(_row(scores["rows"], PRETRAINED)["confusion"]), scores["classes"]
         ),
     ]
     report.write_report(
@@ -146,7 +147,7 @@ def write(out: Path, store: Store, scores: dict[str, Any]) -> Path:
         f"activity classifier from a few labels, tested on {len(scores['test_subjects'])} others.",
         sections,
         environment_text() | {"labelled training windows": f"{scores['n_train_windows']:,}"},
-        key_figures(scores["results"], metrics),
+        key_figures(scores["rows"], metrics),
     )
     return out / "report.html"
 

@@ -162,8 +162,8 @@ def pretrain(words: list[str]) -> None:
 def probe(words: list[str]) -> None:
     """Score a run with few labels, beside baselines: probe RUN --dataset NAME."""
     parser = _parser(probe)
+    from tsclr.bench.probe import METHODS
     from tsclr.evaluate.heads import registered_heads
-    from tsclr.evaluate.probe import METHODS
 
     parser.add_argument("run", type=Path, help="run folder")
     parser.add_argument(
@@ -190,27 +190,27 @@ def probe(words: list[str]) -> None:
         "--json", type=Path | None, help="file for the results; their provenance goes beside it"
     )
     given = parser.parse_args(words)
-    from tsclr.evaluate.probe import probe as run
-    from tsclr.evaluate.probe import write_scores
+    from tsclr.bench.probe import probe as run
+    from tsclr.bench.probe import write_scores
 
     results = run(
         given.run,
-        given.dataset,
-        given.root,
-        _listed(given.budgets),
-        given.draws,
-        _listed(given.heads),
-        given.whiten,
-        _listed(given.classes) or None,
-        _listed(given.test) or None,
-        given.seed,
-        _listed(given.methods),
+        dataset=given.dataset,
+        root=given.root,
+        budgets=_listed(given.budgets),
+        draws=given.draws,
+        heads=_listed(given.heads),
+        whiten=given.whiten,
+        classes=_listed(given.classes) or None,
+        test=_listed(given.test) or None,
+        seed=given.seed,
+        methods=_listed(given.methods),
     )
     if given.json:
         write_scores(given.json, results)
     from tsclr.report.tables import by_budget
 
-    _say_table(by_budget(results["results"]))
+    _say_table(by_budget(results["rows"]))
 
 
 @command
