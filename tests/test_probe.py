@@ -172,7 +172,15 @@ def test_a_copy_of_the_store_is_known_by_its_content(
 
 @pytest.mark.parametrize(
     ("given", "told"),
-    [({"draws": 0}, "draws is 0"), ({"heads": []}, "no"), ({"budgets": []}, "no budgets")],
+    [
+        ({"draws": 0}, "draws is 0"),
+        ({"heads": []}, "no heads are given"),
+        ({"budgets": []}, "no budgets"),
+        (
+            {"methods": [HAND], "heads": ["finetune"]},
+            "hand features support none of the heads finetune",
+        ),
+    ],
 )
 def test_empty_questions_are_refused(tiny_run: Path, given: dict, told: str) -> None:
     with pytest.raises(ValueError, match=told):

@@ -89,7 +89,7 @@ def probe(
         If the data do not fit the encoder, or a budget exceeds a class.
     """
     checkpoint = Checkpoint.load(run)
-    _check_methods(methods)
+    _check_names(methods, heads)
     source = Source(
         dataset or str(checkpoint.settings["data"]["source"]),
         classes=None if classes is None else list(classes),
@@ -138,11 +138,12 @@ def write_scores(path: Path, results: dict[str, Any]) -> None:
     save(results, path, f"{path.name.removesuffix('.json')}.provenance")
 
 
-def _check_methods(names: Sequence[str]) -> None:
-    """Raise ``ValueError`` unless there is a method and all names are those of methods."""
-    if not names:
-        raise ValueError("no methods are given: name at least one")
-    for name in names:
+def _check_names(methods: Sequence[str], heads: Sequence[str]) -> None:
+    """Raise ``ValueError`` unless there are methods and heads, and all methods exist."""
+    for kind, names in (("methods", methods), ("heads", heads)):
+        if not names:
+            raise ValueError(f"no {kind} are given: name at least one")
+    for name in methods:
         if name not in METHODS:
             raise ValueError(f"no method {name!r}: {nearest(name, METHODS)}")
 
@@ -180,10 +181,12 @@ def _methods(
     methods: dict[str, Method] = {}
     for name in names:
         for whitened in (False, True) if whiten else (False,):
-            own = frozen if whitened or name == HAND else heads
-            if own:
+            supported = frozen if whitened or name == HAND else heads
+            if supported:
                 label = f"{name}, whitened" if whitened else name
-                methods[label] = _method(name, str(run), whitened, own)
+                methods[label] = _method(name, str(run), whitened, supported)
+    if not methods:
+        raise ValueError(f"{HAND} support none of the heads {', '.join(heads)}: add linear or knn")
     return methods
 
 

@@ -283,7 +283,7 @@ def unit_entry(cells: Sequence[Result]) -> dict[str, Any]:
 
 def suite_spec(suite: Suite) -> dict[str, Any]:
     """The suite as plain data."""
-    settings = {each.name: getattr(suite, each.name) for each in fields(suite)}
+    settings = {field.name: getattr(suite, field.name) for field in fields(suite)}
     specs = {name: spec_of(settings[name]) for name in ("datasets", "methods", "protocols")}
     return settings | specs
 

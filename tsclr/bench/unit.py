@@ -121,8 +121,9 @@ class Unit:
 
     def _path(self, head: str, budget: str) -> Path:
         """File of a cell; of a head of the user's own the source counts too."""
-        own = "." in head  # a class path; the heads of tsclr are part of the source digest
-        sources = [source_hashes(type(find_head(head)))] if own else []
+        # The heads of tsclr are part of the source digest already.
+        is_class_path = "." in head
+        sources = [source_hashes(type(find_head(head)))] if is_class_path else []
         return self.out / "cells" / f"{digest(self.key, head, budget, *sources)}.json"
 
     def task(self) -> Task:
