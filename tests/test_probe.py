@@ -62,7 +62,7 @@ def test_every_method_stands_under_every_head(scored: dict) -> None:
 
 def test_rows_hold_scores_and_how_they_came_about(scored: dict) -> None:
     for unit in scored["units"]:
-        assert unit["split"]["test"] == ("04",)
+        assert unit["split"]["test"] == ["04"]
         assert len(unit["split"]["train"]) + len(unit["split"]["validation"]) == 3
     for row in scored["rows"]:
         assert 0 <= row["macro_f1_mean"] <= 1

@@ -271,7 +271,7 @@ def unit_entry(cells: Sequence[Result]) -> dict[str, Any]:
         "method": unit.label,
         "transductive": transductive,
         "leaky": unit.protocol.leaky,
-        "split": asdict(unit.split),
+        "split": {side: list(names) for side, names in asdict(unit.split).items()},
         "provenance": {
             "file": f"{readable[:MAX_NAME]}-{unit.key[:8]}.parquet",
             "rows": frame.to_dict("records"),
