@@ -144,7 +144,7 @@ def write(out: Path, store: Store, scores: dict[str, Any]) -> Path:
         out / "report.html",
         "tsclr demo",
         f"Contrastive pretraining on simulated raw logs of {len(store.subjects)} people, then an "
-        f"activity classifier from a few labels, tested on {len(scores['test_subjects'])} others.",
+        f"activity classifier from a few labels, tested on {len(subjects)} others.",
         sections,
         environment_text() | {"labelled training windows": f"{scores['n_train_windows']:,}"},
         key_figures(scores["rows"], metrics),

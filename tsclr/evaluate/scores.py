@@ -191,7 +191,7 @@ def summarise(
 
 
 def _right_and_marked(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each class: correctly predicted windows, and windows of it plus windows predicted as it."""
+    """Of each class: correctly predicted windows, and windows of it plus those predicted as it."""
     return np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(-1) + counts.sum(-2)
 
 
