@@ -104,6 +104,13 @@ def test_everything_is_resampled_to_the_rate_of_the_store():
     assert store.labels[100:].tolist() == [0] * 50 + [1] * 50
 
 
+def test_the_samples_of_a_store_lie_row_by_row_whatever_the_layout_of_the_recordings():
+    signal = np.asfortranarray(recording(64, seed=1).signal)
+    store = Store.build([recording(signal=signal), recording(signal=signal)])
+    assert store.signal.flags.c_contiguous
+    assert np.array_equal(store.signal[64:], signal)
+
+
 def test_asked_rate_wins_over_that_of_the_first_recording():
     store = Store.build([recording(100)], sample_rate=25.0)
     assert (store.sample_rate, len(store.signal)) == (25.0, 50)

@@ -111,7 +111,8 @@ class Store:
         added = [table.add(recording) for recording in recordings]
         if not added:
             raise ValueError("there are no recordings to build a store from")
-        signal = np.concatenate([signal for signal, _ in added])
+        # Rows must be contiguous: windows are strided views, and hashes read the bytes.
+        signal = np.ascontiguousarray(np.concatenate([signal for signal, _ in added]))
         labels = np.concatenate([labels for _, labels in added])
         return cls(signal, labels, pd.DataFrame(table.rows), *table.header())
 

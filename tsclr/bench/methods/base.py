@@ -18,6 +18,8 @@ from tsclr.evaluate.heads import FeatureHead, find_head, registered_heads
 from tsclr.specs import spec_of
 from tsclr.train.setup import sensor_scale
 
+__all__ = ["FromConfig", "Method"]
+
 
 class Method(ABC):
     """Base of the methods of a suite.

@@ -12,6 +12,8 @@ from tsclr.encoders.base import build_encoder
 from tsclr.evaluate.finetune import FineTuned
 from tsclr.train.batches import pipelines
 
+__all__ = ["HandFeatures", "RandomInit", "Supervised"]
+
 
 class RandomInit(FromConfig):
     """The encoder of a pretraining config as it is before training.

@@ -6,6 +6,8 @@ from tsclr.bench.access import FoldAccess, Representation
 from tsclr.bench.methods.base import Method, import_optional
 from tsclr.data.windows import all_of
 
+__all__ = ["Catch22", "MiniRocket"]
+
 
 class FromAeon(Method):
     """Base of the methods that aeon implements, which give features and no encoder.

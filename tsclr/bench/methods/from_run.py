@@ -13,6 +13,8 @@ from tsclr.encoders import Encoder
 from tsclr.files import sha256
 from tsclr.specs import from_spec
 
+__all__ = ["FromRun", "RandomInitFromRun"]
+
 
 class OfRun(Method, ABC):
     """Base of the methods that take the encoder of a run.

@@ -12,6 +12,8 @@ from tsclr.bench.cache import source_hashes
 from tsclr.bench.methods.base import Method
 from tsclr.data.windows import Windows, all_of
 
+__all__ = ["FromTransformer"]
+
 
 class FromTransformer(Method):
     """Features of a scikit-learn transformer that is fitted on unlabelled training windows.

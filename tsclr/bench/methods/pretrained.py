@@ -14,6 +14,8 @@ from tsclr.files import lock
 from tsclr.train.pretrain import pretrain
 from tsclr.train.setup import pick_device
 
+__all__ = ["Pretrained"]
+
 
 class Pretrained(FromConfig):
     """The encoder of a config, pretrained on the streams of the training subjects of each fold.

@@ -10,6 +10,8 @@ import numpy as np
 
 from tsclr.data.splits import Split, split_subjects
 
+__all__ = ["Protocol"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol(ABC):

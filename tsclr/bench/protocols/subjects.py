@@ -8,6 +8,8 @@ import numpy as np
 
 from tsclr.bench.protocols.base import Protocol
 
+__all__ = ["GivenSubjects", "GroupKFold", "LeaveOneDatasetOut", "LeaveOneSubjectOut", "Official"]
+
 
 @dataclass(frozen=True)
 class Official(Protocol):

@@ -11,6 +11,8 @@ import numpy as np
 
 from tsclr.bench.protocols.base import Protocol
 
+__all__ = ["RandomValidation", "RandomWindows"]
+
 N_PARTS = 20
 """Random groups of windows; a share of the windows is a multiple of 5 % then."""
 
