@@ -33,7 +33,7 @@ from tsclr.embed.checkpoint import Checkpoint
 from tsclr.embed.encode import encode
 from tsclr.embed.fitting import N_PAIRS
 from tsclr.encoders import CNN1d
-from tsclr.evaluate.heads import linear
+from tsclr.evaluate.heads.linear import LinearHead
 from tsclr.evaluate.task import Candidate, Task
 from tsclr.explore.advise import NONE, SCORE, Advice, advise, candidates, run_folder
 from tsclr.objectives import NTXent
@@ -99,7 +99,7 @@ def labelled(source: str, out: Path) -> pd.DataFrame:
         encoder = Checkpoint.load(run_folder(out, views, seed)).encoder()
         moments = StandardScaler().fit(encode(encoder, streams, drawn))
         features = np.asarray(moments.transform(encode(encoder, windows)))
-        contender = Candidate(name, "linear", features, linear)
+        contender = Candidate(features, LinearHead().classifiers)
         scores = {f"macro_f1_{n}": contender.select(task, n)[1] for n in BUDGETS}
         rows.append({"views": name} | scores)
     columns = [f"macro_f1_{n}" for n in BUDGETS]

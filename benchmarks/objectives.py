@@ -23,10 +23,10 @@ import torch
 from rich.progress import track
 
 from benchmarks.results_folder import keep
+from tsclr.bench.probe import METHODS, PRETRAINED, probe, write_scores
 from tsclr.config.presets import presets
 from tsclr.config.pretraining import Pretraining, read_config
 from tsclr.embed.checkpoint import FILE
-from tsclr.evaluate.probe import METHODS, PRETRAINED, probe, write_scores
 from tsclr.objectives import Objective
 from tsclr.specs import subclasses
 from tsclr.train.pretrain import pretrain
@@ -109,7 +109,7 @@ def rows_of(run: Path, source: str, objective: str) -> list[dict[str, Any]]:
             **{name: row[name] for name in scores},
             **(watched if row["method"] == PRETRAINED else {}),
         }
-        for row in json.loads((run / "scores.json").read_text())["results"]
+        for row in json.loads((run / "scores.json").read_text())["rows"]
     ]
 
 

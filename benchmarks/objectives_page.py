@@ -8,11 +8,11 @@ from benchmarks.markdown import NOTHING, markdown, score
 from benchmarks.objectives import BUDGETS, CLASSES, SOURCES
 from benchmarks.results_folder import kept
 from benchmarks.views_page import marked, sentence
-from tsclr.evaluate.probe import RANDOM, STATISTICS
+from tsclr.bench.probe import HAND, RANDOM
 from tsclr.objectives import Objective
 
 TITLES = {"hapt": "HAPT-6 (official split)", "motionsense": "MotionSense"}
-BASELINES = {RANDOM: "*untrained encoder*", STATISTICS: "*Statistics*"}
+BASELINES = {RANDOM: "*untrained encoder*", HAND: "*hand features*"}
 HEAD = (
     *("objective", "family", *BUDGETS),
     *("effective rank", "subject shortcut", "windows/s", "MiB"),

@@ -59,6 +59,16 @@ def tiny_run(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture(scope="session")
+def finished(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results folder of a small suite on that store."""
+    from tests.support.suites import scored, suite_on
+
+    out = tmp_path_factory.mktemp("bench")
+    scored(suite_on(tiny_store), out)
+    return out
+
+
+@pytest.fixture(scope="session")
 def hapt_store(data_root):
     """All of HAPT in memory, read once."""
     from tsclr.data.store import Store

@@ -89,7 +89,7 @@ def test_a_random_split_flatters_and_is_said_to_leak(tiny_store: Path, tmp_path:
     checked = audit_results(tmp_path)
     leaky = checked["holds"] == "nothing, the protocol leaks"
     assert leaky.tolist() == [True] * 3 + [False] * 6
-    assert "but for protocols that are said to leak" in (tmp_path / "report.html").read_text()
+    assert "except by protocols that are said to leak" in (tmp_path / "report.html").read_text()
     told = json.loads((tmp_path / "results.json").read_text())
     told["units"][0]["leaky"] = False
     (tmp_path / "results.json").write_text(json.dumps(told))

@@ -218,7 +218,7 @@ def test_the_whole_path_from_logs_to_vectors(
     scores = tmp_path / "scores.json"
     words = ["probe", str(run), "--budgets", "1,all", "--draws", "2", "--json", str(scores)]
     assert main([*words, "--heads", "linear", "--classes", "walking,running,sitting"]) == 0
-    rows = json.loads(scores.read_text())["results"]
+    rows = json.loads(scores.read_text())["rows"]
     assert {"method", "budget", "macro_f1_mean", "macro_f1_sd", "draws"} <= rows[0].keys()
     told = capsys.readouterr().out
     assert "Macro F1 by labels per class, on 2 test subjects (" in told

@@ -15,7 +15,7 @@ def test_demo_walks_the_whole_path_and_goes_on_where_it_stopped(tmp_path: Path) 
     assert "Score by label budget" in page
     assert "<svg" in page
     scores = json.loads((tmp_path / "scores.json").read_text())
-    assert {row["method"] for row in scores["results"]} >= {"pretrained", "random-init"}
+    assert {row["method"] for row in scores["rows"]} >= {"pretrained", "random-init"}
     vectors = pd.read_parquet(tmp_path / "vectors.parquet")
     assert vectors["subject"].nunique() == 5
     weights = (tmp_path / "run" / "checkpoint.safetensors").read_bytes()

@@ -1,19 +1,57 @@
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.datasets import make_moons
 from sklearn.neighbors import KNeighborsClassifier
 
 from tsclr.encoders import CNN1d
-from tsclr.evaluate.heads import (
-    FROZEN,
-    SEES_UNLABELLED,
+from tsclr.evaluate.heads import EncoderHead, FeatureHead, find_head, registered_heads
+from tsclr.evaluate.heads.neighbours import KNNHead
+from tsclr.evaluate.heads.propagation import (
     TOLERANCE,
-    TRAINED,
     Propagation,
-    Prototype,
+    PropagationHead,
     neighbour_graph,
 )
+from tsclr.evaluate.heads.prototype import Prototype
+
+HEADS = list(registered_heads().values())
+FROZEN = [head for head in HEADS if issubclass(head, FeatureHead)]
+TRAINED = [head for head in HEADS if issubclass(head, EncoderHead)]
+
+
+def test_every_head_reads_features_or_trains_an_encoder_and_has_a_name() -> None:
+    assert {*FROZEN, *TRAINED} == set(HEADS)
+    assert not {*FROZEN} & {*TRAINED}
+    names = [head.name for head in HEADS]
+    assert len(set(names)) == len(names) == len(HEADS)
+    for head in HEADS:
+        assert isinstance(find_head(head.name), head)
+        assert head.__doc__
+
+
+def test_a_head_of_ones_own_is_named_by_its_class_path() -> None:
+    assert isinstance(find_head("tsclr.evaluate.heads.neighbours.KNNHead"), KNNHead)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("liner", "no head 'liner': did you mean linear"),
+        ("mine.SVM", "no head 'mine.SVM': No module named 'mine'"),
+        ("tsclr.evaluate.heads.KNN", "no head .*has no attribute 'KNN'"),
+        ("sklearn.svm.SVC", "sklearn.svm.SVC is not a head: subclass FeatureHead or EncoderHead"),
+        ("tsclr.evaluate.heads.Head", "is not a head"),
+    ],
+)
+def test_what_is_no_head_is_refused(name: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        find_head(name)
+
+
+def test_neighbours_are_never_more_than_labels() -> None:
+    assert [classifier.n_neighbors for classifier in KNNHead().classifiers(6)] == [1, 5]
 
 
 @pytest.fixture(scope="module")
@@ -24,29 +62,40 @@ def blobs() -> tuple[np.ndarray, np.ndarray]:
     return generator.normal(size=(60, 8)) + 6 * np.eye(3, 8)[y], y
 
 
-@pytest.mark.parametrize("head", FROZEN)
+@pytest.mark.parametrize("head", FROZEN, ids=lambda head: head.name)
 @pytest.mark.parametrize("n_labels", [3, 30])
 def test_every_frozen_head_learns_from_one_label_a_class(
-    head: str, n_labels: int, blobs: tuple
+    head: type[FeatureHead], n_labels: int, blobs: tuple
 ) -> None:
     X, y = blobs
     drawn = np.concatenate([np.flatnonzero(y == label)[: n_labels // 3] for label in range(3)])
-    candidates = FROZEN[head](len(drawn))
-    assert candidates
-    for candidate in candidates:
-        classifier = clone(candidate)
-        if head in SEES_UNLABELLED:
+    classifiers = head().classifiers(len(drawn))
+    assert classifiers
+    for unfitted in classifiers:
+        classifier = clone(unfitted)
+        if head.sees_unlabelled:
             classifier.fit(X, np.where(np.isin(np.arange(60), drawn), y, -1))
         else:
             classifier.fit(X[drawn], y[drawn])
-        if n_labels == 30 or head not in ("forest", "plain-linear"):
-            assert (classifier.predict(X) == y).mean() > 0.8, candidate
+        if n_labels == 30 or head.name not in ("forest", "plain-linear"):
+            assert (classifier.predict(X) == y).mean() > 0.8, unfitted
 
 
-@pytest.mark.parametrize("head", TRAINED)
-def test_every_trained_head_has_candidates_that_differ(head: str) -> None:
-    candidates = TRAINED[head](CNN1d(3, width=8))
-    assert len({str(candidate.get_params()) for candidate in candidates}) == len(candidates) > 1
+@pytest.mark.parametrize("head", TRAINED, ids=lambda head: head.name)
+def test_every_encoder_head_has_settings_that_differ(head: type[EncoderHead]) -> None:
+    classifiers = head().classifiers(CNN1d(3, width=8))
+    assert len({str(each.get_params()) for each in classifiers}) == len(classifiers) > 1
+
+
+@pytest.mark.parametrize("head", TRAINED, ids=lambda head: head.name)
+def test_an_encoder_head_leaves_the_encoder_as_it_is(head: type[EncoderHead]) -> None:
+    torch.manual_seed(0)
+    encoder = CNN1d(3, width=4).eval()
+    before = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
+    X = np.random.default_rng(0).normal(size=(8, 3, 64)).astype(np.float32)
+    fitted = clone(head().classifiers(encoder)[0]).fit(X, np.arange(8) % 2 + 3)
+    assert set(fitted.predict(X)) <= {3, 4}
+    assert all(torch.equal(before[name], t) for name, t in encoder.state_dict().items())
 
 
 def test_a_prototype_is_the_mean_of_its_class(blobs: tuple) -> None:
@@ -131,7 +180,7 @@ def test_propagation_repeats_itself(moons: tuple) -> None:
 def test_propagation_takes_fewer_windows_than_neighbours(labels: list[int]) -> None:
     X = 10.0 * np.arange(len(labels))[:, None]
     expected = [label for label in labels if label >= 0]
-    for candidate in FROZEN["propagation"](len(expected)):
+    for candidate in PropagationHead().classifiers(len(expected)):
         fitted = clone(candidate).fit(X, np.array(labels))
         assert set(fitted.predict(X)) <= set(expected)
         assert (fitted.mass_.sum(1) > 0).all()

@@ -12,27 +12,34 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.preprocessing import StandardScaler
 
+from tests.support.suites import CONFIG, suite_on
 from tests.support.training import tiny_pretrain
 from tsclr.audit import ledger
 from tsclr.audit.certificates import CHECKS
 from tsclr.audit.results import audit_results
+from tsclr.bench.access import FoldAccess
+from tsclr.bench.fitted import run_unit
+from tsclr.bench.methods import (
+    FromRun,
+    HandFeatures,
+    Pretrained,
+    RandomInit,
+    RandomInitFromRun,
+)
+from tsclr.bench.probe import HAND, PRETRAINED, RANDOM, probe, write_scores
+from tsclr.bench.protocols import GivenSubjects
+from tsclr.bench.results import collect_results
+from tsclr.bench.suite import Suite
 from tsclr.cli import main
+from tsclr.data.settings import Data
 from tsclr.data.splits import LeakError, Split
 from tsclr.data.store import Store
 from tsclr.data.windows import Windows
+from tsclr.datasets import Synthetic
 from tsclr.embed.checkpoint import Checkpoint
 from tsclr.embed.embedder import Embedder
 from tsclr.encoders import CNN1d
-from tsclr.evaluate.heads import FROZEN, knn
-from tsclr.evaluate.probe import (
-    PRETRAINED,
-    RANDOM,
-    STATISTICS,
-    encoders,
-    note_pretraining,
-    probe,
-    write_scores,
-)
+from tsclr.evaluate.heads.linear import LinearHead
 from tsclr.evaluate.task import Candidate, Task
 from tsclr.objectives import NTXent
 from tsclr.train.settings import Training
@@ -46,17 +53,18 @@ def scored(tiny_run: Path) -> dict:
 
 
 def test_every_method_stands_under_every_head(scored: dict) -> None:
-    cells = {(row["method"], row["head"]) for row in scored["results"]}
-    frozen = [PRETRAINED, RANDOM, STATISTICS]
+    cells = {(row["method"], row["head"]) for row in scored["rows"]}
+    frozen = [PRETRAINED, RANDOM, HAND]
     frozen += [f"{name}, whitened" for name in frozen]
     expected = {(name, head) for name in frozen for head in ("linear", "knn")}
     assert cells == expected | {(PRETRAINED, "finetune"), (RANDOM, "finetune")}
 
 
 def test_rows_hold_scores_and_how_they_came_about(scored: dict) -> None:
-    assert scored["test_subjects"] == ["04"]
-    assert len(scored["train_subjects"]) == 3
-    for row in scored["results"]:
+    for unit in scored["units"]:
+        assert unit["split"]["test"] == ["04"]
+        assert len(unit["split"]["train"]) + len(unit["split"]["validation"]) == 3
+    for row in scored["rows"]:
         assert 0 <= row["macro_f1_mean"] <= 1
         assert row["draws"] == (2 if row["budget"] == "1" else 1)
         assert np.sum(row["confusion"]) == scored["n_test_windows"] * row["draws"]
@@ -64,16 +72,15 @@ def test_rows_hold_scores_and_how_they_came_about(scored: dict) -> None:
 
 def test_all_labels_beat_one_a_class(scored: dict) -> None:
     score = {
-        (row["method"], row["head"], row["budget"]): row["macro_f1_mean"]
-        for row in scored["results"]
+        (row["method"], row["head"], row["budget"]): row["macro_f1_mean"] for row in scored["rows"]
     }
-    assert score[STATISTICS, "linear", "all"] > score[STATISTICS, "linear", "1"]
+    assert score[HAND, "linear", "all"] > score[HAND, "linear", "1"]
 
 
 def test_the_linear_score_equals_one_computed_by_hand(tiny_run: Path, scored: dict) -> None:
     (row,) = [
         row
-        for row in scored["results"]
+        for row in scored["rows"]
         if (row["method"], row["head"], row["budget"]) == (PRETRAINED, "linear", "all")
     ]
     settings = Checkpoint.load(tiny_run).settings
@@ -85,7 +92,8 @@ def test_the_linear_score_equals_one_computed_by_hand(tiny_run: Path, scored: di
     unlabelled = streams.take(range(len(streams))).numpy()
     moments = StandardScaler().fit(Embedder(tiny_run).transform(unlabelled))
     scaled = moments.transform(features)
-    C = float(row["chosen"].split("C=")[1].split(",")[0]) if "C=" in row["chosen"] else 1.0
+    (chosen,) = row["chosen"].values()
+    C = float(chosen.split("C=")[1].split(",")[0]) if "C=" in chosen else 1.0
     model = LogisticRegression(C=C, max_iter=1000, tol=1e-3).fit(
         scaled[~test], windows.labels[~test]
     )
@@ -93,22 +101,30 @@ def test_the_linear_score_equals_one_computed_by_hand(tiny_run: Path, scored: di
     assert row["macro_f1_mean"] == pytest.approx(expected, abs=0.02)
 
 
-def test_random_init_is_the_start_of_the_run(tiny_run: Path) -> None:
-    found = encoders(Checkpoint.load(tiny_run))
-    trained, fresh = found[PRETRAINED], found[RANDOM]
-    assert torch.equal(trained.input_scale, fresh.input_scale)
-    assert not torch.equal(next(trained.parameters()), next(fresh.parameters()))
-    store = Store.open(Path(Checkpoint.load(tiny_run).settings["data"]["source"]))
+def access_of(task: Task, source: str, folder: Path) -> FoldAccess:
+    """What a method sees of the windows of a task."""
+    data = Data(source, test=list(task.split.test), validation=list(task.split.validation))
+    return FoldAccess(task, data, source, "", folder)
+
+
+def test_random_init_is_the_start_of_the_run(
+    tiny_run: Path, hand_split: Task, tmp_path: Path
+) -> None:
+    access = access_of(hand_split, "elsewhere", tmp_path)
+    trained = Checkpoint.load(tiny_run).encoder()
+    random = RandomInitFromRun(str(tiny_run)).learn(access).encoder
+    assert not torch.equal(next(trained.parameters()), next(random.parameters()))
     torch.manual_seed(Training().seed)
     state = start(
         partial(CNN1d, width=8),
         NTXent(),
-        Windows.sliding(store, 128, 64),
+        Windows.sliding(hand_split.windows.store, 128, 64, hand_split.split.train),
         Training(),
         torch.device("cpu"),
     )
+    assert torch.equal(state.encoder.input_scale, random.input_scale)
     for name, tensor in state.encoder.named_parameters():
-        assert torch.equal(dict(fresh.named_parameters())[name], tensor), name
+        assert torch.equal(dict(random.named_parameters())[name], tensor), name
 
 
 @pytest.fixture
@@ -121,7 +137,7 @@ def test_choices_do_not_look_at_the_test_side(tiny_run: Path, tiny_store: Path) 
     windows = Windows.labelled(Store.open(tiny_store), 128, 64)
     split = Split(("01", "02"), ("03",), ("04",))
     inputs = Embedder(tiny_run).transform(windows.take(range(len(windows))).numpy())
-    contender = Candidate("any", "linear", inputs, FROZEN["linear"])
+    contender = Candidate(inputs, LinearHead().classifiers)
     chosen, score = contender.select(Task(windows, windows.store.classes, split, draws=2), 5)
     windows.labels[windows.subjects == "04"] = 0
     again, same = contender.select(Task(windows, windows.store.classes, split, draws=2), 5)
@@ -151,12 +167,20 @@ def test_a_copy_of_the_store_is_known_by_its_content(
 ) -> None:
     shutil.copytree(tiny_store, tmp_path / "copy")
     with pytest.raises(LeakError, match="pretraining has seen"):
-        probe(tiny_run, str(tmp_path / "copy"), test=["01"])
+        probe(tiny_run, str(tmp_path / "copy"), test=["01"], budgets=["1"])
 
 
 @pytest.mark.parametrize(
     ("given", "told"),
-    [({"draws": 0}, "draws is 0"), ({"heads": []}, "no heads"), ({"budgets": []}, "no budgets")],
+    [
+        ({"draws": 0}, "draws is 0"),
+        ({"heads": []}, "no heads are given"),
+        ({"budgets": []}, "no budgets"),
+        (
+            {"methods": [HAND], "heads": ["finetune"]},
+            "hand features support none of the heads finetune",
+        ),
+    ],
 )
 def test_empty_questions_are_refused(tiny_run: Path, given: dict, told: str) -> None:
     with pytest.raises(ValueError, match=told):
@@ -165,13 +189,13 @@ def test_empty_questions_are_refused(tiny_run: Path, given: dict, told: str) -> 
 
 def test_a_test_subject_that_pretraining_saw_is_refused(tiny_run: Path) -> None:
     with pytest.raises(LeakError, match="pretraining has seen the test subjects 01"):
-        probe(tiny_run, test=["01"])
+        probe(tiny_run, test=["01"], budgets=["1"])
 
 
 def test_the_same_store_is_known_by_another_path(tiny_run: Path, tiny_store: Path) -> None:
     detour = str(tiny_store / ".." / tiny_store.name)
     with pytest.raises(LeakError, match="pretraining has seen"):
-        probe(tiny_run, detour, test=["01"])
+        probe(tiny_run, detour, test=["01"], budgets=["1"])
 
 
 def test_a_split_that_shares_a_subject_makes_no_task(tiny_store: Path) -> None:
@@ -182,14 +206,15 @@ def test_a_split_that_shares_a_subject_makes_no_task(tiny_store: Path) -> None:
 
 def test_another_dataset_takes_its_own_split(tiny_run: Path) -> None:
     found = probe(tiny_run, "synthetic", budgets=["1"], draws=1, heads=["knn"])
-    assert found["source"] == "synthetic"
-    assert set(found["test_subjects"]).isdisjoint(found["train_subjects"])
+    assert found["suite"]["datasets"][0]["name"] == "synthetic"
+    (split,) = {json.dumps(unit["split"]) for unit in found["units"]}
+    assert json.loads(split)["test"] == list(Synthetic().test_subjects)
 
 
 def test_classes_can_be_chosen(tiny_run: Path) -> None:
     found = probe(tiny_run, budgets=["1"], draws=1, heads=["knn"], classes=["sitting", "walking"])
     assert found["classes"] == ["sitting", "walking"]
-    assert np.shape(found["results"][0]["confusion"]) == (2, 2)
+    assert np.shape(found["rows"][0]["confusion"]) == (2, 2)
 
 
 def test_a_budget_larger_than_a_class_names_the_class(tiny_run: Path) -> None:
@@ -202,13 +227,9 @@ def test_an_unknown_head_names_the_near_one(tiny_run: Path) -> None:
         probe(tiny_run, heads=["linea"])
 
 
-def test_neighbours_are_never_more_than_labels() -> None:
-    assert [head.n_neighbors for head in knn(6)] == [1, 5]
-
-
 def test_methods_can_be_left_out(tiny_run: Path) -> None:
     found = probe(tiny_run, budgets=["1"], draws=1, heads=["linear"], methods=[PRETRAINED])
-    assert {row["method"] for row in found["results"]} == {PRETRAINED}
+    assert {row["method"] for row in found["rows"]} == {PRETRAINED}
     with pytest.raises(ValueError, match="no method 'pretraind': did you mean pretrained"):
         probe(tiny_run, budgets=["1"], methods=["pretraind"])
     with pytest.raises(ValueError, match="no methods are given"):
@@ -227,6 +248,12 @@ def subjects_by_role(rows: list[dict], dataset: str, names: list[str]) -> dict[s
     return {role: sorted(who) for role, who in found.items()}
 
 
+def pretraining_rows(found: dict) -> list[dict]:
+    """What pretraining has seen, by the provenance of the pretrained encoder."""
+    rows = found["units"][0]["provenance"]["rows"]
+    return [row for row in rows if row["role"] == "pretraining"]
+
+
 def changed_run(run: Path, folder: Path, **settings: object) -> Path:
     """A run with other settings in its checkpoint."""
     checkpoint = Checkpoint.load(run)
@@ -241,15 +268,18 @@ QUICK = {"budgets": ["1"], "draws": 1, "heads": ["knn"]}
 def test_scores_are_certified_with_whom_each_role_has_seen(tiny_run: Path, scored: dict) -> None:
     split = Checkpoint.load(tiny_run).settings["split"]
     trained = sorted([*split["train"], *split["validation"]])
-    assert scored["uncertified"] is None
-    assert scored["certificate"]["checks"] == dict.fromkeys(CHECKS, True)
-    assert subjects_by_role(scored["provenance"], scored["source"], [*trained, "04"]) == {
-        "pretraining": sorted(split["train"]),
-        "statistics": sorted(split["train"]),
-        "fitting": trained,
-        "choice": trained,
-        "test": ["04"],
-    }
+    for unit in scored["units"]:
+        assert unit["uncertified"] is None
+        assert unit["certificate"]["checks"] == dict.fromkeys(CHECKS, True)
+        rows = unit["provenance"]["rows"]
+        pretraining = sorted(split["train"]) if unit["method"].startswith(PRETRAINED) else []
+        assert subjects_by_role(rows, unit["dataset"], [*trained, "04"]) == {
+            **({"pretraining": pretraining} if pretraining else {}),
+            "statistics": sorted(split["train"]),
+            "fitting": trained,
+            "choice": trained,
+            "test": ["04"],
+        }
 
 
 def test_noted_samples_are_those_of_the_windows(tiny_run: Path, scored: dict) -> None:
@@ -263,25 +293,14 @@ def test_noted_samples_are_those_of_the_windows(tiny_run: Path, scored: dict) ->
     expected["test"] = expected["test"].select(chosen)
     for role, windows in expected.items():
         covered = np.unique(windows.starts[:, None] + np.arange(128))
-        assert scored["certificate"]["roles"][role]["samples"] == len(covered)
+        assert scored["units"][0]["certificate"]["roles"][role]["samples"] == len(covered)
 
 
 def test_roles_follow_the_methods_that_are_scored(tiny_run: Path) -> None:
-    roles = {
-        method: set(probe(tiny_run, methods=[method], **QUICK)["certificate"]["roles"])
-        for method in (PRETRAINED, STATISTICS)
-    }
-    assert roles[STATISTICS] == {"statistics", "fitting", "choice", "test"}
-    assert roles[PRETRAINED] == roles[STATISTICS] | {"pretraining"}
-
-
-def test_random_start_has_its_scale_from_the_training_windows(
-    tiny_run: Path, hand_split: Task
-) -> None:
-    assert note_pretraining(Checkpoint.load(tiny_run), hand_split, [STATISTICS]) is None
-    assert hand_split.ledger.frame().empty
-    assert note_pretraining(Checkpoint.load(tiny_run), hand_split, [RANDOM]) is None
-    assert set(hand_split.ledger.frame()["role"]) == {"statistics"}
+    units = {unit["method"]: unit for unit in probe(tiny_run, **QUICK)["units"]}
+    roles = {method: set(unit["certificate"]["roles"]) for method, unit in units.items()}
+    assert roles[RANDOM] == roles[HAND] == {"statistics", "fitting", "choice", "test"}
+    assert roles[PRETRAINED] == roles[HAND] | {"pretraining"}
 
 
 def test_epochs_that_were_chosen_are_noted(tiny_store: Path, tmp_path: Path) -> None:
@@ -289,7 +308,7 @@ def test_epochs_that_were_chosen_are_noted(tiny_store: Path, tmp_path: Path) -> 
     windows = Windows.labelled(Store.open(tiny_store), 128, 64)
     split = Split(("01", "02"), ("03",), ("04",))
     task = Task(windows, windows.store.classes, split, ledger=ledger.Ledger(str(tiny_store)))
-    assert note_pretraining(Checkpoint.load(run), task, [PRETRAINED]) is None
+    assert access_of(task, str(tiny_store), tmp_path).note_run(Checkpoint.load(run)) is None
     rows = task.ledger.frame().to_dict("records")
     used = Checkpoint.load(run).settings["split"]
     assert subjects_by_role(rows, str(tiny_store), ["01", "02", "03"]) == {
@@ -301,10 +320,10 @@ def test_epochs_that_were_chosen_are_noted(tiny_store: Path, tmp_path: Path) -> 
 def test_pretraining_on_another_dataset_is_noted_as_such(tiny_run: Path, tiny_store: Path) -> None:
     found = probe(tiny_run, "synthetic", **QUICK)
     trained = Checkpoint.load(tiny_run).settings["split"]["train"]
-    rows = [row for row in found["provenance"] if row["role"] == "pretraining"]
+    rows = pretraining_rows(found)
     place = str(tiny_store.resolve())
     assert subjects_by_role(rows, place, trained) == {"pretraining": trained}
-    assert all(found["certificate"]["checks"].values())
+    assert all(all(unit["certificate"]["checks"].values()) for unit in found["units"])
 
 
 def test_pretraining_that_saw_a_test_subject_is_told(
@@ -317,7 +336,7 @@ def test_pretraining_that_saw_a_test_subject_is_told(
     with caplog.at_level(logging.WARNING):
         found = probe(run, copy, test=[subject], **QUICK)
     assert "the test has leaked, do not trust the scores: overlap: pretraining" in caplog.text
-    assert not found["certificate"]["checks"]["overlap"]
+    assert not found["units"][0]["certificate"]["checks"]["overlap"]
     write_scores(tmp_path / "scores.json", found)
     with pytest.raises(LeakError, match="overlap: pretraining saw samples"):
         audit_results(tmp_path / "scores.json")
@@ -344,8 +363,8 @@ def test_people_in_one_file_are_told_apart(tiny_store: Path, tmp_path: Path) -> 
     run = tiny_pretrain(tmp_path / "store", tmp_path / "run")
     used = Checkpoint.load(run).settings["split"]
     found = probe(run, **QUICK)
-    assert found["test_subjects"] == used["test"]
-    assert all(found["certificate"]["checks"].values())
+    assert all(list(unit["split"]["test"]) == used["test"] for unit in found["units"])
+    assert all(all(unit["certificate"]["checks"].values()) for unit in found["units"])
     with pytest.raises(LeakError, match="pretraining has seen the test subjects"):
         probe(run, test=used["train"][:1], **QUICK)
 
@@ -376,9 +395,8 @@ def test_store_that_was_moved_is_known_by_its_files(
     moved = str(shutil.copytree(tiny_store, tmp_path / "moved"))
     run = changed_run(tiny_run, tmp_path, place=str(tmp_path / "gone"))
     found = probe(run, moved, test=["04"], **QUICK)
-    rows = [row for row in found["provenance"] if row["role"] == "pretraining"]
     trained = Checkpoint.load(tiny_run).settings["split"]["train"]
-    assert subjects_by_role(rows, moved, trained) == {"pretraining": trained}
+    assert subjects_by_role(pretraining_rows(found), "moved", trained) == {"pretraining": trained}
 
 
 @pytest.mark.parametrize(
@@ -393,8 +411,8 @@ def test_scores_whose_pretraining_is_gone_have_no_certificate(
 ) -> None:
     run = changed_run(tiny_run, tmp_path, **settings)
     found = probe(run, "synthetic", **QUICK)
-    assert found["certificate"] is None
-    assert reason in found["uncertified"]
+    assert [unit["certificate"] is None for unit in found["units"]] == [True, False, False]
+    assert reason in found["units"][0]["uncertified"]
     assert reason in caplog.text
     write_scores(tmp_path / "scores.json", found)
     with pytest.raises(ValueError, match=f"has no certificate: .*{reason}"):
@@ -412,44 +430,88 @@ def test_written_scores_pass_the_audit(
     written: Path, scored: dict, capsys: pytest.CaptureFixture
 ) -> None:
     names = sorted(path.name for path in written.parent.iterdir())
-    assert names == ["scores.json", "scores.provenance.parquet"]
+    assert names == ["scores.json", "scores.provenance"]
     kept = json.loads(written.read_text())
-    assert kept["provenance"] == "scores.provenance.parquet"
-    frame = ledger.read(written.parent / kept["provenance"])
-    assert frame.to_dict("records") == scored["provenance"]
-    (row,) = audit_results(written).to_dict("records")
-    assert row["method"].startswith(f"{PRETRAINED}; {PRETRAINED}, whitened; ")
-    assert row["roles"] == "pretraining, statistics, fitting, choice"
-    assert row["samples"] == scored["certificate"]["roles"]["test"]["samples"]
+    for unit, expected in zip(kept["units"], scored["units"], strict=True):
+        frame = ledger.read(written.parent / unit["provenance"])
+        assert frame.to_dict("records") == expected["provenance"]["rows"]
+    checked = audit_results(written)
+    assert checked["method"].tolist() == [unit["method"] for unit in scored["units"]]
+    assert checked["roles"][0] == "pretraining, statistics, fitting, choice"
+    assert checked["samples"][0] == scored["units"][0]["certificate"]["roles"]["test"]["samples"]
     assert main(["bench", "audit", str(written)]) == 0
-    assert "no leak found in 1 unit\n" in capsys.readouterr().out
+    assert "no leak found in 6 units\n" in capsys.readouterr().out
 
 
 def test_changed_provenance_is_found(written: Path, capsys: pytest.CaptureFixture) -> None:
-    path = written.parent / "scores.provenance.parquet"
+    path = written.parent / json.loads(written.read_text())["units"][0]["provenance"]
     frame = ledger.read(path)
     ledger.write(frame.iloc[1:], path)
     assert main(["bench", "audit", str(written)]) == 1
     assert "is not the provenance that was certified" in capsys.readouterr().err
     content = path.read_bytes()
     path.write_bytes(content[:-9])
-    with pytest.raises(ValueError, match=r"scores\.provenance\.parquet is damaged"):
+    with pytest.raises(ValueError, match=r"\.parquet is damaged"):
         audit_results(written)
     path.unlink()
     with pytest.raises(ValueError, match="there is no provenance file"):
         audit_results(written)
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"test_subjects": ["03"]}, "tests subjects that its split does not name"),
-        ({"certificate": None}, "no valid 'certificate', it has None"),
-        ({"provenance": "../scores.provenance.parquet"}, "there is no provenance file"),
-        ({"results": [3]}, "no valid 'method', it has 3"),
-    ],
-)
-def test_changed_scores_are_found(written: Path, changes: dict, message: str) -> None:
-    written.write_text(json.dumps(json.loads(written.read_text()) | changes))
-    with pytest.raises(ValueError, match=message):
-        audit_results(written)
+def test_scores_of_an_older_probe_are_refused_with_the_command_that_renews_them(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "scores.json"
+    path.write_text(json.dumps({"results": [], "certificate": {}}))
+    with pytest.raises(ValueError, match=f"run `tsclr probe RUN --json {path}` again"):
+        audit_results(path)
+
+
+# One encoder has one score
+
+
+def test_a_probe_and_a_suite_give_the_same_numbers(tiny_store: Path, tmp_path: Path) -> None:
+    split = Split(("01", "02"), ("03",), ("04",))
+    protocol = GivenSubjects(list(split.test), validation=list(split.validation))
+    methods = {PRETRAINED: Pretrained(CONFIG, epochs=1), RANDOM: RandomInit(CONFIG)}
+    methods |= {HAND: HandFeatures(heads=["linear", "knn"])}
+    heads = ["linear", "knn", "finetune"]
+    suite = suite_on(tiny_store, methods=methods, heads=heads, protocols=[protocol])
+    units = list(suite.units(tmp_path))
+    for unit in units:
+        run_unit(unit)
+    (run,) = {path.parent for path in tmp_path.glob("runs/*/checkpoint.safetensors")}
+    expected = collect_results(suite, units)
+    found = probe(run, budgets=["1", "all"], draws=2, heads=heads)
+    assert len(found["rows"]) == 2 * (3 + 3 + 2)
+    for row, same in zip(found["rows"], expected["rows"], strict=True):
+        assert row | {"cost": None} == same | {"cost": None}
+    again = Suite(
+        [str(tiny_store)], {PRETRAINED: FromRun(str(run))}, heads, ["1", "all"], 2, [protocol]
+    )
+    for unit in (units := list(again.units(tmp_path / "again"))):
+        run_unit(unit)
+    rows = collect_results(again, units)["rows"]
+    assert [row["confusion"] for row in rows] == [
+        row["confusion"] for row in expected["rows"] if row["method"] == PRETRAINED
+    ]
+
+
+def test_a_suite_refuses_a_fold_that_a_run_has_seen(
+    tiny_run: Path, tiny_store: Path, tmp_path: Path
+) -> None:
+    methods = {PRETRAINED: FromRun(str(tiny_run))}
+    suite = suite_on(tiny_store, methods=methods, protocols=[GivenSubjects(["01"])])
+    with pytest.raises(LeakError, match="pretraining has seen the test subjects 01"):
+        run_unit(next(suite.units(tmp_path)))
+
+
+def test_the_content_of_a_checkpoint_counts_and_not_its_path(
+    tiny_run: Path, tmp_path: Path
+) -> None:
+    copy = str(shutil.copytree(tiny_run, tmp_path / "copy"))
+    assert FromRun(copy).key() == FromRun(str(tiny_run)).key()
+    assert FromRun(copy).key() != FromRun(str(changed_run(tiny_run, tmp_path, seen=[]))).key()
+    assert FromRun(copy).key() != FromRun(copy, whiten=True).key()
+    with pytest.raises(FileNotFoundError, match="no checkpoint nowhere"):
+        FromRun("nowhere").check()

@@ -12,6 +12,7 @@ from sklearn.decomposition import PCA
 
 from tsclr import report
 from tsclr.augment import Augmentation, Chain, Crop, Jitter, Rotate, Scale, TimeWarp
+from tsclr.bench.probe import HAND, PRETRAINED, RANDOM, probe, write_scores
 from tsclr.data.ingest import ingest
 from tsclr.data.settings import Data
 from tsclr.data.store import Store
@@ -21,7 +22,6 @@ from tsclr.embed.checkpoint import FILE
 from tsclr.embed.embedder import Embedder
 from tsclr.embed.vectors import write_vectors
 from tsclr.encoders import CNN1d
-from tsclr.evaluate.probe import PRETRAINED, RANDOM, probe, write_scores
 from tsclr.files import replacing
 from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour
@@ -111,18 +111,19 @@ def demo(
 
 def write(out: Path, store: Store, scores: dict[str, Any]) -> Path:
     """Write the report from the results in the folder of the demo."""
-    n_test = len(scores["test_subjects"])
+    subjects = scores["units"][0]["split"]["test"]
+    n_test = len(subjects)
     n_train = len(store.subjects) - n_test
-    results = pd.DataFrame(scores["results"])
+    results = pd.DataFrame(scores["rows"])
     metrics = pd.read_json(out / "run" / METRICS, lines=True)
     sections = [
-        report.budget_curve(results),
+        report.budget_curve(results, [RANDOM, HAND]),
         report.results_table(results),
         report.training_curves(metrics),
         views_section(store),
-        vectors_section(pd.read_parquet(out / "vectors.parquet"), scores["test_subjects"]),
+        vectors_section(pd.read_parquet(out / "vectors.parquet"), subjects),
         report.confusion(
-            np.array(_row(scores["results"], PRETRAINED)["confusion"]), scores["classes"]
+            np.array(_row(scores["rows"], PRETRAINED)["confusion"]), scores["classes"]
         ),
     ]
     report.write_report(
@@ -132,7 +133,7 @@ def write(out: Path, store: Store, scores: dict[str, Any]) -> Path:
         f"then a classifier trained on a few labels and tested on {n_test} other subjects.",
         sections,
         environment_text() | {"labelled training windows": f"{scores['n_train_windows']:,}"},
-        key_figures(scores["results"], metrics),
+        key_figures(scores["rows"], metrics),
     )
     return out / "report.html"
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tsclr.bench.fitted import run_unit
 from tsclr.bench.methods import HandFeatures, Method, Pretrained, RandomInit
 from tsclr.bench.page import write_page
 from tsclr.bench.protocols import GroupKFold
@@ -32,7 +33,7 @@ def suite_on(store: Path, **changes: object) -> Suite:
 def scored(suite: Suite, out: Path) -> dict:
     units = list(suite.units(out))
     for unit in units:
-        unit.run()
+        run_unit(unit)
     results = write_results(suite, units, out)
     write_page(results, out / "report.html")
     return results

@@ -1,4 +1,4 @@
-"""A results folder, or the JSON of a probe, in; whether its certificates are true out.
+"""Results of a suite or a probe in; whether its certificates are true out.
 
 A certificate is recomputed from its provenance and compared. Nothing is signed: whoever edits both
 the provenance and the results can make them agree, so there are no checks against that.
@@ -42,7 +42,7 @@ def audit_results(results: Path) -> pd.DataFrame:
         It has ``units``, a list of objects with ``dataset``, ``protocol``, ``fold``, ``method``,
         ``transductive``, ``split``, ``provenance`` (a path within the folder) and ``certificate``;
         ``rows`` with ``dataset``, ``protocol``, ``method`` and ``by_subject``; and
-        ``segmentation``. Or the JSON of ``tsclr probe``, which is one unit without rows.
+        ``segmentation``. The JSON of ``tsclr probe`` has the same form.
 
     Returns
     -------
@@ -61,8 +61,7 @@ def audit_results(results: Path) -> pd.DataFrame:
     """
     file = results / "results.json" if results.is_dir() else results
     content = _content(file)
-    of_probe = isinstance(content, dict) and "results" in content
-    units = [_unit_of_probe(content, str(file))] if of_probe else _units(content, str(file))
+    units = _units(content, str(file))
     tested, leaked = [], []
     for number, unit in enumerate(units):
         where = f"unit {number} of {file}"
@@ -72,8 +71,7 @@ def audit_results(results: Path) -> pd.DataFrame:
             leaked.append(f"{where}: {error}")
     if leaked:
         raise LeakError("\n".join(leaked))
-    if not of_probe:
-        _check_rows(content, tested, str(file))
+    _check_rows(content, tested, str(file))
     return pd.DataFrame([_summary(unit) for unit in units])
 
 
@@ -86,35 +84,18 @@ def _content(file: Path) -> Any:
 
 
 def _units(results: Any, where: str) -> list[Any]:
-    """The units of a suite."""
+    """The units of a suite, of which all must have a certificate."""
+    if isinstance(results, dict) and "results" in results:
+        raise ValueError(
+            f"{where} is from an older `tsclr probe`: run `tsclr probe RUN --json {where}` again"
+        )
     units = field_of(results, "units", list, where)
     if not units:
         raise ValueError(f"{where} has no units: there is nothing to audit")
+    for unit in units:
+        if isinstance(unit, dict) and unit.get("uncertified"):
+            raise ValueError(f"{where} has no certificate: {unit['uncertified']}")
     return units
-
-
-def _unit_of_probe(results: dict[str, Any], where: str) -> dict[str, Any]:
-    """The JSON of a probe as a unit: all of its methods share a split and a provenance."""
-    if results.get("uncertified"):
-        raise ValueError(f"{where} has no certificate: {results['uncertified']}")
-    rows = field_of(results, "results", list, where)
-    methods = dict.fromkeys(field_of(row, "method", str, where) for row in rows)
-    validation = field_of(results, "validation_subjects", list, where)
-    trained = field_of(results, "train_subjects", list, where)  # those of validation among them
-    return {
-        "dataset": results.get("source"),
-        "protocol": "probe",
-        "fold": "probe",
-        "method": "; ".join(methods),
-        "transductive": False,
-        "split": {
-            "train": [name for name in trained if name not in validation],
-            "validation": validation,
-            "test": results.get("test_subjects"),
-        },
-        "provenance": results.get("provenance"),
-        "certificate": results.get("certificate"),
-    }
 
 
 def _check_unit(unit: Any, folder: Path, where: str) -> set[str]:

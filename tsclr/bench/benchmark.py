@@ -1,4 +1,4 @@
-"""A dataset by name in, its store on disk, its labelled windows and its protocol out."""
+"""A dataset by name in, its store on disk and its labelled windows out."""
 
 import hashlib
 import logging
@@ -16,33 +16,36 @@ from tsclr.bench.protocols import Protocol
 from tsclr.data.identity import canonical_source
 from tsclr.data.store import Store
 from tsclr.data.windows import Windows, samples
+from tsclr.specs import nearest
 from tsclr.types import Recording
 
 SECONDS = 2.56
-"""Window of a store, which documents none."""
+"""Window length of a store of the user's own, which documents none."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Source:
-    """A dataset by its name, or cut in another way than it documents.
+    """A dataset with other windows, channels or classes than it documents.
 
     Parameters
     ----------
     name : str
-        As ``tsclr data list`` has it, or folder of a store with labels.
+        Name that ``tsclr data list`` shows, or folder of a labelled store.
     window : float, optional
         Length of a window, s; as documented by default.
     stride : float, optional
-        From start to start, s; half a window by default, where `window` is given.
+        Seconds from start to start; half a window by default, where `window` is given.
     channels : list of str, optional
-        Only these.
+        Use only these channels.
+    classes : list of str, optional
+        Tell only these classes apart; those that the dataset is scored on by default.
 
     Raises
     ------
     ValueError
-        If there is a list of channels with none in it, or with one twice.
+        If a list of channels or classes is empty, or names one twice.
 
     Examples
     --------
@@ -54,39 +57,47 @@ class Source:
     window: float | None = None
     stride: float | None = None
     channels: list[str] | None = None
+    classes: list[str] | None = None
 
     def __post_init__(self) -> None:
-        if self.channels == []:
-            raise ValueError(f"{self.name} is left no channels: name some, or none to have all")
-        twice = [name for name, n in Counter(self.channels).items() if n > 1]
-        if twice:
-            raise ValueError(f"channel {twice[0]!r} of {self.name} is named twice: leave one out")
+        for kind, names in (("channels", self.channels), ("classes", self.classes)):
+            if names == []:
+                raise ValueError(f"{self.name} is left no {kind}: name some, or none to have all")
+        for kind, names in (("channel", self.channels), ("class", self.classes)):
+            twice = [name for name, n in Counter(names).items() if n > 1]
+            if twice:
+                raise ValueError(
+                    f"{kind} {twice[0]!r} of {self.name} is named twice: leave one out"
+                )
 
     @property
     def remark(self) -> str:
-        """How it is cut, where that is not as documented."""
+        """What differs from the documented dataset, as results add it to the name."""
         window = f"{self.window:g} s" if self.window is not None else ""
         stride = f"every {self.stride:g} s" if self.stride is not None else ""
-        told = f"{window} {stride}".strip(), " ".join(self.channels or [])
-        return ", ".join(each for each in told if each)
+        classes = f"only {' '.join(self.classes)}" if self.classes else ""
+        remarks = f"{window} {stride}".strip(), " ".join(self.channels or []), classes
+        return ", ".join(filter(None, remarks))
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A dataset as a suite judges on it.
+    """A dataset as a suite scores it.
 
     Parameters
     ----------
     name : str
-        Of the dataset, and how it is cut.
+        Name of the dataset, and what differs from the documented one.
     folder : Path
-        Store that it was read into.
+        The store that it was read into.
     classes : tuple of str
-        Those scored.
+        Classes that are scored.
     test_subjects : tuple of str
-        As the dataset documents them.
+        Test subjects that the dataset documents.
     length, stride : int
-        Samples of a window, and from one to the next.
+        Samples of a window, and from the start of one to the next.
+    source : str
+        `tsclr.data.identity.canonical_source` of what was read, by which a run knows it again.
     """
 
     name: str
@@ -95,17 +106,18 @@ class Benchmark:
     test_subjects: tuple[str, ...]
     length: int
     stride: int
+    source: str
 
     @classmethod
     def prepare(cls, source: Source, data: Path, root: str | None = None) -> "Benchmark":
-        """Read a dataset into a folder, unless that was done; or take a store as it lies.
+        """Read a dataset into a folder, unless that was done; a store is used where it is.
 
         Parameters
         ----------
         source : Source
-            Which, and how it is cut.
+            The dataset, with its windows, channels and classes.
         data : Path
-            Folder of the stores that are made.
+            Folder for the stores that are made.
         root : str, optional
             Folder with the archive of the dataset.
 
@@ -116,7 +128,7 @@ class Benchmark:
         FileNotFoundError
             If its archive is absent; the message says where to put it and how to fetch it.
         ValueError
-            If it has no such channel, or the window is no whole number of samples.
+            If it has no such channel or class, or the window is no whole number of samples.
         """
         whole = cls._documented(source.name, data, root)
         rate = whole.store.sample_rate
@@ -127,7 +139,12 @@ class Benchmark:
         if source.stride is not None:
             stride = samples(source.stride, rate, "stride")
         name = f"{whole.name} ({source.remark})" if source.remark else whole.name
-        cut = replace(whole, name=name, length=length, stride=stride)
+        classes = whole.classes if source.classes is None else tuple(source.classes)
+        for label in classes:
+            if label not in whole.store.classes:
+                hint = nearest(label, whole.store.classes)
+                raise ValueError(f"{whole.name} has no class {label!r}: {hint}")
+        cut = replace(whole, name=name, classes=classes, length=length, stride=stride)
         if source.channels is None:
             return cut
         folder = data / digest(source_digest(), whole.fingerprint, source.channels)
@@ -136,12 +153,14 @@ class Benchmark:
 
     @classmethod
     def _documented(cls, name: str, data: Path, root: str | None) -> "Benchmark":
-        """A store as it lies, or a dataset as it is mostly cut."""
+        """A store with the default windows, or a dataset with the documented ones."""
         if Path(name).is_dir():
             folder = Path(name).resolve()
             store = Store.open(folder)
             length = round(SECONDS * store.sample_rate)
-            return cls(folder.name, folder, store.classes, (), length, length // 2)
+            return cls(
+                folder.name, folder, store.classes, (), length, length // 2, canonical_source(name)
+            )
         dataset = datasets.find(name)(root)
         version = digest(source_digest(), source_hashes(type(dataset)), dataset.stamp)
         folder = data / f"{canonical_source(name)}-{version}"
@@ -153,6 +172,7 @@ class Benchmark:
             tuple(dataset.test_subjects),
             dataset.window,
             dataset.stride,
+            canonical_source(name),
         )
 
     @classmethod
@@ -161,16 +181,16 @@ class Benchmark:
     ) -> "Benchmark":
         """Several datasets as one: the channels that all have, the classes that all score.
 
-        The rate is the lowest, a window as long as the longest of them lasts.
+        The rate is the lowest of all, a window lasts as long as the longest.
 
         Parameters
         ----------
         parts : sequence of Benchmark
-            Datasets.
+            The datasets.
         folder : Path
-            Where the store goes.
+            Folder for the store.
         same : mapping of str to str
-            Other names of classes, and what they are called here.
+            Other names of a class, and its name here.
 
         Raises
         ------
@@ -196,24 +216,17 @@ class Benchmark:
         write_once(folder, lambda: Store.build(recordings, rate))
         length = round(max(part.length / part.store.sample_rate for part in parts) * rate)
         return cls(
-            " + ".join(part.name for part in parts), folder, classes, (), length, length // 2
+            " + ".join(part.name for part in parts),
+            folder,
+            classes,
+            (),
+            length,
+            length // 2,
+            str(folder),
         )
 
     def recordings(self, channels: Sequence[str], same: Mapping[str, str]) -> Iterator[Recording]:
-        """The recordings, subjects named after the dataset.
-
-        Parameters
-        ----------
-        channels : sequence of str
-            Which channels.
-        same : mapping of str to str
-            Other names of classes, and what they are called here.
-
-        Yields
-        ------
-        Recording
-            With these channels.
-        """
+        """The recordings with these channels, subjects named after the dataset."""
         store = self.store.with_channels(channels)
         for row in store.recordings.to_dict("records"):
             stretch = slice(row["start"], row["start"] + row["length"])
@@ -240,13 +253,7 @@ class Benchmark:
         return Windows.labelled(self.store, self.length, self.stride, self.classes)
 
     def parts(self, protocol: Protocol) -> np.ndarray | None:
-        """What splits of a protocol name in place of the subject of each window, if anything.
-
-        Parameters
-        ----------
-        protocol : Protocol
-            Which.
-        """
+        """Group of each window, if the protocol divides windows; None if it divides subjects."""
         return protocol.parts(self.windows.subjects.tolist(), self.test_subjects)
 
     @cached_property
@@ -256,13 +263,7 @@ class Benchmark:
 
 
 def contents(store: Store) -> str:
-    """Hash of all samples and labels of a store, and of what its table says of them.
-
-    Parameters
-    ----------
-    store : Store
-        Any store.
-    """
+    """Hash of all samples and labels of a store, and of its table of recordings."""
     samples = hashlib.sha256(store.signal.data)
     samples.update(store.labels.data)
     table = store.recordings.drop(columns=["source", "reader", "repairs"]).to_dict("records")
@@ -270,15 +271,7 @@ def contents(store: Store) -> str:
 
 
 def write_once(folder: Path, make: Callable[[], Store]) -> None:
-    """Write a store to a folder, unless it is there as it was written; damage is said.
-
-    Parameters
-    ----------
-    folder : Path
-        Where to; the name says all that the store depends on.
-    make : callable
-        Gives the store.
-    """
+    """Write a store to a folder named by all that it depends on, unless it is there and whole."""
     note = folder / "contents.json"
     try:
         whole = read(note) == {"contents": contents(Store.open(folder))}
@@ -306,10 +299,7 @@ def _check_apart(parts: Sequence[Benchmark], channels: Sequence[str]) -> None:
 
 
 def _marks(store: Store, channels: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Name of each recording, and what tells that it is the same in another store.
-
-    That is the hash of its file, whatever the rate, and that of its samples.
-    """
+    """Name of each recording with what is the same in another store: hashes of file and samples."""
     columns = [store.channels.index(name) for name in channels]
     for row in store.recordings.to_dict("records"):
         if row["source_hash"]:

@@ -1,4 +1,4 @@
-"""What a result depends on in, the result out, computed once: files named by hashes."""
+"""Results that are computed once: files whose names hash all that the content depends on."""
 
 import hashlib
 import inspect
@@ -16,19 +16,14 @@ from tsclr.files import replacing, sha256
 
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn")
 UNSCORED = ("cli", "report", "explore", "demo.py")
-"""Parts of the package on which no score depends."""
+"""Modules of the package on which no score depends."""
 BUILT_IN = (*sys.builtin_module_names, "abc", "typing")
 
 log = logging.getLogger(__name__)
 
 
 def digest(*parts: Any) -> str:
-    """Hash of whatever JSON can hold.
-
-    Parameters
-    ----------
-    *parts
-        In the order that counts; keys of a dict are sorted.
+    """Hash of values that JSON can hold; the order of values counts, that of dict keys does not.
 
     Examples
     --------
@@ -41,37 +36,33 @@ def digest(*parts: Any) -> str:
 
 @cache
 def source_digest() -> str:
-    """Hash of the source of this package and of the versions below it, but for `APART`.
+    """Hash of the source of this package, without `UNSCORED`, and of the versions of `PACKAGES`.
 
     A result of other code is another result, so a suite is scored anew after an update.
     """
     folder = Path(tsclr.__file__).parent
-    found = hashlib.sha256()
+    source = hashlib.sha256()
     for file in sorted(folder.rglob("*.py")):
-        place = file.relative_to(folder)
-        if place.parts[0] not in UNSCORED:
-            found.update(f"{place}\n".encode() + file.read_bytes())
+        path = file.relative_to(folder)
+        if path.parts[0] not in UNSCORED:
+            # With its path, since a module that moves may be imported in place of another.
+            source.update(f"{path}\n".encode() + file.read_bytes())
     versions = [metadata.version(name) for name in PACKAGES]
-    return digest(found.hexdigest(), versions)
+    return digest(source.hexdigest(), versions)
 
 
 def source_hashes(kind: type) -> dict[str, str]:
-    """SHA-256 of the files in which a class and its bases stand, by their module.
+    """SHA-256 of the files that define a class and its bases, by module.
 
-    Those of this package, whose `code` counts as a whole, and of torch, whose version does, are
-    left out.
-
-    Parameters
-    ----------
-    kind : type
-        Of whoever adds to the package.
+    Modules of this package are in `source_digest` and those of torch count by their version, so
+    only a user's own classes have an entry.
 
     Examples
     --------
     >>> source_hashes(object), list(source_hashes(metadata.Distribution))
     ({}, ['importlib.metadata'])
     """
-    modules = sorted({each.__module__ for each in kind.__mro__})
+    modules = sorted({base.__module__ for base in kind.__mro__})
     return {
         module: sha256(Path(inspect.getfile(import_module(module))))
         for module in modules
@@ -79,57 +70,39 @@ def source_hashes(kind: type) -> dict[str, str]:
     }
 
 
-def sources_named(said: Any) -> dict[str, str]:
-    """The same of all classes that a config names.
-
-    Parameters
-    ----------
-    said : Any
-        What JSON can hold; a class is under ``class``, one of a user's own by its full name.
+def sources_named(config: Any) -> dict[str, str]:
+    """`source_hashes` of every class that a config names by its full name, at any depth.
 
     Examples
     --------
     >>> list(sources_named({"encoder": {"class": "collections.Counter"}}))
     ['collections']
     """
-    if isinstance(said, list):
-        return {module: found for each in said for module, found in sources_named(each).items()}
-    if not isinstance(said, dict):
+    if isinstance(config, list):
+        return {module: sha for value in config for module, sha in sources_named(value).items()}
+    if not isinstance(config, dict):
         return {}
-    inner = sources_named(list(said.values()))
-    module, dot, name = str(said.get("class", "")).rpartition(".")
+    inner = sources_named(list(config.values()))
+    module, dot, name = str(config.get("class", "")).rpartition(".")
     if not dot:  # a class of this package, whose source counts as a whole
         return inner
     return source_hashes(getattr(import_module(module), name)) | inner
 
 
 def cached(path: Path, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What a file keeps, or what is computed now and kept there.
-
-    Parameters
-    ----------
-    path : Path
-        JSON file whose name says all that its content depends on.
-    compute : callable
-        Gives what JSON can hold.
-    """
-    found = read(path)
-    if found is None:
-        found = compute()
+    """The content of a JSON file named by all that it depends on, computed if it is missing."""
+    content = read(path)
+    if content is None:
+        content = compute()
         with replacing(path) as temporary:
-            told = {"content": found, "sha256": digest(path.stem, found)}
-            temporary.write_text(json.dumps(told))
-    return found
+            # The name is part of the hash, so that a file that was copied to another name is found.
+            whole = {"content": content, "sha256": digest(path.stem, content)}
+            temporary.write_text(json.dumps(whole))
+    return content
 
 
 def read(path: Path) -> dict[str, Any] | None:
-    """Content of a file that `kept` wrote; None where it is missing or, which is told, damaged.
-
-    Parameters
-    ----------
-    path : Path
-        JSON file.
-    """
+    """Content of a file that `cached` wrote; None if it is missing or, with a warning, damaged."""
     try:
         whole = json.loads(path.read_bytes())
         if whole["sha256"] == digest(path.stem, whole["content"]):

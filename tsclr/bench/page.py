@@ -1,4 +1,4 @@
-"""The results of a suite in, report.html out."""
+"""The results of a suite in, one HTML page out."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -18,21 +18,18 @@ from tsclr.train.runs import facts_as_text
 
 FEW = "5"
 """Budget at which methods are compared in detail; the smallest one where it is not there."""
-UNLEARNED = ("random-init", "hand features", "MiniRocket", "catch22", "supervised")
-"""How the names of methods begin that learn nothing without labels; they are drawn in grey."""
-
 COSTS = ("seconds", "windows_per_second", "parameters", "features", "memory_mib")
 
 
 def write_page(results: dict[str, Any], out: Path) -> Path:
-    """Draw all that a suite found on one page.
+    """Write all results of a suite as one HTML page.
 
     Parameters
     ----------
     results : dict
-        As ``results.json`` holds them.
+        Contents of ``results.json``.
     out : Path
-        HTML file.
+        HTML file to write.
     """
     rows = pd.DataFrame(results["rows"])
     rows["method"] = [unit_label(*each) for each in zip(rows["method"], rows["head"], strict=True)]
@@ -40,27 +37,29 @@ def write_page(results: dict[str, Any], out: Path) -> Path:
     budget = detailed(rows)
     at = rows.loc[rows["budget"] == budget]
     sections = list(ranks(at))
-    for task, mine in rows.groupby("task", sort=False):
+    for task, of_task in rows.groupby("task", sort=False):
         few = at.loc[at["task"] == task]
-        sections += [replace(each, title=f"{task}: {each.title}") for each in about(mine, few)]
-    sections += [embedding(each) for each in results["embedding"]]
+        sections += [
+            replace(section, title=f"{task}: {section.title}") for section in about(of_task, few)
+        ]
+    sections += [embedding(points) for points in results["embedding"]]
     sections += [segmentation(results)] if results["segmentation"] else []
     sections += [comparisons(results, budget), certificates(results)]
     exceptions = {
         "leaky": "protocols that are said to leak",
         "transductive": "transductive methods",
     }
-    there = [
-        told for kind, told in exceptions.items() if any(unit[kind] for unit in results["units"])
+    present = [
+        text for kind, text in exceptions.items() if any(unit[kind] for unit in results["units"])
     ]
-    exception = f", but for {' and '.join(there)}" if there else ""
+    exception = f", except by {' and '.join(present)}" if present else ""
     best = at.loc[at.groupby("task", sort=False)["macro_f1_mean"].idxmax()].set_index("task")
     report.write_report(
         out,
         "Benchmark",
         f"{counted(len(set(rows['method'])), 'method')} on "
-        f"{counted(len(set(rows['dataset'])), 'dataset')}, tested on people that nothing was "
-        f"trained or chosen on{exception}.",
+        f"{counted(len(set(rows['dataset'])), 'dataset')}, tested on subjects that were used for "
+        f"no training and no choice{exception}.",
         sections,
         facts_as_text(results["circumstances"]),
         {
@@ -73,14 +72,7 @@ def write_page(results: dict[str, Any], out: Path) -> Path:
 
 
 def counted(n: int, what: str) -> str:
-    """How many there are of a kind, in words.
-
-    Parameters
-    ----------
-    n : int
-        So many.
-    what : str
-        What one is.
+    """A number with its noun, in the plural if need be.
 
     Examples
     --------
@@ -93,11 +85,6 @@ def counted(n: int, what: str) -> str:
 def detailed(rows: pd.DataFrame) -> str:
     """The budget at which methods are compared in detail: `FEW`, or the smallest one.
 
-    Parameters
-    ----------
-    rows : DataFrame
-        Of the results.
-
     Examples
     --------
     >>> detailed(pd.DataFrame({"budget": ["all", "10%", "1%"]}))
@@ -108,63 +95,45 @@ def detailed(rows: pd.DataFrame) -> str:
 
 
 def ranks(at: pd.DataFrame) -> Iterator[report.Section]:
-    """Average ranks over datasets, of each protocol that has several of them and of methods.
+    """Average ranks over datasets, for each protocol with several datasets and methods.
 
-    Two protocols on one dataset are not two datasets: what is better on one is so on the other.
-
-    Parameters
-    ----------
-    at : DataFrame
-        Rows at one budget.
+    Two protocols on one dataset do not count as two: their scores depend on each other.
     """
-    for protocol, mine in at.groupby("protocol", sort=False):
-        if len(set(mine["dataset"])) > 1 and len(set(mine["method"])) > 1:
-            scores = mine.pivot_table("macro_f1_mean", "method", "dataset", sort=False)
-            section = report.critical_difference(scores, UNLEARNED)
+    for protocol, rows in at.groupby("protocol", sort=False):
+        if len(set(rows["dataset"])) > 1 and len(set(rows["method"])) > 1:
+            scores = rows.pivot_table("macro_f1_mean", "method", "dataset", sort=False)
+            section = report.critical_difference(scores, baselines(rows))
             yield replace(section, title=f"{section.title}, {protocol}")
 
 
-def about(mine: pd.DataFrame, few: pd.DataFrame) -> Iterator[report.Section]:
-    """Sections of a dataset.
-
-    Parameters
-    ----------
-    mine : DataFrame
-        Its rows.
-    few : DataFrame
-        Those at the budget that is looked at in detail.
-    """
-    named = mine.drop(columns="head")
-    yield report.budget_curve(named, UNLEARNED)
+def about(rows: pd.DataFrame, few: pd.DataFrame) -> Iterator[report.Section]:
+    """Sections of a dataset, given all its rows and those at the budget shown in detail."""
+    named, grey = rows.drop(columns="head"), baselines(rows)
+    yield report.budget_curve(named, grey)
     yield with_subjects(report.results_table(named), few)
     by_subject = [
         {"method": row["method"], "subject": subject, "macro_f1": score}
         for row in few.to_dict("records")
         for subject, score in row["by_subject"].items()
     ]
-    yield report.subject_scores(pd.DataFrame(by_subject), UNLEARNED)
+    yield report.subject_scores(pd.DataFrame(by_subject), grey)
     section = report.confusion_of_methods(few)
     yield replace(section, title=f"{section.title}, {in_words(few['budget'].iloc[0])}")
     costs = pd.DataFrame(few["cost"].tolist(), index=few.index)
     costs = costs.assign(method=few["method"], macro_f1=few["macro_f1_mean"])
-    yield report.cost_against_score(
-        costs.reindex(columns=["method", "macro_f1", *COSTS]), UNLEARNED
-    )
+    yield report.cost_against_score(costs.reindex(columns=["method", "macro_f1", *COSTS]), grey)
+
+
+def baselines(rows: pd.DataFrame) -> list[str]:
+    """Methods that do not pretrain, which are drawn in grey."""
+    return rows.loc[~rows["pretrains"], "method"].unique().tolist()
 
 
 def with_subjects(section: report.Section, few: pd.DataFrame) -> report.Section:
-    """The table of results with the interval over subjects, and who they are in its text.
-
-    Parameters
-    ----------
-    section : Section
-        Of a dataset.
-    few : DataFrame
-        Its rows at the budget that is looked at in detail.
-    """
+    """The table of results with the interval over subjects, and who they are in its text."""
     table = report.Table(pd.DataFrame()) if section.table is None else section.table
     interval = {row["method"]: row["macro_f1_ci_subjects"] for row in few.to_dict("records")}
-    told = [
+    intervals = [
         f"{interval[method][0]:.2f} to {interval[method][1]:.2f}" if method in interval else None
         for method in table.frame["method"]
     ]
@@ -172,7 +141,7 @@ def with_subjects(section: report.Section, few: pd.DataFrame) -> report.Section:
     column = f"95 %, {row['budget']}"
     about = f" {column} is the interval over subjects, {in_words(row['budget'])}."
     who = whom(row["test_subjects"], row["lacking"], row.get("untrained"))
-    frame = table.frame.assign(**{column: told})
+    frame = table.frame.assign(**{column: intervals})
     return replace(
         section, reading=section.reading + about + who, table=replace(table, frame=frame)
     )
@@ -181,16 +150,9 @@ def with_subjects(section: report.Section, few: pd.DataFrame) -> report.Section:
 def whom(
     n_subjects: int, lacking: Mapping[str, list[str]], untrained: Mapping[str, list[str]] | None
 ) -> str:
-    """Sentences on how many are tested, what they do not show, and what nobody trained on shows.
+    """Sentences on the number of test subjects, the classes they lack, and those training lacks.
 
-    Parameters
-    ----------
-    n_subjects : int
-        Tested.
-    lacking : mapping of str to list of str
-        Classes that a test subject does not show, by subject.
-    untrained : mapping of str to list of str, optional
-        Classes that nobody trained on shows, by fold; older results do not say.
+    Older results do not say which classes training lacks.
 
     Examples
     --------
@@ -198,33 +160,25 @@ def whom(
      4 test subjects. 1 of them does not show every class (08: run). Nobody trained on shows fall
      in group 1, so that it scores 0 there.
     """
-    told = f" {counted(n_subjects, 'test subject')}."
+    text = f" {counted(n_subjects, 'test subject')}."
     if lacking:
         some = "; ".join(f"{who}: {', '.join(lacking[who])}" for who in list(lacking)[:3])
         more = "; …" * (len(lacking) > 3)
         verb = "does" if len(lacking) == 1 else "do"
-        told += f" {len(lacking)} of them {verb} not show every class ({some}{more})."
+        text += f" {len(lacking)} of them {verb} not show every class ({some}{more})."
     for fold, names in (untrained or {}).items():
-        told += f" Nobody trained on shows {', '.join(names)} in {fold}, so that it scores 0 there."
-    return told
+        text += f" Nobody trained on shows {', '.join(names)} in {fold}, so that it scores 0 there."
+    return text
 
 
 def comparisons(results: dict[str, Any], budget: str) -> report.Section:
-    """The first method against each other one at a budget; no p_holm where none could be small.
-
-    Parameters
-    ----------
-    results : dict
-        As ``results.json`` holds them.
-    budget : str
-        At which.
-    """
-    found = [row for row in results["comparisons"] if row["budget"] == budget]
+    """The first method against each other one at a budget; no p_holm where none could be small."""
+    compared = [row for row in results["comparisons"] if row["budget"] == budget]
     n_subjects = {_task(row): row["test_subjects"] for row in results["rows"]}
-    n_comparisons = Counter(map(_task, found))
+    n_comparisons = Counter(map(_task, compared))
     least = {task: least_p(n_subjects[task], n) for task, n in n_comparisons.items()}
     hopeless = {task: n_subjects[task] for task in least if least[task] > LEVEL}
-    rows = [row | ({"p_holm": None} if _task(row) in hopeless else {}) for row in found]
+    rows = [row | ({"p_holm": None} if _task(row) in hopeless else {}) for row in compared]
     return report.Section(
         "Which differences are proven",
         f"Difference of macro F1, {in_words(budget)}, over the same draws and subjects, with "
@@ -254,29 +208,17 @@ def _unproven(n_subjects: Mapping[str, int]) -> str:
     )
 
 
-def embedding(drawn: dict[str, Any]) -> report.Section:
-    """Windows of test subjects on the two main axes of their features.
-
-    Parameters
-    ----------
-    drawn : dict
-        Of a dataset and protocol.
-    """
+def embedding(points: dict[str, Any]) -> report.Section:
+    """Windows of test subjects on the two main axes of their features."""
     section = report.embedding_scatter(
-        np.array(drawn["points"]), np.array(drawn["labels"]), np.array(drawn["subjects"])
+        np.array(points["points"]), np.array(points["labels"]), np.array(points["subjects"])
     )
-    title = f"{drawn['dataset']}, {drawn['protocol']}: {section.title}, {drawn['method']}"
+    title = f"{points['dataset']}, {points['protocol']}: {section.title}, {points['method']}"
     return replace(section, title=title)
 
 
 def segmentation(results: dict[str, Any]) -> report.Section:
-    """How well every sample is labelled.
-
-    Parameters
-    ----------
-    results : dict
-        As ``results.json`` holds them.
-    """
+    """How well every sample is labelled."""
     rows = [
         {
             **{name: row[name] for name in ("dataset", "protocol", "fold", "method")},
@@ -299,13 +241,7 @@ def segmentation(results: dict[str, Any]) -> report.Section:
 
 
 def certificates(results: dict[str, Any]) -> report.Section:
-    """What was checked of the provenance of each unit.
-
-    Parameters
-    ----------
-    results : dict
-        As ``results.json`` holds them.
-    """
+    """What was checked of the provenance of each unit."""
     frame = pd.DataFrame(
         {
             "dataset": unit["dataset"],
@@ -314,7 +250,7 @@ def certificates(results: dict[str, Any]) -> report.Section:
             "method": unit["method"],
             **{
                 name: "holds" if ok else "LEAK"
-                for name, ok in unit["certificate"]["checks"].items()
+                for name, ok in (unit["certificate"] or {"checks": {}})["checks"].items()
             },
         }
         for unit in results["units"]

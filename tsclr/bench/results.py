@@ -1,9 +1,9 @@
-"""Units whose cells are done in, results.json, table.csv and the provenance out."""
+"""The cells of finished units in; results.json, table.csv and provenance files out."""
 
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from jaxtyping import Int
 from tsclr.audit import ledger
 from tsclr.audit.certificates import certificate
 from tsclr.bench.cache import read
-from tsclr.bench.suite import EMBEDDING, SEGMENTATION, Cell, Suite, Unit
+from tsclr.bench.suite import Suite
+from tsclr.bench.unit import EMBEDDING, SEGMENTATION, Cell, Unit
 from tsclr.evaluate.scores import macro_f1, summarise
 from tsclr.evaluate.significance import compare
 from tsclr.files import replacing
@@ -23,7 +24,7 @@ from tsclr.train.runs import environment
 
 RESULTS, TABLE = "results.json", "table.csv"
 LINE = ("dataset", "protocol", "method", "head", "budget")
-"""What names a row of the table."""
+"""Columns that identify a row of the table."""
 COLUMNS = (
     *LINE,
     "draws",
@@ -38,101 +39,128 @@ COLUMNS = (
     "weighted_f1_mean",
     "validation_macro_f1",
 )
-"""Of the table, before the 95 % interval over subjects."""
+"""Columns of the table, before the 95 % interval over subjects."""
 DIGITS = 6
-READABLE = 100
-"""Characters of a unit's name in that of its file: file systems allow 255 with the rest."""
+"""Decimals in the table: scores agree to them however many processes run."""
+MAX_NAME = 100
+"""Characters of a unit's name in its file name; file systems allow 255 in all."""
 
 
-Found = tuple[Unit, Cell, dict[str, Any]]
+@dataclass(frozen=True)
+class Result:
+    """A cell of a unit, and the content of its file."""
+
+    unit: Unit
+    cell: Cell
+    content: dict[str, Any]
 
 
 def write_results(suite: Suite, units: Sequence[Unit], out: Path) -> dict[str, Any]:
-    """Write the results of a suite, all from the files of its cells, and give them.
+    """Write and return the results of a suite, all of them from the files of its cells.
 
     Parameters
     ----------
     suite : Suite
-        Which.
+        The suite.
     units : sequence of Unit
-        All of it.
+        All of its units, with finished cells.
     out : Path
         Folder of the results.
     """
-    by_unit = [[(unit, cell, load_cell(cell)) for cell in unit.cells] for unit in units]
-    found = [each for cells in by_unit for each in cells]
-    lines: dict[tuple[str, ...], list[Found]] = {}
-    for unit, cell, content in found:
+    results = save(collect_results(suite, units), out / RESULTS, "provenance")
+    with replacing(out / TABLE) as temporary:
+        frame = table(results["rows"])
+        frame.to_csv(temporary, index=False, float_format=f"%.{DIGITS}f", lineterminator="\n")
+    return results
+
+
+def collect_results(suite: Suite, units: Sequence[Unit]) -> dict[str, Any]:
+    """The results of a suite; each unit holds the rows of its provenance and a file name for them.
+
+    Parameters
+    ----------
+    suite : Suite
+        The suite.
+    units : sequence of Unit
+        All of its units, with finished cells.
+    """
+    by_unit = [[Result(unit, cell, load_cell(cell)) for cell in unit.cells] for unit in units]
+    results = [result for cells in by_unit for result in cells]
+    lines: dict[tuple[str, ...], list[Result]] = {}
+    for result in results:
+        unit, cell = result.unit, result.cell
         if cell.head not in (SEGMENTATION, EMBEDDING):
             line = (unit.benchmark.name, unit.protocol_name, unit.label, cell.head, cell.budget)
-            lines.setdefault(line, []).append((unit, cell, content))
-    counts = {line: pooled(cells) for line, cells in lines.items()}
-    rows = [score_row(line, cells, counts[line], suite.seed) for line, cells in lines.items()]
-    results = {
+            lines.setdefault(line, []).append(result)
+    counts = {line: pooled(folds) for line, folds in lines.items()}
+    return {
         "suite": suite_spec(suite),
-        "rows": rows,
-        "segmentation": [segmentation_row(*each) for each in found if each[1].head == SEGMENTATION],
-        "embedding": embedding_points(found),
+        "rows": [score_row(line, folds, counts[line], suite.seed) for line, folds in lines.items()],
+        "segmentation": [
+            segmentation_row(result) for result in results if result.cell.head == SEGMENTATION
+        ],
+        "embedding": embedding_points(results),
         "comparisons": comparisons(counts, suite.seed),
-        "units": [provenance_entry(cells, out) for cells in by_unit],
+        "units": [unit_entry(cells) for cells in by_unit],
         "circumstances": environment(),
     }
-    with replacing(out / RESULTS) as temporary:
-        temporary.write_text(json.dumps(results, indent=1))
-    with replacing(out / TABLE) as temporary:
-        table(rows).to_csv(temporary, index=False, float_format=f"%.{DIGITS}f", lineterminator="\n")
-    return results
+
+
+def save(results: dict[str, Any], path: Path, folder: str) -> dict[str, Any]:
+    """Write results as JSON, and the provenance of each unit as Parquet in a folder next to it.
+
+    Parameters
+    ----------
+    results : dict
+        From `collect_results`.
+    path : Path
+        JSON file to replace.
+    folder : str
+        Name of the folder for the provenance.
+
+    Returns
+    -------
+    dict
+        The results as written: units name the files of their provenance.
+    """
+    units = []
+    for unit in results["units"]:
+        file = Path(folder, unit["provenance"]["file"])
+        ledger.write(ledger.frame_of(unit["provenance"]["rows"]), path.parent / file)
+        units.append(unit | {"provenance": file.as_posix()})
+    written = results | {"units": units}
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(written, indent=1))
+    return written
 
 
 def unit_label(method: str, head: str) -> str:
     """Method and head as one name; a method with a head of its own name has no second one.
 
-    Parameters
-    ----------
-    method, head : str
-        As a row has them.
-
     Examples
     --------
-    >>> named("NT-Xent", "linear"), named("supervised", "supervised")
+    >>> unit_label("NT-Xent", "linear"), unit_label("supervised", "supervised")
     ('NT-Xent + linear', 'supervised')
     """
     return method if method == head else f"{method} + {head}"
 
 
 def load_cell(cell: Cell) -> dict[str, Any]:
-    """Result of a cell that has been computed.
-
-    Parameters
-    ----------
-    cell : Cell
-        Which.
-
-    Raises
-    ------
-    ValueError
-        If its file has been lost or damaged meanwhile.
-    """
+    """Content of a finished cell; raise ``ValueError`` if its file is gone or damaged."""
     content = read(cell.path)
     if content is None:
         raise ValueError(f"the result {cell.path} is gone or damaged: run the suite again")
     return content
 
 
-def pooled(cells: Sequence[Found]) -> Int[np.ndarray, "draws subjects K K"]:
-    """Confusion counts of all folds: each subject is tested in one of them.
-
-    Parameters
-    ----------
-    cells : sequence
-        One for each fold.
-    """
-    return np.concatenate([np.array(content["counts"]) for _, _, content in cells], axis=1)
+def pooled(folds: Sequence[Result]) -> Int[np.ndarray, "draws subjects K K"]:
+    """Confusion counts of all folds: each subject is tested in one of them."""
+    return np.concatenate([np.array(fold.content["counts"]) for fold in folds], axis=1)
 
 
 def score_row(
     line: tuple[str, ...],
-    cells: Sequence[Found],
+    folds: Sequence[Result],
     counts: Int[np.ndarray, "draws subjects K K"],
     seed: int,
 ) -> dict[str, Any]:
@@ -141,74 +169,61 @@ def score_row(
     Parameters
     ----------
     line : tuple of str
-        As `LINE` names it.
-    cells : sequence
-        One for each fold.
+        Values of `LINE`.
+    folds : sequence of Result
+        One cell for each fold.
     counts : (draws, subjects, K, K) int
-        Of all folds.
+        Confusion counts of all folds.
     seed : int
-        Of the bootstrap.
+        Seed of the bootstrap.
     """
-    classes = cells[0][0].benchmark.classes
-    subjects = [name for _, _, content in cells for name in content["subjects"]]
-    there, by_subject = counts[0].sum(-1) > 0, np.asarray(macro_f1(counts)).mean(0)
-    chosen = [content["validation_macro_f1"] for _, _, content in cells]
-    costs = pd.DataFrame([content["cost"] for _, _, content in cells])
+    first = folds[0].unit
+    classes, contents = first.benchmark.classes, [fold.content for fold in folds]
+    subjects = [name for content in contents for name in content["subjects"]]
+    present, by_subject = counts[0].sum(-1) > 0, np.asarray(macro_f1(counts)).mean(0)
+    validation = [content["validation_macro_f1"] for content in contents]
     return {
         **dict(zip(LINE, line, strict=True)),
+        "pretrains": first.method.pretrains,
         **summarise(counts, classes, seed),
         "test_subjects": len(subjects),
         "by_subject": dict(zip(subjects, by_subject.tolist(), strict=True)),
         "lacking": {
-            name: [each for each, has in zip(classes, mine, strict=True) if not has]
-            for name, mine in zip(subjects, there, strict=True)
-            if not mine.all()
+            name: [label for label, has in zip(classes, shown, strict=True) if not has]
+            for name, shown in zip(subjects, present, strict=True)
+            if not shown.all()
         },
         "untrained": {
-            unit.fold: content["untrained"] for unit, _, content in cells if content["untrained"]
+            fold.unit.fold: fold.content["untrained"] for fold in folds if fold.content["untrained"]
         },
-        "validation_macro_f1": None if None in chosen else float(np.mean(chosen)),
-        "chosen": {unit.fold: content["chosen"] for unit, _, content in cells},
-        "cost": costs.mean().to_dict(),
+        "validation_macro_f1": None if None in validation else float(np.mean(validation)),
+        "chosen": {fold.unit.fold: fold.content["chosen"] for fold in folds},
+        "cost": pd.DataFrame([content["cost"] for content in contents]).mean().to_dict(),
     }
 
 
-def embedding_points(found: Sequence[Found]) -> list[dict[str, Any]]:
-    """Points of the first method on the first fold of each dataset and protocol.
-
-    Parameters
-    ----------
-    found : sequence
-        All cells.
-    """
+def embedding_points(results: Sequence[Result]) -> list[dict[str, Any]]:
+    """Points of the first method on the first fold of each dataset and protocol."""
     first: dict[tuple[str, str], dict[str, Any]] = {}
-    for unit, cell, content in found:
-        if cell.head == EMBEDDING:
-            points = {name: content[name] for name in ("points", "labels", "subjects")}
+    for result in results:
+        if result.cell.head == EMBEDDING:
+            unit = result.unit
+            points = {name: result.content[name] for name in ("points", "labels", "subjects")}
             task = unit.benchmark.name, unit.protocol_name
             line = {"dataset": task[0], "protocol": task[1], "method": unit.label}
             first.setdefault(task, {**line, **points})
     return list(first.values())
 
 
-def segmentation_row(unit: Unit, cell: Cell, content: dict[str, Any]) -> dict[str, Any]:
-    """How well a method on a fold labels every sample, with smoothing and without.
-
-    Parameters
-    ----------
-    unit : Unit
-        Which.
-    cell : Cell
-        That of the segmentation.
-    content : dict
-        Its result.
-    """
+def segmentation_row(result: Result) -> dict[str, Any]:
+    """How well a method on a fold labels every sample, with smoothing and without."""
+    unit, content = result.unit, result.content
     return {
         "dataset": unit.benchmark.name,
         "protocol": unit.protocol_name,
         "fold": unit.fold,
         "method": unit.label,
-        "step": cell.budget,
+        "step": result.cell.budget,
         "smoothing_seconds": content["seconds"],
         "too_short": content["too_short"],
         "smoothed": content["smoothed"],
@@ -219,21 +234,21 @@ def segmentation_row(unit: Unit, cell: Cell, content: dict[str, Any]) -> dict[st
 def comparisons(
     counts: Mapping[tuple[str, ...], Int[np.ndarray, "draws subjects K K"]], seed: int
 ) -> list[dict[str, Any]]:
-    """Each method under each head against the first, over the same draws and subjects.
+    """Each method under each head against the first, over the same label draws and subjects.
 
-    With so few subjects as there are, comparing every two would prove nothing. One test subject
-    alone gives no comparison.
+    Comparing every two would prove nothing with so few subjects. One test subject alone gives no
+    comparison.
 
     Parameters
     ----------
     counts : mapping
-        Confusion counts of each line.
+        Confusion counts by the values of `LINE`.
     seed : int
-        Of the bootstrap and the swaps.
+        Seed of the bootstrap and of the randomisation test.
     """
     blocks: dict[tuple[str, str, str], dict[str, np.ndarray]] = {}
-    for (dataset, protocol, method, head, budget), mine in counts.items():
-        blocks.setdefault((dataset, protocol, budget), {})[unit_label(method, head)] = mine
+    for (dataset, protocol, method, head, budget), of_line in counts.items():
+        blocks.setdefault((dataset, protocol, budget), {})[unit_label(method, head)] = of_line
     return [
         {"dataset": dataset, "protocol": protocol, "budget": budget, **row}
         for (dataset, protocol, budget), block in blocks.items()
@@ -242,54 +257,38 @@ def comparisons(
     ]
 
 
-def provenance_entry(cells: Sequence[Found], out: Path) -> dict[str, Any]:
-    """What was used for what in a unit: written, and certified.
-
-    Parameters
-    ----------
-    cells : sequence
-        All of the unit.
-    out : Path
-        Folder of the results.
-    """
-    unit = cells[0][0]
-    frame = ledger.merged([ledger.frame_of(content["provenance"]) for _, _, content in cells])
-    name = re.sub(r"[^a-z0-9]+", "-", unit.name.lower()).strip("-")
-    path = Path("provenance", f"{name[:READABLE]}-{unit.key[:8]}.parquet")
-    ledger.write(frame, out / path)
+def unit_entry(cells: Sequence[Result]) -> dict[str, Any]:
+    """A unit with its split, its provenance and the certificate of it, if there can be one."""
+    unit = cells[0].unit
+    frame = ledger.merged([ledger.frame_of(result.content["provenance"]) for result in cells])
+    readable = re.sub(r"[^a-z0-9]+", "-", unit.name.lower()).strip("-")
+    uncertified = cells[0].content["uncertified"]  # learning decides it, which cells share
+    transductive = unit.method.transductive
     return {
         "dataset": unit.benchmark.name,
         "protocol": unit.protocol_name,
         "fold": unit.fold,
         "method": unit.label,
-        "transductive": unit.transductive,
+        "transductive": transductive,
         "leaky": unit.protocol.leaky,
-        "split": asdict(unit.split),
-        "provenance": path.as_posix(),
-        "certificate": certificate(frame, unit.transductive),
+        "split": {side: list(names) for side, names in asdict(unit.split).items()},
+        "provenance": {
+            "file": f"{readable[:MAX_NAME]}-{unit.key[:8]}.parquet",
+            "rows": frame.to_dict("records"),
+        },
+        "certificate": None if uncertified else certificate(frame, transductive),
+        "uncertified": uncertified,
     }
 
 
 def suite_spec(suite: Suite) -> dict[str, Any]:
-    """The suite as JSON has it.
-
-    Parameters
-    ----------
-    suite : Suite
-        Which.
-    """
-    said = {each.name: getattr(suite, each.name) for each in fields(suite)}
-    specs = {name: spec_of(said[name]) for name in ("datasets", "methods", "protocols")}
-    return said | specs
+    """The suite as plain data."""
+    settings = {field.name: getattr(suite, field.name) for field in fields(suite)}
+    specs = {name: spec_of(settings[name]) for name in ("datasets", "methods", "protocols")}
+    return settings | specs
 
 
 def table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """The table of a suite: what is equal however often and in how many processes it is run.
-
-    Parameters
-    ----------
-    rows : sequence of dict
-        As `row_of` gives them.
-    """
+    """The table of a suite: what is equal whenever and in however many processes it is run."""
     low, high = np.array([row["macro_f1_ci_subjects"] for row in rows]).T
     return pd.DataFrame(rows)[list(COLUMNS)].assign(macro_f1_low=low, macro_f1_high=high)

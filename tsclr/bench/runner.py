@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import active_children, get_context
 from pathlib import Path
 
@@ -26,10 +27,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from threadpoolctl import threadpool_limits
 
+from tsclr.bench.fitted import run_unit
 from tsclr.bench.outcomes import Outcome, attempt, outcome, raise_failures, warning_lines
 from tsclr.bench.page import write_page
 from tsclr.bench.results import write_results
-from tsclr.bench.suite import Suite, Unit
+from tsclr.bench.suite import Suite
+from tsclr.bench.unit import Unit
 from tsclr.data.splits import LeakError
 from tsclr.files import exclusive_lock
 
@@ -84,7 +87,8 @@ def bench(suite: Suite, out: Path, jobs: int = 1) -> Path:
         results = write_results(suite, units, out)
         write_page(results, out / "report.html")
     for unit in results["units"]:
-        broken = [name for name, holds in unit["certificate"]["checks"].items() if not holds]
+        checks = unit["certificate"]["checks"] if unit["certificate"] else {}
+        broken = [name for name, holds in checks.items() if not holds]
         if broken and not unit["leaky"]:
             raise LeakError(
                 f"{unit['dataset']}, {unit['fold']}, {unit['method']} has leaked "
@@ -108,7 +112,7 @@ def run(units: Sequence[Unit], paths: Sequence[Path], jobs: int) -> dict[str, Ou
         bar = progress.add_task("", total=len(paths))
         # Submitting a unit starts a process, which would die of a Ctrl-C before it can ignore it.
         with blocked(signal.SIGINT):
-            names = {pool.submit(attempt, unit.run): unit.name for unit in units}
+            names = {pool.submit(attempt, partial(run_unit, unit)): unit.name for unit in units}
         waiting: set[Future[Outcome]] = set(names)
         while waiting:
             _, waiting = wait(waiting, timeout=1, return_when=FIRST_COMPLETED)

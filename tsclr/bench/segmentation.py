@@ -34,7 +34,7 @@ from tsclr.data.store import Store
 from tsclr.data.windows import Windows
 from tsclr.embed.encode import encode
 from tsclr.encoders import Encoder
-from tsclr.evaluate.heads import linear
+from tsclr.evaluate.heads.linear import LinearHead
 from tsclr.evaluate.scores import confusions, macro_f1, summarise
 from tsclr.specs import nearest
 from tsclr.types import UNLABELLED
@@ -214,7 +214,9 @@ def segment(
         side._replace(features=np.asarray(moments.transform(side.features))) for side in sides
     )
     drawn = _draw([train], store.classes, budget, seed)
-    candidates = [_fit(regression, *drawn) for regression in linear(len(drawn[1]))]
+    candidates = [
+        _fit(regression, *drawn) for regression in LinearHead().classifiers(len(drawn[1]))
+    ]
     predicted = [_predict(model, validation, store, split.validation) for model in candidates]
     scores = np.array(
         [[_sample_f1(tracks, seconds, step) for seconds in smoothing] for tracks in predicted]

@@ -1,7 +1,6 @@
 """``tsclr probe``, ``bench`` and ``bench audit``: scores with few labels, and their audit."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,13 +14,11 @@ if TYPE_CHECKING:
 
 
 def _probe_options() -> "list[Option]":
+    from tsclr.bench.probe import probe
     from tsclr.config.options import Option, options_of
-    from tsclr.evaluate.probe import probe
 
     about = "File for the scores; their provenance is written next to it"
-    options = [*options_of(probe, positional=("run",)), Option("json", Path | None, about)]
-    # until probe itself calls it dataset
-    return [replace(each, name="dataset") if each.name == "source" else each for each in options]
+    return [*options_of(probe, positional=("run",)), Option("json", Path | None, about)]
 
 
 @command(
@@ -39,19 +36,19 @@ def probe(given: Given) -> None:
 
     Settings are chosen on validation subjects; test subjects are scored once.
     """
-    from tsclr.evaluate.probe import probe, write_scores
+    from tsclr.bench.probe import probe, write_scores
     from tsclr.report.tables import about_scores, by_budget
 
-    arguments = {name: given[name] for name in given if name not in ("dataset", "json", CHANGES)}
-    scores = probe(source=given["dataset"], **arguments)
-    rows, classes = scores["results"], scores["classes"]
-    n_subjects = len(scores["test_subjects"])
+    scores = probe(**{name: given[name] for name in given if name not in ("json", CHANGES)})
+    rows, classes = scores["rows"], scores["classes"]
+    n_subjects = len(scores["units"][0]["split"]["test"])
     say_table(by_budget(rows), about_scores(rows, n_subjects, scores["n_test_windows"], classes))
     if given["json"]:
         write_scores(given["json"], scores)
         say_next(f"tsclr bench audit {given['json']}")
     else:
-        say_next(f"tsclr embed {given['run']} {scores['source']} --out vectors.parquet")
+        source = scores["suite"]["datasets"][0]["name"]
+        say_next(f"tsclr embed {given['run']} {source} --out vectors.parquet")
 
 
 def _bench_options() -> "list[Option]":

@@ -1,4 +1,4 @@
-"""An encoder and a few labelled windows in, a classifier trained end to end, or in part, out."""
+"""An encoder and a few labelled windows in, a classifier trained end to end or in part out."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -144,7 +144,7 @@ class FineTuned(ClassifierMixin, BaseEstimator):
         return self.classes_[torch.cat(scores).argmax(1).cpu().numpy()]
 
     def _trained(self) -> list[nn.Parameter]:
-        """What of the encoder the optimiser moves."""
+        """The parameters of the encoder that are trained."""
         if self.trained == "last-block":
             return last_block(self.encoder_)
         return list(self.encoder_.parameters())
@@ -180,9 +180,9 @@ def last_block(encoder: Encoder) -> list[nn.Parameter]:
     >>> sum(parameter.numel() for parameter in last_block(CNN1d(6)))
     164352
     """
-    inner = [each for each in encoder.modules() if isinstance(each, Encoder)]
-    simple = [each for each in inner if _count_encoders(each) == 1]
-    return [parameter for each in simple for parameter in _last_block(each)]
+    encoders = [module for module in encoder.modules() if isinstance(module, Encoder)]
+    innermost = [module for module in encoders if _count_encoders(module) == 1]
+    return [parameter for module in innermost for parameter in _last_block(module)]
 
 
 def _count_encoders(encoder: Encoder) -> int:
@@ -193,8 +193,8 @@ def _last_block(encoder: Encoder) -> list[nn.Parameter]:
     """`last_block` of an encoder that holds no other one."""
     learned = [child for child in encoder.children() if any(True for _ in child.parameters())]
     stacks = [
-        place
-        for place, child in enumerate(learned)
+        index
+        for index, child in enumerate(learned)
         if isinstance(child, nn.Sequential | nn.ModuleList)
     ]
     if not stacks:

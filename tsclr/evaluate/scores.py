@@ -26,20 +26,21 @@ def confusions(
     truth, predicted : (N,) int
         Classes.
     subjects : (N,) str
-        Whose window it is.
+        Subject of each window.
     n_classes : int
-        K.
+        Number of classes K.
     """
+    masks = (subjects == subject for subject in np.unique(subjects))
     return np.stack(
         [
-            confusion_matrix(truth[mine], predicted[mine], labels=np.arange(n_classes))
-            for mine in (subjects == subject for subject in np.unique(subjects))
+            confusion_matrix(truth[mask], predicted[mask], labels=np.arange(n_classes))
+            for mask in masks
         ]
     )
 
 
 def class_f1(counts: Float[np.ndarray, "... K K"] | Int[np.ndarray, "... K K"]) -> np.ndarray:
-    """F1 of each class, NaN for a class that is neither there nor predicted.
+    """F1 of each class, NaN for a class that neither occurs nor is predicted.
 
     Parameters
     ----------
@@ -75,7 +76,7 @@ def macro_f1(
 def balanced_accuracy(
     counts: Float[np.ndarray, "... K K"] | Int[np.ndarray, "... K K"],
 ) -> np.ndarray | np.float64:
-    """Mean recall over the classes that are there.
+    """Mean recall over the classes that occur.
 
     Parameters
     ----------
@@ -100,9 +101,9 @@ def bootstrap_weights(
     Parameters
     ----------
     n_subjects : int
-        How many are drawn, with replacement.
+        Size of a sample, which is with replacement.
     generator : numpy.random.Generator
-        Draws them.
+        Source of randomness.
 
     Examples
     --------
@@ -131,33 +132,34 @@ def pooled_macro_f1(
     array([0.873, 0.654])
     """
     n_draws, n_subjects, n_classes, _ = counts.shape
-    parts = np.stack(_right_and_marked(counts)).astype(float)  # F1 needs no more, and both add up
-    by_subject = np.moveaxis(parts, 2, 0).reshape(n_subjects, -1)
-    step = max(1, CHUNK // by_subject.shape[1])
+    # F1 needs these two counts of a class and no whole matrix, and both add up over subjects.
+    sums = np.stack(_right_and_marked(counts)).astype(float)
+    by_subject = np.moveaxis(sums, 2, 0).reshape(n_subjects, -1)
+    size = max(1, CHUNK // by_subject.shape[1])
     scores = np.empty(len(weights))
-    for start in range(0, len(weights), step):
-        pools = weights[start : start + step] @ by_subject
+    for start in range(0, len(weights), size):
+        pools = weights[start : start + size] @ by_subject
         right, marked = np.moveaxis(pools.reshape(-1, 2, n_draws, n_classes), 1, 0)
-        scores[start : start + step] = np.nanmean(_f1(right, marked), axis=-1).mean(1)
+        scores[start : start + size] = np.nanmean(_f1(right, marked), axis=-1).mean(1)
     return scores
 
 
 def summarise(
     counts: Int[np.ndarray, "draws subjects K K"], classes: tuple[str, ...], seed: int = 0
 ) -> dict[str, Any]:
-    """Scores of one cell of a table.
+    """Scores of a method under a head at one label budget.
 
-    The interval over draws is Student's, of the mean; the one over subjects is a percentile
-    bootstrap that draws test subjects with replacement and keeps all draws of labels. Where
-    subjects are few it is too narrow: on simulated counts it held the score of all people in about
-    70 to 75 % with 3 test subjects, 86 % with 6, 88 % with 9 and 90 % with 14.
+    The interval over label draws is Student's, of the mean. The one over subjects is a percentile
+    bootstrap that resamples test subjects and keeps all label draws. With few subjects it is too
+    narrow: on simulated counts it covered the score of the whole population in about 70 to 75 % of
+    cases with 3 test subjects, 86 % with 6, 88 % with 9 and 90 % with 14.
 
     Parameters
     ----------
     counts : (draws, subjects, K, K) int
-        Confusion counts of each draw of labels and each test subject.
+        Confusion counts of each label draw and each test subject.
     classes : tuple of str
-        K names.
+        Names of the K classes.
     seed : int
         Seed of the bootstrap.
     """
@@ -181,18 +183,20 @@ def summarise(
         "accuracy_mean": float(accuracy.mean()),
         "accuracy_sd": _sd(accuracy),
         "weighted_f1_mean": float(weighted.mean()),
-        "per_class_f1": {name: _known(f1) for name, f1 in zip(classes, by_class.T, strict=True)},
+        "per_class_f1": {
+            name: _mean_defined(f1) for name, f1 in zip(classes, by_class.T, strict=True)
+        },
         "confusion": total.sum(0).tolist(),
     }
 
 
 def _right_and_marked(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each class: windows predicted rightly, and windows of it plus windows called it."""
+    """Of each class: windows predicted correctly, and its windows plus those predicted as it."""
     return np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(-1) + counts.sum(-2)
 
 
 def _f1(right: np.ndarray, marked: np.ndarray) -> np.ndarray:
-    """F1, NaN where nothing is marked."""
+    """F1, NaN for a class that neither occurs nor is predicted."""
     with np.errstate(invalid="ignore"):
         return 2 * right / marked
 
@@ -202,8 +206,8 @@ def _sd(values: np.ndarray) -> float:
     return float(values.std(ddof=1)) if len(values) > 1 else 0.0
 
 
-def _known(values: np.ndarray) -> float | None:
-    """Mean over draws of what is defined; none for a class that no draw has seen."""
+def _mean_defined(values: np.ndarray) -> float | None:
+    """Mean over the draws where it is defined; None for a class that occurs in no draw."""
     defined = values[np.isfinite(values)]
     return float(defined.mean()) if len(defined) else None
 

@@ -1,9 +1,9 @@
 """Labelled windows and who may see them in, confusion counts on test subjects out.
 
-Every choice is made on validation subjects of the training side, a few at a time until each had its
-turn: labels are drawn from the other training subjects, each candidate is scored on the validation
-subjects, and the best on average is fitted anew on draws from all training subjects. Test subjects
-are scored once. What was used for what is noted in the ledger of the task.
+Every choice is made on the training side: its subjects take turns as validation subjects, labels
+are drawn from the others, and each setting of a head is scored on the validation subjects. The
+setting that is best on average is fitted anew on labels drawn from all training subjects. Test
+subjects are scored once. The ledger of the task records which windows were used for what.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,26 +29,26 @@ class Task:
     Parameters
     ----------
     windows : Windows
-        Labelled.
+        Labelled windows.
     classes : tuple of str
-        What the labels index.
+        Names of the classes that the labels index.
     split : Split
-        Subjects.
+        Subjects for training, validation and test.
     draws : int
-        Draws of labels for each budget.
+        Label draws for each budget.
     seed : int
-        Seed of the draws.
+        Seed of the label draws.
     ledger : Ledger
-        Where the windows used are noted.
+        Records which windows are used for what.
     parts : (N,) str, optional
-        What the split names in place of the subject of each window.
+        Group of each window, where the split names groups of windows and not subjects.
     leaky : bool
-        Let windows of one wearer be trained on and tested; for protocols that are known to leak.
+        Allow windows of one subject on both sides, for protocols that are known to leak.
 
     Raises
     ------
     LeakError
-        If train and test share a subject or overlap in time, unless that is let.
+        If training and test share a subject or overlap in time, unless `leaky` allows it.
     """
 
     windows: Windows
@@ -67,25 +67,25 @@ class Task:
 
     @property
     def subjects(self) -> np.ndarray:
-        """Who each window is of, as the split names them."""
+        """Name of each window's subject, or of its group, as the split has it."""
         return self.windows.subjects if self.parts is None else self.parts
 
     @property
     def trained(self) -> tuple[str, ...]:
-        """Subjects of the training side, those of validation among them."""
+        """Subjects of the training side, validation subjects included."""
         return (*self.split.train, *self.split.validation)
 
     def folds(self) -> list[tuple[list[str], list[str]]]:
-        """Who to fit on and who to choose on, so that each training subject has its turn.
+        """Who to fit on and who to choose on; each training subject takes a turn in the latter.
 
-        The first fold is that of the split; the others are drawn, of about the same size.
+        The first fold is that of the split; the others are random and of about the same size.
         """
         train, validation = list(self.split.train), list(self.split.validation)
         n_more = max(1, round(len(train) / len(validation)))
         order = np.random.default_rng(self.seed).permutation(train)
         groups = [validation, *(group.tolist() for group in np.array_split(order, n_more))]
-        fitted = [[one for one in self.trained if one not in group] for group in groups]
-        return [(fit, group) for fit, group in zip(fitted, groups, strict=True) if group]
+        rest = [[name for name in self.trained if name not in group] for group in groups]
+        return [(fit, group) for fit, group in zip(rest, groups, strict=True) if group]
 
     def affords(self, budget: Budget, subjects: Sequence[str]) -> bool:
         """Whether every class has enough windows of `subjects` for the budget."""
@@ -99,7 +99,7 @@ class Task:
         return len(draw_budget(labels, budget, self.classes, self.seed))
 
     def where(self, subjects: Sequence[str]) -> np.ndarray:
-        """Numbers of the windows of `subjects`."""
+        """Indices of the windows of `subjects`."""
         return np.flatnonzero(np.isin(self.subjects, list(subjects)))
 
     def side(self, subjects: Sequence[str]) -> Windows:
@@ -109,74 +109,73 @@ class Task:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A method and a head: what the head sees, and the candidates it is chosen from.
+    """A method under a head: what the head reads, and the classifiers to choose from.
 
     Parameters
     ----------
-    method, head : str
-        Names.
     inputs : (N, …) array
-        Features of the windows of a task, or the windows where the encoder is trained along.
-    candidates : callable
-        Gives scikit-learn classifiers to choose from, for a number of labels.
+        Features of all windows of a task, or the windows themselves for a head that trains the
+        encoder.
+    classifiers : callable
+        Maps a number of labels to unfitted scikit-learn classifiers.
     sees_unlabelled : bool
         Whether the classifier is also fitted on training windows without a label, marked -1.
     """
 
-    method: str
-    head: str
     inputs: np.ndarray
-    candidates: Callable[[int], list[Any]]
+    classifiers: Callable[[int], list[Any]]
     sees_unlabelled: bool = False
 
     def select(self, task: Task, budget: Budget) -> tuple[Any, float | None]:
-        """The candidate with the best mean macro F1 on validation subjects, and that score.
+        """The classifier with the best mean macro F1 on validation subjects, and that score.
 
-        Where there is one candidate, nothing is chosen and there is no score.
+        Where there is one classifier, nothing is chosen and there is no score.
 
         Raises
         ------
         ValueError
             If fewer than two training subjects have labels, or a class too few for the budget.
         """
-        judged = [fold for fold in task.folds() if all(len(task.where(side)) for side in fold)]
-        if not judged:
+        labelled = [fold for fold in task.folds() if all(len(task.where(side)) for side in fold)]
+        if not labelled:
             raise ValueError(
                 "fewer than two training subjects have labels: one to fit on and one to choose on "
                 "are needed"
             )
-        folds = [fold for fold in judged if task.affords(budget, fold[0])]
-        folds = folds or judged[:1]  # which then says what is missing
+        folds = [fold for fold in labelled if task.affords(budget, fold[0])]
+        folds = folds or labelled[:1]  # fitting on it raises an error that says what is missing
         n_trials = len(folds) if budget is None else max(len(folds), task.draws)
         trials = [(*folds[draw % len(folds)], draw) for draw in range(n_trials)]
-        candidates = self.candidates(min(task.count(budget, fold[0]) for fold in folds))
-        if len(candidates) == 1:
-            return candidates[0], None
+        classifiers = self.classifiers(min(task.count(budget, fold[0]) for fold in folds))
+        if len(classifiers) == 1:
+            return classifiers[0], None
         means = [
             np.mean(
                 [
-                    macro_f1(self._count(each, task, budget, *trial, ("choice", "choice")).sum(0))
+                    macro_f1(
+                        self._count(classifier, task, budget, *trial, ("choice", "choice")).sum(0)
+                    )
                     for trial in trials
                 ]
             )
-            for each in candidates
+            for classifier in classifiers
         ]
-        return candidates[int(np.argmax(means))], float(max(means))
+        return classifiers[int(np.argmax(means))], float(max(means))
 
     def evaluate(
-        self, chosen: Any, task: Task, budget: Budget
+        self, classifier: Any, task: Task, budget: Budget
     ) -> Int[np.ndarray, "draws subjects K K"]:
-        """Confusion counts on the test subjects; all labels are one draw."""
+        """Confusion counts on the test subjects; with all labels there is one draw."""
         trained, tested = task.trained, task.split.test
         draws = range(1 if budget is None else task.draws)
         roles = "fitting", "test"
         return np.stack(
-            [self._count(chosen, task, budget, trained, tested, draw, roles) for draw in draws]
+            [self._count(classifier, task, budget, trained, tested, draw, roles) for draw in draws]
         )
 
     def _count(
         self,
-        candidate: Any,
+        classifier: Any,
         task: Task,
         budget: Budget,
         trained: Sequence[str],
@@ -184,16 +183,17 @@ class Candidate:
         draw: int,
         roles: tuple[str, str],
     ) -> Int[np.ndarray, "subjects K K"]:
-        """Fit on a draw of labels of `trained`; confusion counts of each subject of `tested`."""
+        """Fit on a label draw from `trained`; confusion counts of each subject of `tested`."""
         pool, target = task.where(trained), task.where(tested)
         labels, subjects = task.windows.labels, task.windows.subjects[target]
+        # The factor keeps the draws of two seeds apart, as long as there are fewer than so many.
         drawn = pool[draw_budget(labels[pool], budget, task.classes, task.seed * 10_007 + draw)]
-        seen = pool if self.sees_unlabelled else drawn
-        for role, index in zip(roles, (seen, target), strict=True):
+        fitted_on = pool if self.sees_unlabelled else drawn
+        for role, index in zip(roles, (fitted_on, target), strict=True):
             task.ledger.note(role, task.windows, index)
-        classifier: Any = clone(candidate)
+        fresh: Any = clone(classifier)
         with threadpool_limits(1, "blas"):  # ten times faster than two on matrices this small
-            known = np.where(np.isin(seen, drawn), labels[seen], UNLABELLED)
-            classifier.fit(self.inputs[seen], known)
-            predicted = classifier.predict(self.inputs[target])
+            visible = np.where(np.isin(fitted_on, drawn), labels[fitted_on], UNLABELLED)
+            fresh.fit(self.inputs[fitted_on], visible)
+            predicted = fresh.predict(self.inputs[target])
         return confusions(labels[target], predicted, subjects, len(task.classes))

@@ -10,7 +10,6 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from tsclr.report.curve import is_baseline, spread
 from tsclr.report.look import ACCENT, BASELINE, INK, STYLE, WIDTH, short
-from tsclr.report.scores import BASELINES
 from tsclr.report.section import Section, Table, require_columns
 
 LABELS = {
@@ -25,7 +24,7 @@ LABELS = {
 """Columns of the results and their labels in the table."""
 
 
-def cost_against_score(costs: pd.DataFrame, baselines: Sequence[str] = BASELINES) -> Section:
+def cost_against_score(costs: pd.DataFrame, baselines: Sequence[str] = ()) -> Section:
     """Macro F1 against the seconds of pretraining, a dot for each method.
 
     Parameters

@@ -18,7 +18,6 @@ from tsclr.evaluate.ranks import (
 from tsclr.evaluate.ranks import critical_difference as nemenyi
 from tsclr.report.curve import is_baseline
 from tsclr.report.look import ACCENT, BASELINE, INK, SOFT, STYLE, WIDTH, short
-from tsclr.report.scores import BASELINES
 from tsclr.report.section import Section, Table
 
 TITLE = "Average ranks over datasets"
@@ -28,7 +27,7 @@ ROW, BAR, AXIS, SCALE = 0.24, 0.12, 0.45, 0.4
 """Height of a name, of a bar, of the text of the axis and of the critical difference, in inches."""
 
 
-def critical_difference(scores: pd.DataFrame, baselines: Sequence[str] = BASELINES) -> Section:
+def critical_difference(scores: pd.DataFrame, baselines: Sequence[str] = ()) -> Section:
     """Critical-difference diagram: average ranks, and bars over methods that do not differ.
 
     Methods differ where the Nemenyi test says so, and only if the Friedman test with the F of Iman

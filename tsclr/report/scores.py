@@ -11,10 +11,9 @@ from tsclr.report.curve import Score, budget_figure, is_baseline, method_styles
 from tsclr.report.section import Section, Table, require_columns, to_floats
 
 COLUMNS = ("method", "budget", "macro_f1_mean", "macro_f1_sd", "draws")
-BASELINES = ("random-init", "Statistics")
 
 
-def budget_curve(results: pd.DataFrame, baselines: Sequence[str] = BASELINES) -> Section:
+def budget_curve(results: pd.DataFrame, baselines: Sequence[str] = ()) -> Section:
     """Macro F1 against the label budget: a line per method, a band of ± one SD over label draws.
 
     Parameters

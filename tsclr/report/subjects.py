@@ -9,13 +9,12 @@ from matplotlib.figure import Figure
 
 from tsclr.report.curve import is_baseline
 from tsclr.report.look import ACCENT, BASELINE, INK, STYLE, WIDTH, short
-from tsclr.report.scores import BASELINES
 from tsclr.report.section import Section, Table, require_columns
 
 COLUMNS = ("method", "subject", "macro_f1")
 
 
-def subject_scores(scores: pd.DataFrame, baselines: Sequence[str] = BASELINES) -> Section:
+def subject_scores(scores: pd.DataFrame, baselines: Sequence[str] = ()) -> Section:
     """Macro F1 of each test subject, a row of dots for each method, the median marked.
 
     Parameters

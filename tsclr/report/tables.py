@@ -70,7 +70,7 @@ def by_budget(rows: list[dict[str, Any]]) -> pd.DataFrame:
     Parameters
     ----------
     rows : list of dict
-        Results of `tsclr.evaluate.probe.probe`.
+        The ``rows`` that `tsclr.bench.probe.probe` gives.
 
     Returns
     -------

@@ -1,0 +1,144 @@
+"""The methods of a suite, one by one."""
+
+import importlib
+import inspect
+import json
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from tests.support.suites import CONFIG, scored, suite_on
+from tsclr.audit.ledger import read as read_ledger
+from tsclr.audit.results import audit_results
+from tsclr.bench.methods import (
+    Catch22,
+    FromTransformer,
+    Method,
+    MiniRocket,
+    Pretrained,
+)
+from tsclr.bench.runner import bench
+from tsclr.specs import subclasses
+
+SHIPPED = [kind for kind in subclasses(Method).values() if kind.__module__.startswith("tsclr.")]
+
+
+def test_two_methods_of_one_pretraining_take_turns(tiny_store: Path, tmp_path: Path) -> None:
+    methods = {
+        "plain": Pretrained(CONFIG, epochs=1),
+        "whitened": Pretrained(CONFIG, epochs=1, whiten=True),
+    }
+    suite = suite_on(tiny_store, methods=methods, budgets=["1"])
+    bench(suite, tmp_path, jobs=2)
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert {row["method"] for row in results["rows"]} == set(methods)
+    assert len(list((tmp_path / "runs").glob("*/checkpoint.safetensors"))) == 2
+
+
+def test_transductive_pretraining_is_named_and_sees_the_test(
+    tiny_store: Path, tmp_path: Path
+) -> None:
+    method = Pretrained(CONFIG, epochs=1, sees_test_streams=True)
+    results = scored(suite_on(tiny_store, methods={"all": method}, budgets=["1"]), tmp_path)
+    assert {row["method"] for row in results["rows"]} == {"all (transductive)"}
+    assert audit_results(tmp_path)["transductive"].all()
+    for unit in results["units"]:
+        frame = read_ledger(tmp_path / unit["provenance"])
+        seen = {role: set(rows["subject"]) for role, rows in frame.groupby("role")}
+        assert seen["test"] < seen["pretraining"]
+    assert "except by transductive methods" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize("kind", [MiniRocket, Catch22])
+def test_methods_of_aeon_are_scored_where_it_is_there(
+    kind: type[Method], tiny_store: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("aeon", reason="needs the extra bench: pip install 'tsclr[bench]'")
+    suite = suite_on(tiny_store, methods={"theirs": kind(heads=["ridge"])}, budgets=["all"])
+    (row,) = scored(suite, tmp_path)["rows"]
+    assert row["macro_f1_mean"] > 0.4
+    assert audit_results(tmp_path)["roles"].str.contains("statistics").all()
+
+
+def test_a_package_that_is_absent_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "aeon", None)
+    with pytest.raises(ValueError, match=r"pip install 'tsclr\[bench\]'"):
+        MiniRocket().versions()
+
+
+def test_pretraining_that_reads_labels_is_named(tiny_store: Path, tmp_path: Path) -> None:
+    methods = {"SupCon": Pretrained(CONFIG, objective="SupCon")}
+    unit = next(suite_on(tiny_store, methods=methods).units(tmp_path))
+    assert unit.label == "SupCon (reads all labels)"
+
+
+def test_the_method_of_the_docs_runs(
+    tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+    (code,) = re.findall(r"```python\n# mine\.py\n(.*?)```", page.read_text(), re.DOTALL)
+    (tmp_path / "mine.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    method = importlib.import_module("mine").Spectrum(highest=8.0)
+    (row,) = scored(
+        suite_on(tiny_store, methods={"spectrum": method}, budgets=["all"]), tmp_path / "out"
+    )["rows"]
+    assert row["macro_f1_mean"] > 0.6
+    assert audit_results(tmp_path / "out")["roles"].str.contains("statistics").all()
+
+
+class Spread(TransformerMixin, BaseEstimator):
+    """Standard deviation of each channel, of windows (N, C, T)."""
+
+    def fit(self, X: np.ndarray) -> "Spread":
+        return self
+
+    def transform(self, X: np.ndarray) -> np.ndarray:
+        return X.std(2)
+
+
+def test_any_transformer_of_scikit_learn_is_a_method(tiny_store: Path, tmp_path: Path) -> None:
+    methods = {
+        "PCA": FromTransformer("sklearn.decomposition.PCA", {"n_components": 16}),
+        "spread": FromTransformer(f"{__name__}.Spread", flatten=False),
+    }
+    suite = suite_on(tiny_store, methods=methods, heads=["linear"], budgets=["all"])
+    pca, spread = scored(suite, tmp_path)["rows"]
+    assert (pca["cost"]["features"], spread["cost"]["features"]) == (16, 6)
+    assert spread["macro_f1_mean"] > 0.4
+    assert audit_results(tmp_path)["roles"].str.contains("statistics").all()
+    assert __name__ in methods["spread"].key()["classes"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"transformer": "sklearn.decomposition.PCB"}, "has no attribute 'PCB'"),
+        ({"transformer": "nowhere.PCA"}, "No module named 'nowhere'"),
+        ({"transformer": "sklearn.svm.SVC"}, "is not a transformer: it needs fit and transform"),
+        (
+            {"transformer": "sklearn.decomposition.PCA", "settings": {"n": 3}},
+            "unexpected keyword argument 'n'",
+        ),
+    ],
+)
+def test_what_is_no_transformer_is_refused(settings: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        FromTransformer(**settings).check()
+
+
+@pytest.mark.parametrize("kind", SHIPPED, ids=lambda kind: kind.__name__)
+def test_every_method_says_what_it_supports(kind: type[Method]) -> None:
+    arguments = {"config": CONFIG, "run": "runs/mine", "transformer": "sklearn.decomposition.PCA"}
+    accepted = inspect.signature(kind).parameters
+    method = kind(**{name: value for name, value in arguments.items() if name in accepted})
+    supported = method.supported_heads()
+    assert supported
+    assert all(method.supports(head) for head in supported)
+    if not method.own_heads:
+        assert method.supports("finetune") == method.trainable
+        assert method.supports("linear")

@@ -1,0 +1,180 @@
+"""A unit whose method has learned, and the results of its cells."""
+
+import time
+from dataclasses import dataclass
+from functools import cache, cached_property, partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, Float32
+from sklearn.decomposition import PCA
+
+from tsclr.audit.ledger import Ledger, merged
+from tsclr.bench.access import FoldAccess, Representation
+from tsclr.bench.cache import cached
+from tsclr.bench.segmentation import segment
+from tsclr.bench.unit import EMBEDDING, SEGMENTATION, Cell, Unit
+from tsclr.data.splits import parse_budget
+from tsclr.data.windows import Windows, all_of, samples
+from tsclr.evaluate.heads import EncoderHead, FeatureHead, find_head
+from tsclr.evaluate.task import Candidate
+from tsclr.train.monitor import forget_peak_memory, peak_memory
+
+N_POINTS = 1500
+"""Test windows in the plot of the features, at most."""
+
+
+def run_unit(unit: Unit) -> None:
+    """Compute the cells that are missing; the method learns only if there is one."""
+    forget_peak_memory()
+    fit = cache(partial(FittedUnit.fit, unit))
+    special = {SEGMENTATION: FittedUnit.segment, EMBEDDING: FittedUnit.plot_points}
+    for cell in unit.cells:
+        compute = special.get(cell.head, FittedUnit.score)
+        cached(cell.path, lambda compute=compute, cell=cell: compute(fit(), cell))
+
+
+@dataclass(frozen=True)
+class FittedUnit:
+    """A unit whose method has learned without labels.
+
+    Parameters
+    ----------
+    unit : Unit
+        The method on a fold.
+    representation : Representation
+        What the method has learned.
+    features : (N, F) array, optional
+        Features of the labelled windows.
+    provenance : DataFrame
+        What the method has seen.
+    cost : dict
+        Cost of learning and of the features.
+    """
+
+    unit: Unit
+    representation: Representation
+    features: Float[np.ndarray, "N F"] | None
+    provenance: pd.DataFrame
+    cost: dict[str, float]
+
+    @classmethod
+    def fit(cls, unit: Unit) -> "FittedUnit":
+        """Let the method of a unit learn."""
+        task = unit.task()
+        began = time.perf_counter()
+        access = FoldAccess(
+            task, unit.data(), unit.benchmark.source, unit.fingerprint, unit.out / "runs"
+        )
+        representation = unit.method.learn(access)
+        encoder = representation.encoder
+        cost = {"seconds": representation.seconds or time.perf_counter() - began}
+        began = time.perf_counter()
+        features = representation.features(task.windows)
+        if features is not None:
+            cost["windows_per_second"] = len(features) / (time.perf_counter() - began)
+            cost["features"] = features.shape[1]
+        if encoder is not None:
+            cost["parameters"] = sum(tensor.numel() for tensor in encoder.parameters())
+        return cls(unit, representation, features, task.ledger.frame(), cost)
+
+    @cached_property
+    def windows(self) -> Float32[np.ndarray, "N C T"]:
+        """The labelled windows, for heads that train an encoder."""
+        return all_of(self.unit.benchmark.windows)
+
+    def candidate(self, name: str) -> Candidate:
+        """The method under a head, by the name of the head."""
+        representation = self.representation
+        if name in representation.classifiers:
+            return Candidate(self.windows, lambda _: representation.classifiers[name])
+        head = find_head(name)
+        if isinstance(head, FeatureHead) and self.features is not None:
+            return Candidate(self.features, head.classifiers, head.sees_unlabelled)
+        if isinstance(head, EncoderHead) and representation.encoder is not None:
+            classifiers = head.classifiers(representation.encoder)
+            return Candidate(self.windows, lambda _: classifiers, head.sees_unlabelled)
+        raise ValueError(
+            f"{self.unit.method_name} gives nothing that the head {name!r} can read: give features "
+            "or an encoder with what it learned, or choose another head"
+        )
+
+    def score(self, cell: Cell) -> dict[str, Any]:
+        """Confusion counts under the head and budget of a cell, and how they came about."""
+        began = time.perf_counter()
+        task, budget = self.unit.task(), parse_budget(cell.budget)
+        candidate = self.candidate(cell.head)
+        classifier, validation = candidate.select(task, budget)
+        counts = candidate.evaluate(classifier, task, budget)
+        cost: dict[str, Any] = {"head_seconds": time.perf_counter() - began}
+        cost["memory_mib"] = peak_memory(torch.device("cpu"))
+        labels = task.windows.labels[task.where(task.trained)]
+        return {
+            "subjects": np.unique(task.side(task.split.test).subjects).tolist(),
+            "untrained": [name for k, name in enumerate(task.classes) if k not in labels],
+            "counts": counts.tolist(),
+            "chosen": str(classifier),
+            "validation_macro_f1": validation,
+            "cost": self.cost | cost,
+            **self._provenance(task.ledger),
+        }
+
+    def plot_points(self, cell: Cell) -> dict[str, Any]:
+        """Windows of the test subjects on the two main axes of their features."""
+        task, features = self.unit.task(), self.features
+        test = np.random.default_rng(task.seed).permutation(task.where(task.split.test))[:N_POINTS]
+        if features is None:
+            raise ValueError(
+                f"{self.unit.method_name} gives no features to plot: give embed with what it "
+                "learned, or set encodes = False in its class"
+            )
+        task.ledger.note("test", task.windows, test)
+        points = np.zeros((len(test), 2))
+        if len(test) > 1:
+            points = PCA(2, random_state=0).fit_transform(features[test])
+        return {
+            "points": points.round(4).tolist(),
+            "labels": [task.classes[label] for label in task.windows.labels[test]],
+            "subjects": task.windows.subjects[test].tolist(),
+            **self._provenance(task.ledger),
+        }
+
+    def segment(self, cell: Cell) -> dict[str, Any]:
+        """Scores of a label for every sample of the test subjects, of all classes of the store."""
+        unit, encoder = self.unit, self.representation.encoder
+        if encoder is None:
+            raise ValueError(
+                f"{unit.method_name} gives no encoder for a segmentation: give one with what it "
+                "learned, or set encodes = False in its class"
+            )
+        benchmark, split, ledger = unit.benchmark, unit.split, Ledger(unit.benchmark.name)
+        seconds = unit.scoring.segmentation or 0
+        stride = samples(seconds, benchmark.store.sample_rate, "segmentation step")
+        for role, subjects in (
+            ("statistics", split.train),
+            ("choice", (*split.train, *split.validation)),
+            ("fitting", (*split.train, *split.validation)),
+            ("test", split.test),
+        ):
+            streams = Windows.sliding(benchmark.store, benchmark.length, stride, subjects)
+            ledger.note(role, streams)
+        scores = segment(
+            encoder,
+            benchmark.store,
+            split,
+            benchmark.store.classes,
+            benchmark.length,
+            stride,
+            seed=unit.scoring.seed,
+        )
+        return scores | {"cost": self.cost, **self._provenance(ledger)}
+
+    def _provenance(self, ledger: Ledger) -> dict[str, Any]:
+        """What learning and what came after it have seen, as JSON can hold it."""
+        frame = merged([self.provenance, ledger.frame()])
+        return {
+            "provenance": frame.to_dict("records"),
+            "uncertified": self.representation.uncertified,
+        }

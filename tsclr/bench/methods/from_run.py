@@ -1,0 +1,107 @@
+"""Methods whose encoder is that of a run folder: as trained, and as it was before training."""
+
+from abc import ABC
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tsclr.bench.access import FoldAccess, Representation
+from tsclr.bench.methods.base import Method, random_weights
+from tsclr.embed.checkpoint import FILE, Checkpoint
+from tsclr.encoders import Encoder
+from tsclr.files import sha256
+from tsclr.specs import from_spec
+
+
+class OfRun(Method, ABC):
+    """Base of the methods that take the encoder of a run.
+
+    Parameters
+    ----------
+    run : str
+        Run folder or checkpoint.
+    whiten : bool
+        Apply pair whitening to the encoder's features, which are then not standardised.
+    heads : sequence of str, optional
+        Heads for this method, instead of those of the suite.
+    """
+
+    trainable = True
+
+    def __init__(self, run: str, whiten: bool = False, heads: Sequence[str] | None = None) -> None:
+        super().__init__(heads)
+        self.run = run
+        self.whiten = whiten
+
+    def check(self) -> None:
+        """Raise unless the checkpoint is there and whole."""
+        super().check()
+        Checkpoint.load(Path(self.run))
+
+    def key(self) -> dict[str, Any]:
+        """The contents of the checkpoint count, not its path."""
+        path = Path(self.run)
+        return super().key() | {"run": sha256(path / FILE if path.is_dir() else path)}
+
+    def _checkpoint(self, access: FoldAccess) -> Checkpoint:
+        """The checkpoint, which must fit the channels and the rate of the fold."""
+        checkpoint, spec = Checkpoint.load(Path(self.run)), access.input_spec
+        checkpoint.input_spec.check_stream(spec.channels, spec.sample_rate)
+        return checkpoint
+
+
+class FromRun(OfRun):
+    """The encoder of an existing run, such as one that ``tsclr pretrain`` wrote.
+
+    Folds whose test subjects the run has seen are refused with a ``LeakError``. The windows of the
+    pretraining are read again for the provenance; where its store is gone, the results have no
+    certificate and say why.
+
+    Parameters
+    ----------
+    run : str
+        Run folder or checkpoint.
+    whiten : bool
+        Apply pair whitening to the encoder's features, which are then not standardised.
+    heads : sequence of str, optional
+        Heads for this method, instead of those of the suite.
+    """
+
+    pretrains = True
+
+    def learn(self, access: FoldAccess) -> Representation:
+        """Nothing is trained; what the run was trained on is recorded."""
+        checkpoint = self._checkpoint(access)
+        access.refuse_seen(checkpoint)
+        uncertified = access.note_run(checkpoint)
+        encoder = checkpoint.encoder()
+        return Representation(
+            access.embed_with(encoder, self.whiten),
+            encoder,
+            seconds=sum(epoch["seconds"] for epoch in checkpoint.settings["metrics"]),
+            uncertified=uncertified,
+        )
+
+
+class RandomInitFromRun(OfRun):
+    """The encoder of an existing run with the weights that it had before training.
+
+    Its input scale is set on the training subjects of the fold, as in `RandomInit`.
+
+    Parameters
+    ----------
+    run : str
+        Run folder or checkpoint.
+    whiten : bool
+        Apply pair whitening to the encoder's features, which are then not standardised.
+    heads : sequence of str, optional
+        Heads for this method, instead of those of the suite.
+    """
+
+    def learn(self, access: FoldAccess) -> Representation:
+        """Nothing is trained; the weights come from the seed of the run."""
+        settings = self._checkpoint(access).settings
+        build = partial(from_spec, Encoder, settings["encoder"])
+        encoder = random_weights(build, access, settings["training"]["seed"])
+        return Representation(access.embed_with(encoder, self.whiten), encoder)
