@@ -1,3 +1,4 @@
+import importlib
 import json
 import re
 import runpy
@@ -128,12 +129,13 @@ def test_an_interrupted_pretraining_goes_on_with_its_folder(
 ) -> None:
     words = ["pretrain", "ntxent_quick", "--data.source", str(tiny_store), "--out"]
     words += [str(tmp_path / "run"), "--training.batch_size=32", "--training.epochs=2"]
+    engine = importlib.import_module("tsclr.train.pretrain")
     with monkeypatch.context() as patched:
-        patched.setattr("tsclr.train.pretrain.describe", interrupt)  # before there is a run
+        patched.setattr(engine, "describe", interrupt)  # before there is a run
         assert main(words) == 130
         assert shlex.split(capsys.readouterr().err.partition("go on: tsclr ")[2]) == words
     with monkeypatch.context() as patched:
-        patched.setattr("tsclr.train.pretrain.watch", interrupt)  # at the end of the first epoch
+        patched.setattr(engine, "watch", interrupt)  # at the end of the first epoch
         assert main(words) == 130
     again = shlex.split(capsys.readouterr().err.partition("go on: tsclr ")[2])
     assert again == ["pretrain", "--resume", str(tmp_path / "run")]
@@ -257,4 +259,4 @@ def test_views_are_ranked_and_kept(
     assert ranks == sorted(ranks, reverse=True)
     assert f"start with {names[0]}" in kept["recommendation"]
     assert names[0] in told
-    assert "single seed" in told
+    assert "one seed" in told

@@ -16,6 +16,7 @@ from tsclr.cli import main
 from tsclr.config.presets import about, config_file, presets
 from tsclr.config.pretraining import changed, pretrain, read_config, starter
 from tsclr.data.settings import Data
+from tsclr.data.store import Store
 from tsclr.embed.checkpoint import Checkpoint
 from tsclr.encoders import CNN1d
 from tsclr.objectives import MoCo
@@ -118,6 +119,14 @@ def test_objects_names_and_specs_are_the_same_pretraining(tiny_store: Path, tmp_
     first, second = Checkpoint.load(as_objects), Checkpoint.load(as_specs)
     for name in ("data", "encoder", "objective", "views", "pairing", "training", "split"):
         assert first.settings[name] == second.settings[name]
+    assert all(torch.equal(first.tensors[name], second.tensors[name]) for name in first.tensors)
+
+
+def test_an_open_store_is_data_as_its_folder_is(tiny_store: Path, tmp_path: Path) -> None:
+    opened = pretrain(Store.open(tiny_store), out=tmp_path / "opened", **SMALL)
+    named = pretrain(tiny_store, out=tmp_path / "named", **SMALL)
+    first, second = Checkpoint.load(opened), Checkpoint.load(named)
+    assert first.settings["data"] == second.settings["data"]
     assert all(torch.equal(first.tensors[name], second.tensors[name]) for name in first.tensors)
 
 

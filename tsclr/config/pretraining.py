@@ -1,7 +1,7 @@
 """A preset and what is to differ from it in, a pretraining out."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +54,9 @@ class Pretraining:
 
     def contents(self) -> dict[str, Any]:
         """The config that says the same, with every default."""
+        plain = {"data": self.data.settings(), "training": asdict(self.training)}
         return {
-            name: spec_of(vars(value) if is_dataclass(value) else value, importable_name)
+            name: spec_of(plain.get(name, value), importable_name)
             for name, value in vars(self).items()
         }
 

@@ -35,7 +35,7 @@ class Data:
         Seed of the draw of validation subjects.
     """
 
-    source: str | Any  # a Store: jsonargparse would offer its arguments as options
+    source: str | Store
     root: str | None = None
     window: float = 2.56
     stride: float = 1.28

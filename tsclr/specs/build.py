@@ -159,24 +159,24 @@ class Builder(NamedTuple):
 
     def _union(self, union: Any, value: Any, path: str) -> Any:
         """The first kind that takes the value; else the error that got furthest into it."""
-        kinds = get_args(union)
-        if NoneType in kinds and (value is None or (isinstance(value, str) and value in NONE)):
+        kinds = [kind for kind in get_args(union) if kind is not NoneType]
+        if NoneType in get_args(union) and (
+            value is None or (isinstance(value, str) and value in NONE)
+        ):
             return None
+        errors: dict[Any, SpecError] = {}
         # Text that YAML read as text stays text; a word of the command line is a number first.
-        kinds = sorted(
-            (kind for kind in kinds if kind is not NoneType),
-            key=lambda kind: (type(value) is not kind, kind is str),
-        )
-        errors = []
-        for kind in kinds:
+        for kind in sorted(kinds, key=lambda kind: (type(value) is not kind, kind is str)):
             try:
                 return self.build(kind, value, path)
             except SpecError as error:
-                errors.append(error)
-        furthest = max(errors, key=lambda error: (not _is_at(error, path), len(error.path)))
+                errors[kind] = error
+        furthest = max(
+            errors.values(), key=lambda error: (not _is_at(error, path), len(error.path))
+        )
         if not _is_at(furthest, path):
             raise furthest
-        hint = next((error.hint for error in errors if error.hint), "")
+        hint = next((hint for kind in kinds if (hint := getattr(errors[kind], "hint", ""))), "")
         raise MismatchError(path, value, " or ".join(map(noun, kinds)), hint)
 
     def _list(self, kind: Any, value: Any, path: str) -> Any:
