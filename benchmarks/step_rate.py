@@ -151,10 +151,7 @@ def main(device_name: str) -> None:
             sys.stdout.write(f"{row}\n")
             sys.stdout.flush()
     card = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-    rates = {
-        "matmul_flop_per_second": products,
-        "convolution_flop_per_second": convolutions,
-    }
+    rates = {"matmul_flop_per_second": products, "convolution_flop_per_second": convolutions}
     keep(f"step_rate_{device.type}", {"device": card, **rates, "rows": rows})
 
 

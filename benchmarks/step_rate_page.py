@@ -10,10 +10,7 @@ HEAD = (
     *("windows/s", "ms", "reading and views", "GFLOP a step", "of the matmul rate"),
     "of the convolution rate",
 )
-RATES = {
-    "matrix products": "matmul_flop_per_second",
-    "convolutions": "convolution_flop_per_second",
-}
+RATES = {"matrix products": "matmul_flop_per_second", "convolutions": "convolution_flop_per_second"}
 
 
 def tables() -> str:

@@ -67,8 +67,7 @@ def overview_line(title: str, rows: list[dict[str, Any]]) -> list[str]:
     """One dataset: the best of all baselines by name, NT-Xent, and the same encoder untrained."""
     one = {row["method"]: row for row in rows}
     best = max(
-        (row for row in rows if row["method"] not in PRETRAINED),
-        key=itemgetter("macro_f1_mean"),
+        (row for row in rows if row["method"] not in PRETRAINED), key=itemgetter("macro_f1_mean")
     )
     scores = strong([one["NT-Xent"], best, one["random-init"]])
     return [title, name_of(best), str(best["test_subjects"]), *scores]

@@ -16,15 +16,7 @@ from tsclr.data.windows import Windows
 from tsclr.embed.checkpoint import Checkpoint
 from tsclr.embed.diagnostics import alignment, effective_rank, uniformity
 from tsclr.encoders import CNN1d
-from tsclr.explore.advise import (
-    NONE,
-    SCORE,
-    Advice,
-    advise,
-    candidates,
-    ranked,
-    run_folder,
-)
+from tsclr.explore.advise import NONE, SCORE, Advice, advise, candidates, ranked, run_folder
 from tsclr.objectives import NTXent
 from tsclr.pairs import Neighbour
 from tsclr.train.settings import Training
@@ -182,10 +174,7 @@ def test_a_finished_run_is_not_made_again(
 
 
 def test_an_interrupted_advice_makes_only_the_missing_runs(
-    advised: tuple[Path, Advice],
-    tiny_store: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    advised: tuple[Path, Advice], tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps, take = _count_steps(monkeypatch), TrainStep.__call__
     n_steps = _n_train(tiny_store) // 32
@@ -233,10 +222,7 @@ class Unreadable:
 
 
 def test_neither_labels_nor_test_subjects_are_looked_at(
-    advised: tuple[Path, Advice],
-    tiny_store: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    advised: tuple[Path, Advice], tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Store.open(tiny_store)
     signal = store.signal.copy()

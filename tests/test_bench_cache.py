@@ -10,15 +10,8 @@ import yaml
 
 from tests.support.suites import CONFIG, METHODS, scored, suite_on
 from tsclr.bench.access import Representation
-from tsclr.bench.methods import (
-    HandFeatures,
-    Pretrained,
-    RandomInit,
-)
-from tsclr.bench.protocols import (
-    GroupKFold,
-    RandomWindows,
-)
+from tsclr.bench.methods import HandFeatures, Pretrained, RandomInit
+from tsclr.bench.protocols import GroupKFold, RandomWindows
 from tsclr.bench.results import TABLE
 from tsclr.data.store import Store
 

@@ -15,9 +15,7 @@ import yaml
 
 from tests.support.suites import CONFIG
 from tsclr.audit.results import audit_results
-from tsclr.bench.protocols import (
-    Protocol,
-)
+from tsclr.bench.protocols import Protocol
 from tsclr.bench.results import TABLE
 from tsclr.cli import main
 from tsclr.config.presets import config_file

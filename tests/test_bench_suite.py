@@ -14,18 +14,9 @@ from sklearn.preprocessing import StandardScaler
 import tsclr.bench
 from tests.support.suites import CONFIG, METHODS, scored, suite_on
 from tsclr.audit.results import audit_results
-from tsclr.bench.methods import (
-    HandFeatures,
-    Method,
-    Pretrained,
-    RandomInit,
-)
+from tsclr.bench.methods import HandFeatures, Method, Pretrained, RandomInit
 from tsclr.bench.probe import probe
-from tsclr.bench.protocols import (
-    GroupKFold,
-    Official,
-    Protocol,
-)
+from tsclr.bench.protocols import GroupKFold, Official, Protocol
 from tsclr.bench.suite import Suite
 from tsclr.data.splits import LeakError
 from tsclr.data.store import Store

@@ -10,15 +10,8 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from tests.support.suites import CONFIG, scored, suite_on
 from tsclr.audit.results import audit_results
-from tsclr.bench.methods import (
-    HandFeatures,
-    Pretrained,
-    Supervised,
-)
-from tsclr.bench.protocols import (
-    GroupKFold,
-    LeaveOneSubjectOut,
-)
+from tsclr.bench.methods import HandFeatures, Pretrained, Supervised
+from tsclr.bench.protocols import GroupKFold, LeaveOneSubjectOut
 from tsclr.data.store import Store
 from tsclr.datasets import Synthetic
 from tsclr.evaluate.heads import FeatureHead

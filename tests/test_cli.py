@@ -122,10 +122,7 @@ def test_an_interrupted_command_says_how_to_go_on(
 
 
 def test_an_interrupted_pretraining_goes_on_with_its_folder(
-    tiny_store: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture,
+    tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     words = ["pretrain", "ntxent_quick", "--data.source", str(tiny_store), "--out"]
     words += [str(tmp_path / "run"), "--training.batch_size=32", "--training.epochs=2"]

@@ -81,12 +81,7 @@ IN_CONFIG = [
     ({"views": [{"class": "Jitter", "sd": -0.1}]}, "views[0]: sd is -0.1, allowed is"),
     ({"views": "Jitter"}, "views: 'Jitter' is not a list or a mapping: write [Jitter]"),
     (
-        {
-            "objective": {
-                "class": "Weighted",
-                "objectives": ["CPC", {"class": "CPC", "hoizon": 2}],
-            }
-        },
+        {"objective": {"class": "Weighted", "objectives": ["CPC", {"class": "CPC", "hoizon": 2}]}},
         "objective.objectives[1].hoizon: CPC has no argument 'hoizon': did you mean horizon?",
     ),
     ({"training": {"epoch": 3}}, "training.epoch: no setting 'epoch': did you mean epo"),
@@ -100,10 +95,7 @@ IN_CONFIG = [
     ({"training": 5}, "training: 5 is not a mapping of settings: write {epochs: …}"),
     ({"data": {}}, "data.source: this is missing, name the folder of a store or a"),
     ({"data": {"source": 7}}, "data.source: 7 is not text"),
-    (
-        {"data": {"source": "hapt", "test": [7]}},
-        "data.test[0]: 7 is not text: put it in quotes",
-    ),
+    ({"data": {"source": "hapt", "test": [7]}}, "data.test[0]: 7 is not text: put it in quotes"),
     (
         {"data": {"source": "hapt", "test": "P07,P08"}},
         "data.test: 'P07,P08' is not a list: write [P07,P08]",
@@ -128,10 +120,7 @@ def test_a_mistake_in_a_config_is_named_with_its_place(
         ("# nothing\n", "it is empty, expected settings"),
         ("- a\n- b\n", "it holds a list, expected settings"),
         ("training\n", "it holds a str, expected settings"),
-        (
-            "data: {source: a}\ndata: {source: b}\n",
-            "the key 'data' is there twice, in line 1",
-        ),
+        ("data: {source: a}\ndata: {source: b}\n", "the key 'data' is there twice, in line 1"),
         ("data:\n\tsource: hapt\n", "line 2: "),
         ("data: {source: hapt\nencoder: CNN1d\n", "line 2: "),
     ],

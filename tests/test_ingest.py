@@ -193,10 +193,7 @@ def test_other_rate_than_that_of_the_store_is_refused(logs, out):
 
 
 def test_second_ingest_at_the_same_time_is_refused(logs, out):
-    with (
-        exclusive_lock(out),
-        pytest.raises(ValueError, match="another process is writing to"),
-    ):
+    with exclusive_lock(out), pytest.raises(ValueError, match="another process is writing to"):
         ingest(logs[:1], out, reader=Plain())
     assert len(ingest(logs[:1], out, reader=Plain()).recordings) == 2
 

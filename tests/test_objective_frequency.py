@@ -139,10 +139,7 @@ def test_contrasts_train_their_own_part_and_no_projector():
     encoder, objective = learner(TFC)
     of_time, of_spectrum = encoder.encoders
     terms = objective(encoder, batch(3))
-    for name, own, other in (
-        ("time", of_time, of_spectrum),
-        ("frequency", of_spectrum, of_time),
-    ):
+    for name, own, other in (("time", of_time, of_spectrum), ("frequency", of_spectrum, of_time)):
         watched = [*own.parameters(), *other.parameters(), *objective.parameters()]
         found = torch.autograd.grad(terms[name], watched, retain_graph=True, allow_unused=True)
         n_own = len(list(own.parameters()))

@@ -65,8 +65,7 @@ def representations(n_views=2, n_windows=3, n_steps=4, width=5):
 
 @pytest.mark.parametrize("n_views", [2, 3])
 @pytest.mark.parametrize(
-    ("contrast", "rivals_of"),
-    [(temporal_contrast, same_window), (instance_contrast, same_step)],
+    ("contrast", "rivals_of"), [(temporal_contrast, same_window), (instance_contrast, same_step)]
 )
 def test_both_contrasts_equal_their_formula_with_its_gradient(n_views, contrast, rivals_of):
     z = representations(n_views)

@@ -11,14 +11,7 @@ from hypothesis import strategies as st
 from tests.support.recordings import recording
 from tsclr.data.store import Store
 from tsclr.data.windows import Windows
-from tsclr.pairs import (
-    Neighbour,
-    OtherDevice,
-    OtherSensor,
-    Pairing,
-    SameRecording,
-    SameWindow,
-)
+from tsclr.pairs import Neighbour, OtherDevice, OtherSensor, Pairing, SameRecording, SameWindow
 from tsclr.specs import from_spec, spec_of, subclasses
 
 PAIRINGS = subclasses(Pairing)

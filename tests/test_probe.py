@@ -19,13 +19,7 @@ from tsclr.audit.certificates import CHECKS
 from tsclr.audit.results import audit_results
 from tsclr.bench.access import FoldAccess
 from tsclr.bench.fitted import run_unit
-from tsclr.bench.methods import (
-    FromRun,
-    HandFeatures,
-    Pretrained,
-    RandomInit,
-    RandomInitFromRun,
-)
+from tsclr.bench.methods import FromRun, HandFeatures, Pretrained, RandomInit, RandomInitFromRun
 from tsclr.bench.probe import HAND, PRETRAINED, RANDOM, probe, write_scores
 from tsclr.bench.protocols import GivenSubjects
 from tsclr.bench.results import collect_results

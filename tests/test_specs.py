@@ -239,10 +239,7 @@ REFUSED = [
     ({"size": 1, "names": [7]}, "names[0]: 7 is not text: put it in quotes"),
     ({"size": 1, "share": {}}, "share: {} is not a number or a list"),
     ({"size": 1, "shapes": {"x": ["Sqare"]}}, "shapes.x[0]: no Shape called 'Sqare': did you mean"),
-    (
-        {"size": 1, "shapes": [{"side": 2}]},
-        "shapes[0]: no class is named: write {class: Square, ",
-    ),
+    ({"size": 1, "shapes": [{"side": 2}]}, "shapes[0]: no class is named: write {class: Square, "),
     (
         {"size": 1, "shapes": [{"Square": {"side": 2}}]},
         "shapes[0]: no class is named: write {class: Square, side: 2}",

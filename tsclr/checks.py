@@ -9,11 +9,6 @@ Number = TypeVar("Number", int, float)
 def check_sizes(**sizes: int) -> None:
     """Raise ``ValueError`` for the first size below 1.
 
-    Parameters
-    ----------
-    **sizes : int
-        Arguments by name.
-
     Examples
     --------
     >>> check_sizes(hidden=256, width=0)
@@ -27,11 +22,6 @@ def check_sizes(**sizes: int) -> None:
 
 def check_positive(**numbers: float) -> None:
     """Raise ``ValueError`` for the first number that is not finite and greater than 0.
-
-    Parameters
-    ----------
-    **numbers : float
-        Arguments by name.
 
     Examples
     --------
@@ -47,11 +37,6 @@ def check_positive(**numbers: float) -> None:
 def check_not_negative(**numbers: float) -> None:
     """Raise ``ValueError`` for the first number that is negative or not finite.
 
-    Parameters
-    ----------
-    **numbers : float
-        Arguments by name.
-
     Examples
     --------
     >>> check_not_negative(margin=-1.0)
@@ -65,11 +50,6 @@ def check_not_negative(**numbers: float) -> None:
 
 def check_fractions(**numbers: float) -> None:
     """Raise ``ValueError`` for the first number outside 0 to 1.
-
-    Parameters
-    ----------
-    **numbers : float
-        Arguments by name.
 
     Examples
     --------
@@ -85,11 +65,6 @@ def check_fractions(**numbers: float) -> None:
 def check_several(**counts: int) -> None:
     """Raise ``ValueError`` for the first thing there is only one of: it has no other to relate to.
 
-    Parameters
-    ----------
-    **counts : int
-        How many there are, by name.
-
     Examples
     --------
     >>> check_several(views=2, windows=1)
@@ -103,15 +78,6 @@ def check_several(**counts: int) -> None:
 
 def in_range(name: str, value: Number, low: float, high: float) -> Number:
     """Give back `value` if it lies from `low` to `high`, both included.
-
-    Parameters
-    ----------
-    name : str
-        The argument, for the message.
-    value : int or float
-        What was passed.
-    low, high : float
-        What is allowed; whole numbers if `low` is an int.
 
     Raises
     ------

@@ -36,13 +36,7 @@ def world_size() -> int:
 
 @contextmanager
 def joined(device_type: str) -> Iterator[None]:
-    """Join the processes that torchrun started, for the block; alone, do nothing.
-
-    Parameters
-    ----------
-    device_type : str
-        ``cuda`` talks over NCCL, everything else over Gloo.
-    """
+    """Join the processes that torchrun started, for the block; alone, do nothing."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1 or is_parallel():
         yield
         return
@@ -57,11 +51,6 @@ def on_rank_zero(work: Callable[[], T]) -> T:
     """What process 0 gets from `work`, in every process; what fails there fails in all.
 
     So nobody waits for a process that has given up.
-
-    Parameters
-    ----------
-    work : callable
-        Called in process 0 alone.
 
     Examples
     --------
@@ -136,24 +125,12 @@ def gather(x: Shaped[torch.Tensor, "N ..."]) -> Shaped[torch.Tensor, "M ..."]:
 
 
 def total(x: Float[torch.Tensor, "..."]) -> Float[torch.Tensor, "..."]:
-    """Sum over the processes, element by element, with gradient to each.
-
-    Parameters
-    ----------
-    x : tensor
-        Of one shape in every process.
-    """
+    """Sum over the processes, element by element, with gradient to each."""
     return _Sum.apply(x) if is_parallel() else x  # type: ignore[no-any-return]
 
 
 def own_rows(whole: Shaped[torch.Tensor, "M ..."]) -> Shaped[torch.Tensor, "N ..."]:
-    """The rows of this process of something made for the whole batch, as random draws are.
-
-    Parameters
-    ----------
-    whole : (W · N, ...) tensor
-        Alike in every process.
-    """
+    """The rows of this process of something made for the whole batch, as random draws are."""
     n_rows = len(whole) // world_size()
     return whole.narrow(0, rank() * n_rows, n_rows)
 
@@ -162,13 +139,6 @@ def masked_mean(
     values: Float[torch.Tensor, " N"], mask: Bool[torch.Tensor, " N"]
 ) -> Float[torch.Tensor, ""]:
     """Mean of the values that `mask` names; averaged over processes it is that of all of them.
-
-    Parameters
-    ----------
-    values : (N,) tensor
-        Finite where the mask is set.
-    mask : (N,) bool tensor
-        Which count. If none does in any process, the mean is 0.
 
     Examples
     --------
@@ -187,13 +157,7 @@ class GlooBatchNorm1d(nn.BatchNorm1d):
     """
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002
-        """Normalise; in training by the moments of the whole batch.
-
-        Parameters
-        ----------
-        input : (N, D) or (N, D, S) tensor
-            Features of this process.
-        """
+        """Normalise; in training by the moments of the whole batch."""
         if not (self.training and is_parallel()):
             return super().forward(input)
         axes = [axis for axis in range(input.ndim) if axis != 1]
@@ -221,15 +185,7 @@ class GlooBatchNorm1d(nn.BatchNorm1d):
 
 
 def with_synchronised_norms(module: Module, device_type: str) -> Module:
-    """The module with every batch norm over the whole batch; weights stay the same objects.
-
-    Parameters
-    ----------
-    module : nn.Module
-        Changed in place, unless it is a batch norm itself.
-    device_type : str
-        ``cuda`` takes `torch.nn.SyncBatchNorm`.
-    """
+    """The module with every batch norm over the whole batch; weights stay the same objects."""
     if device_type == "cuda":
         return nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-any-return]
     if type(module) is nn.BatchNorm1d:

@@ -18,11 +18,6 @@ def replacing(path: Path) -> Iterator[Path]:
 
     A reader sees the old file or the new one, whatever happens in between.
 
-    Parameters
-    ----------
-    path : Path
-        File to write.
-
     Raises
     ------
     OSError
@@ -55,11 +50,6 @@ def exclusive_lock(folder: Path) -> Iterator[None]:
 
     The lock is one of `filelock`, which torch depends on as well. The operating system frees it
     when the process ends, however it ends, and a forked child does not inherit it.
-
-    Parameters
-    ----------
-    folder : Path
-        Made where it does not exist.
 
     Raises
     ------
@@ -95,13 +85,7 @@ def _is_another(number: int) -> bool:
 
 @contextmanager
 def lock(path: Path) -> Iterator[None]:
-    """Wait until no other process is in a block under the same lock.
-
-    Parameters
-    ----------
-    path : Path
-        File that stands for the block; it is made, and stays empty.
-    """
+    """Wait until no other process is in a block under the same lock."""
     with _locked(path, timeout=-1):
         yield
 
@@ -126,11 +110,6 @@ def _locked(path: Path, timeout: float) -> Iterator[None]:
 @contextmanager
 def naming_full_disk(path: Path) -> Iterator[None]:
     """Say which file did not fit when the disk is full.
-
-    Parameters
-    ----------
-    path : Path
-        File being written.
 
     Raises
     ------
@@ -157,11 +136,6 @@ def naming_full_disk(path: Path) -> Iterator[None]:
 def sha256(path: Path) -> str:
     """SHA-256 of a file, read in chunks.
 
-    Parameters
-    ----------
-    path : Path
-        File to read.
-
     Examples
     --------
     >>> sha256(Path(os.devnull))[:16]
@@ -173,15 +147,6 @@ def sha256(path: Path) -> str:
 
 def write_table(path: Path, rows: list[dict[str, Any]], header: dict[str, Any]) -> None:
     """Write rows as Parquet, with a header and a digest of both in its metadata, in one step.
-
-    Parameters
-    ----------
-    path : Path
-        File to replace.
-    rows : list of dict
-        All with the same keys; values that JSON can hold.
-    header : dict
-        What JSON can hold.
 
     Examples
     --------
@@ -203,11 +168,6 @@ def write_table(path: Path, rows: list[dict[str, Any]], header: dict[str, Any]) 
 
 def read_table(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Read rows and header that `write_table` wrote.
-
-    Parameters
-    ----------
-    path : Path
-        Parquet file.
 
     Raises
     ------

@@ -162,11 +162,6 @@ class InputSpec:
     def from_dict(cls, values: dict) -> "InputSpec":
         """Rebuild from the JSON of a checkpoint.
 
-        Parameters
-        ----------
-        values : dict
-            ``channels``, ``sample_rate``, ``length`` and ``units``.
-
         Raises
         ------
         ValueError
@@ -190,13 +185,6 @@ class InputSpec:
     def check_stream(self, channels: tuple[str, ...], sample_rate: float) -> None:
         """Raise ``ValueError`` unless a stream has these channels, in this order, at this rate.
 
-        Parameters
-        ----------
-        channels : tuple of str
-            Channels of the stream.
-        sample_rate : float
-            Hz.
-
         Examples
         --------
         >>> InputSpec(("acc_x",), 50.0, 128).check_stream(("acc_x",), 100.0)
@@ -219,11 +207,6 @@ class InputSpec:
     def check(self, shape: tuple[int, ...]) -> None:
         """Raise ``ValueError`` unless `shape` is (N, C, length) for this input.
 
-        Parameters
-        ----------
-        shape : tuple of int
-            Shape of an array of windows.
-
         Examples
         --------
         >>> InputSpec(("acc_x", "acc_y", "acc_z"), 50.0, 128).check((10, 128, 3))
@@ -244,11 +227,6 @@ class InputSpec:
 
 def device_sensor(channel: str) -> str:
     """What the axes of one sensor share: ``wrist_acc`` of ``wrist_acc_x``; all of a single word.
-
-    Parameters
-    ----------
-    channel : str
-        Channel name.
 
     Examples
     --------

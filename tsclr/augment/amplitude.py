@@ -279,11 +279,6 @@ def normal_quantiles(n: int) -> Float[torch.Tensor, " n"]:
 
     They are its quantiles at ``(k + ½) / n``, scaled to variance 1.
 
-    Parameters
-    ----------
-    n : int
-        How many.
-
     Examples
     --------
     >>> normal_quantiles(4)
@@ -305,13 +300,6 @@ def white_noise(
     On a CPU, which takes long to draw normal values, 16 random bits choose one of 65,536 equally
     likely quantiles: mean 0, variance 1, no value beyond ±4.33, in half the time of
     ``torch.randn``. Other devices draw from the normal distribution itself.
-
-    Parameters
-    ----------
-    x : (B, C, T) tensor
-        Windows.
-    generator : torch.Generator or None
-        On the device of `x`.
     """
     _, C, T = x.shape
     if x.device.type != "cpu":

@@ -74,17 +74,13 @@ class Negate(Augmentation):
     """
 
     def draw(
-        self,
-        x: Float[torch.Tensor, "B C T"],
-        generator: torch.Generator | None = None,
+        self, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None = None
     ) -> tuple[()]:
         """Draw nothing: there is one way to negate."""
         return ()
 
     def transform(
-        self,
-        x: Float[torch.Tensor, "B C T"],
-        drawn: tuple[()],
+        self, x: Float[torch.Tensor, "B C T"], drawn: tuple[()]
     ) -> Float[torch.Tensor, "B C T"]:
         """Change the signs."""
         return -x

@@ -266,13 +266,6 @@ class Augmentation(nn.Module, ABC):
 def map_drawn(function: Callable[[torch.Tensor], torch.Tensor], drawn: Any) -> Any:
     """What was drawn, with every tensor of it replaced, such as by some of its rows.
 
-    Parameters
-    ----------
-    function : callable
-        Takes and returns a tensor with a row for each window.
-    drawn : tensor, None or tuple of such
-        As `Augmentation.draw` or `Augmentation.draw_gated` gives it.
-
     Examples
     --------
     >>> map_drawn(lambda values: values[:2], Gated(None, (torch.arange(3), ())))
@@ -287,13 +280,7 @@ def map_drawn(function: Callable[[torch.Tensor], torch.Tensor], drawn: Any) -> A
 
 
 def check_windows(x: torch.Tensor) -> None:
-    """Raise ``ValueError`` unless `x` is a floating batch of windows.
-
-    Parameters
-    ----------
-    x : tensor
-        Expected as (B, C, T) with T ≥ 2.
-    """
+    """Raise ``ValueError`` unless `x` is a floating batch of windows."""
     if x.ndim == 3 and x.is_floating_point() and x.shape[1] >= 1 and x.shape[2] >= 2:
         return
     hint = "convert integers with x.float(), use at least one channel and two samples"

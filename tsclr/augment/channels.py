@@ -27,14 +27,6 @@ class Triad(NamedTuple):
 def find_triads(names: Sequence[str] | None, n_channels: int) -> list[Triad]:
     """Sensors of which all three axes are there.
 
-    Parameters
-    ----------
-    names : sequence of str or None
-        Channel names. Without them consecutive threes are the axes x, y, z of the sensors of one
-        device, up to nine channels as acc, gyr, mag.
-    n_channels : int
-        Channels of a window.
-
     Examples
     --------
     >>> find_triads(["wrist_acc_x", "wrist_acc_y", "wrist_acc_z", "heart_rate"], 4)
@@ -60,14 +52,6 @@ def find_triads(names: Sequence[str] | None, n_channels: int) -> list[Triad]:
 def number_sensors(names: Sequence[str] | None, n_channels: int) -> list[int]:
     """Number of the sensor that each channel belongs to, from 0.
 
-    Parameters
-    ----------
-    names : sequence of str or None
-        Channel names. Without them consecutive threes are a sensor, and where C is no multiple of
-        three every channel is one.
-    n_channels : int
-        Channels of a window.
-
     Examples
     --------
     >>> number_sensors(["acc_x", "acc_z", "gyr_x"], 3)
@@ -83,13 +67,6 @@ def number_sensors(names: Sequence[str] | None, n_channels: int) -> list[int]:
 
 def find_kinds(names: Sequence[str] | None, n_channels: int) -> list[str]:
     """Kind of the sensor that each channel belongs to: ``acc``, ``gyr``, ``mag`` or another name.
-
-    Parameters
-    ----------
-    names : sequence of str or None
-        Channel names. Without them as in `find_triads`, and empty where that tells nothing.
-    n_channels : int
-        Channels of a window.
 
     Examples
     --------

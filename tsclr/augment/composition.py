@@ -232,9 +232,7 @@ def _typed(augmentations: nn.ModuleList) -> Iterable[Augmentation]:
 
 
 def _draw_all(
-    augmentations: nn.ModuleList,
-    x: Float[torch.Tensor, "B C T"],
-    generator: torch.Generator | None,
+    augmentations: nn.ModuleList, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None
 ) -> tuple[Gated, ...]:
     """Draw for every augmentation."""
     return tuple(inner.draw_gated(x, generator) for inner in _typed(augmentations))

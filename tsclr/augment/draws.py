@@ -11,11 +11,6 @@ def precision(x: Float[torch.Tensor, "..."]) -> torch.dtype:
     """Give the type to draw and to compute positions in: at least float32.
 
     Eight bits of bfloat16 cannot number the samples of a window.
-
-    Parameters
-    ----------
-    x : tensor
-        Windows.
     """
     return torch.promote_types(x.dtype, torch.float32)
 
@@ -23,17 +18,7 @@ def precision(x: Float[torch.Tensor, "..."]) -> torch.dtype:
 def uniform(
     x: Float[torch.Tensor, "B C T"], *shape: int, generator: torch.Generator | None
 ) -> Float[torch.Tensor, "B ..."]:
-    """Draw from the uniform distribution on [0, 1), on the device of `x`.
-
-    Parameters
-    ----------
-    x : (B, C, T) tensor
-        Windows.
-    *shape : int
-        Values drawn for each window.
-    generator : torch.Generator or None
-        On the device of `x`.
-    """
+    """Draw from the uniform distribution on [0, 1), on the device of `x`."""
     # torch.rand takes no generator where torch.compile leaves the size of the batch open
     return _empty(x, *shape).uniform_(generator=generator)
 
@@ -45,19 +30,7 @@ def normal(
     sd: float = 1.0,
     generator: torch.Generator | None,
 ) -> Float[torch.Tensor, "B ..."]:
-    """Draw from the normal distribution, on the device of `x`.
-
-    Parameters
-    ----------
-    x : (B, C, T) tensor
-        Windows.
-    *shape : int
-        Values drawn for each window.
-    mean, sd : float
-        Of the distribution, the standard one by default.
-    generator : torch.Generator or None
-        On the device of `x`.
-    """
+    """Draw from the normal distribution, on the device of `x`."""
     return _empty(x, *shape).normal_(mean, sd, generator=generator)
 
 
@@ -68,19 +41,7 @@ def integers(
     *shape: int,
     generator: torch.Generator | None,
 ) -> Int[torch.Tensor, "B ..."]:
-    """Draw integers from `low` up to but without `high`, on the device of `x`.
-
-    Parameters
-    ----------
-    x : (B, C, T) tensor
-        Windows.
-    low, high : int
-        All values from `low` to ``high - 1`` are equally likely.
-    *shape : int
-        Values drawn for each window.
-    generator : torch.Generator or None
-        On the device of `x`.
-    """
+    """Draw integers from `low` up to but without `high`, on the device of `x`."""
     # torch.randint takes no generator where torch.compile leaves the size of the batch open
     options: dict[str, Any] = {} if generator is None else {"generator": generator}
     return torch.randint(low, high, (len(x), *shape), device=x.device, **options)
@@ -95,20 +56,6 @@ def spline_basis(
     second derivatives at the knots, the spline is ``h y + (h³ - h) c``. Its slope has no jumps
     where ``A c = D y`` at the inner knots: A has 4 on and 1 beside its diagonal, D is the second
     difference, and c is zero at both ends.
-
-    Parameters
-    ----------
-    length : int
-        Samples of the curve; the first and the last lie on a knot.
-    n_knots : int
-        Knots, at least 2; with 2 the curve is a straight line.
-    dtype, device
-        Of the matrix.
-
-    Returns
-    -------
-    (length, n_knots) tensor
-        Rows sum to 1. Kept for the next call: do not change it in place.
 
     Examples
     --------

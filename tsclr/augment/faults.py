@@ -140,11 +140,7 @@ class SampleDropout(Augmentation):
     """
 
     def __init__(
-        self,
-        rate: float = 0.2,
-        packet: int = 3,
-        fill: str = "hold",
-        p: float = 1.0,
+        self, rate: float = 0.2, packet: int = 3, fill: str = "hold", p: float = 1.0
     ) -> None:
         super().__init__(p)
         self.rate = in_range("rate", rate, 0.0, 1.0)

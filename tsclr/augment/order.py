@@ -154,17 +154,13 @@ class Reverse(Augmentation):
     """
 
     def draw(
-        self,
-        x: Float[torch.Tensor, "B C T"],
-        generator: torch.Generator | None = None,
+        self, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None = None
     ) -> tuple[()]:
         """Draw nothing: there is one way back."""
         return ()
 
     def transform(
-        self,
-        x: Float[torch.Tensor, "B C T"],
-        drawn: tuple[()],
+        self, x: Float[torch.Tensor, "B C T"], drawn: tuple[()]
     ) -> Float[torch.Tensor, "B C T"]:
         """Turn the order round."""
         return x.flip(2)

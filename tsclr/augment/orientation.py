@@ -225,17 +225,13 @@ class Mirror(Augmentation):
         self.axis = axis
 
     def draw(
-        self,
-        x: Float[torch.Tensor, "B C T"],
-        generator: torch.Generator | None = None,
+        self, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None = None
     ) -> tuple[()]:
         """Draw nothing: a mirror has one way to mirror."""
         return ()
 
     def transform(
-        self,
-        x: Float[torch.Tensor, "B C T"],
-        drawn: tuple[()],
+        self, x: Float[torch.Tensor, "B C T"], drawn: tuple[()]
     ) -> Float[torch.Tensor, "B C T"]:
         """Change the signs."""
         signs = [1.0] * x.shape[1]
@@ -258,11 +254,6 @@ def rotation_matrix(quaternion: Float[torch.Tensor, "*B 4"]) -> Float[torch.Tens
     With v the vector part and [v] the matrix of the cross product with v, the matrix is
     ``I + 2 w [v] + 2 [v]²``.
 
-    Parameters
-    ----------
-    quaternion : (…, 4) tensor
-        Real part first, of norm 1.
-
     Examples
     --------
     >>> half_turn_about_z = torch.tensor([0.0, 0.0, 0.0, 1.0])
@@ -281,11 +272,6 @@ def mount_flips(quarter_turns: bool) -> list[list[list[float]]]:
 
     They are the matrices with one ±1 in each row and column and determinant 1; for the box only
     those on whose diagonal it lies.
-
-    Parameters
-    ----------
-    quarter_turns : bool
-        All 24 of the cube instead of the 4 of the box.
 
     Examples
     --------

@@ -210,18 +210,6 @@ def time_map(
     knots. The map is its integral, scaled so that the first and the last sample stay where they
     are; it never runs backward.
 
-    Parameters
-    ----------
-    log_speed : (B, K) tensor
-        Logarithm of the speed at the knots.
-    length : int
-        Samples T.
-
-    Returns
-    -------
-    (B, T) tensor
-        In samples, from exactly 0 to exactly T - 1.
-
     Examples
     --------
     >>> time_map(torch.tensor([[0.0, 0.0, 0.0]]), 5)
@@ -237,13 +225,6 @@ def interpolate(
     x: Float[torch.Tensor, "B C T"], position: Float[torch.Tensor, "B n_read"]
 ) -> Float[torch.Tensor, "B C n_read"]:
     """Read windows at fractional positions, linearly between neighbours.
-
-    Parameters
-    ----------
-    x : (B, C, T) tensor
-        Windows.
-    position : (B, n_read) tensor
-        In samples, from 0 to T - 1, the same for all channels.
 
     Examples
     --------

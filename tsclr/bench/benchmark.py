@@ -112,15 +112,6 @@ class Benchmark:
     def prepare(cls, source: Source, data: Path, root: str | None = None) -> "Benchmark":
         """Read a dataset into a folder, unless that was done; a store is used where it is.
 
-        Parameters
-        ----------
-        source : Source
-            The dataset, with its windows, channels and classes.
-        data : Path
-            Folder for the stores that are made.
-        root : str, optional
-            Folder with the archive of the dataset.
-
         Raises
         ------
         KeyError
@@ -182,15 +173,6 @@ class Benchmark:
         """Several datasets as one: the channels that all have, the classes that all score.
 
         The rate is the lowest of all, a window lasts as long as the longest.
-
-        Parameters
-        ----------
-        parts : sequence of Benchmark
-            The datasets.
-        folder : Path
-            Folder for the store.
-        same : mapping of str to str
-            Other names of a class, and its name here.
 
         Raises
         ------

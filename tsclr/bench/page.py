@@ -22,15 +22,7 @@ COSTS = ("seconds", "windows_per_second", "parameters", "features", "memory_mib"
 
 
 def write_page(results: dict[str, Any], out: Path) -> Path:
-    """Write all results of a suite as one HTML page.
-
-    Parameters
-    ----------
-    results : dict
-        Contents of ``results.json``.
-    out : Path
-        HTML file to write.
-    """
+    """Write all results of a suite as one HTML page."""
     rows = pd.DataFrame(results["rows"])
     rows["method"] = [unit_label(*each) for each in zip(rows["method"], rows["head"], strict=True)]
     rows["task"] = rows["dataset"] + ", " + rows["protocol"]

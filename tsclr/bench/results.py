@@ -56,17 +56,7 @@ class Result:
 
 
 def write_results(suite: Suite, units: Sequence[Unit], out: Path) -> dict[str, Any]:
-    """Write and return the results of a suite, all of them from the files of its cells.
-
-    Parameters
-    ----------
-    suite : Suite
-        The suite.
-    units : sequence of Unit
-        All of its units, with finished cells.
-    out : Path
-        Folder of the results.
-    """
+    """Write and return the results of a suite, all of them from the files of its cells."""
     results = save(collect_results(suite, units), out / RESULTS, "provenance")
     with replacing(out / TABLE) as temporary:
         frame = table(results["rows"])
@@ -75,15 +65,7 @@ def write_results(suite: Suite, units: Sequence[Unit], out: Path) -> dict[str, A
 
 
 def collect_results(suite: Suite, units: Sequence[Unit]) -> dict[str, Any]:
-    """The results of a suite; each unit holds the rows of its provenance and a file name for them.
-
-    Parameters
-    ----------
-    suite : Suite
-        The suite.
-    units : sequence of Unit
-        All of its units, with finished cells.
-    """
+    """The results of a suite; each unit has the rows of its provenance and a file name for them."""
     by_unit = [[Result(unit, cell, load_cell(cell)) for cell in unit.cells] for unit in units]
     results = [result for cells in by_unit for result in cells]
     lines: dict[tuple[str, ...], list[Result]] = {}
@@ -107,22 +89,7 @@ def collect_results(suite: Suite, units: Sequence[Unit]) -> dict[str, Any]:
 
 
 def save(results: dict[str, Any], path: Path, folder: str) -> dict[str, Any]:
-    """Write results as JSON, and the provenance of each unit as Parquet in a folder next to it.
-
-    Parameters
-    ----------
-    results : dict
-        From `collect_results`.
-    path : Path
-        JSON file to replace.
-    folder : str
-        Name of the folder for the provenance.
-
-    Returns
-    -------
-    dict
-        The results as written: units name the files of their provenance.
-    """
+    """Write results as JSON, and the provenance of each unit as Parquet in a folder next to it."""
     units = []
     for unit in results["units"]:
         file = Path(folder, unit["provenance"]["file"])
@@ -164,19 +131,7 @@ def score_row(
     counts: Int[np.ndarray, "draws subjects K K"],
     seed: int,
 ) -> dict[str, Any]:
-    """A row of the results: scores with their spread, for each subject, and what they cost.
-
-    Parameters
-    ----------
-    line : tuple of str
-        Values of `LINE`.
-    folds : sequence of Result
-        One cell for each fold.
-    counts : (draws, subjects, K, K) int
-        Confusion counts of all folds.
-    seed : int
-        Seed of the bootstrap.
-    """
+    """A row of the results: scores with their spread, for each subject, and what they cost."""
     first = folds[0].unit
     classes, contents = first.benchmark.classes, [fold.content for fold in folds]
     subjects = [name for content in contents for name in content["subjects"]]
@@ -238,13 +193,6 @@ def comparisons(
 
     Comparing every two would prove nothing with so few subjects. One test subject alone gives no
     comparison.
-
-    Parameters
-    ----------
-    counts : mapping
-        Confusion counts by the values of `LINE`.
-    seed : int
-        Seed of the bootstrap and of the randomisation test.
     """
     blocks: dict[tuple[str, str, str], dict[str, np.ndarray]] = {}
     for (dataset, protocol, method, head, budget), of_line in counts.items():

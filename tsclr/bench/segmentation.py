@@ -51,15 +51,6 @@ def smooth(
     With h = ⌊seconds / (2 step)⌋ it is argmax_k Σ p_ik over the windows i from s - h to s + h that
     exist; for 0 s, over s alone.
 
-    Parameters
-    ----------
-    probabilities : (S, K) float
-        Class probabilities of each window, in the order of time.
-    seconds : float
-        Length of the moving average in s, 0 for none.
-    step : float
-        Time from window to window in s.
-
     Raises
     ------
     ValueError
@@ -158,26 +149,6 @@ def segment(
     regression of `tsclr.evaluate.heads.linear` is tried with every `smoothing`; the pair with the
     best macro F1 over the labelled samples of the validation subjects is fitted again on the
     training and validation subjects. Test subjects are scored once, with and without smoothing.
-
-    Parameters
-    ----------
-    encoder : Encoder
-        Computes the features; the caller must make sure that it has not seen the test subjects.
-    store : Store
-        Labelled streams.
-    split : Split
-        Subjects.
-    classes : sequence of str
-        Classes to distinguish; samples of other classes count as unlabelled.
-    length, stride : int
-        Length of a window and distance between windows, in samples.
-    budget : int, float or None
-        Labelled windows to fit on: a number per class, a share of them, or all (None). A share
-        saves time on a long dataset.
-    smoothing : sequence of float
-        Candidate lengths of the moving average in s, 0 for none.
-    seed : int
-        Seed of the label draw and of the bootstrap.
 
     Returns
     -------

@@ -62,11 +62,6 @@ def edit_score(truth: Int[np.ndarray, " T"], predicted: Int[np.ndarray, " _"]) -
     With d the Levenshtein distance between the labels of the n true and the m predicted segments,
     1 - d / max(n, m); NaN where no sample has a true label.
 
-    Parameters
-    ----------
-    truth, predicted : (T,) int
-        Label of each sample; -1 in `truth` where there is none.
-
     Raises
     ------
     ValueError
@@ -112,13 +107,6 @@ def segment_matches(
     match the same true segment, all but one are false positives. A true segment without a match is
     a false negative. Counts of recordings may be summed.
 
-    Parameters
-    ----------
-    truth, predicted : (T,) int
-        Label of each sample; -1 in `truth` where there is none.
-    overlaps : sequence of float
-        Least intersection over union, in (0, 1].
-
     Raises
     ------
     ValueError
@@ -149,11 +137,6 @@ def segment_matches(
 def matches_f1(matches: Int[np.ndarray, "... 3"]) -> Float[np.ndarray, "..."]:
     """F1 = 2 TP / (2 TP + FP + FN), the harmonic mean of precision and recall; NaN if all are 0.
 
-    Parameters
-    ----------
-    matches : (…, 3) int
-        True positives, false positives and false negatives.
-
     Examples
     --------
     >>> matches_f1(np.array([[2, 2, 0], [1, 3, 1]])).round(3)
@@ -169,13 +152,6 @@ def f1_at(
     overlaps: Sequence[float] = OVERLAPS,
 ) -> Float[np.ndarray, " n_overlaps"]:
     """Segmental F1@k: F1 over the segments that `segment_matches` counts.
-
-    Parameters
-    ----------
-    truth, predicted : (T,) int
-        Label of each sample; -1 in `truth` where there is none.
-    overlaps : sequence of float
-        Least intersection over union k / 100, in (0, 1].
 
     Raises
     ------

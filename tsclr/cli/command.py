@@ -123,17 +123,7 @@ def command(
     common: str = "",
     **more: Any,
 ) -> Callable[[Callable[[Given], None]], Callable[[Given], None]]:
-    """Make a function a command.
-
-    Parameters
-    ----------
-    name : str
-        Words of the command.
-    options, examples, **more
-        As `Command` has them.
-    common : str
-        Names of the options that the short help has, between blanks.
-    """
+    """Make a function a command."""
 
     def register(function: Callable[[Given], None]) -> Callable[[Given], None]:
         COMMANDS[name] = Command(name, function, options, examples, common.split(), **more)

@@ -87,10 +87,7 @@ def _fetch_options() -> "list[Option]":
     from tsclr.config.options import REQUIRED, Option
 
     about = "Name of the dataset, as tsclr data list has it"
-    return [
-        Option("name", str, about, REQUIRED, positional=True),
-        Option("root", str | None, ROOT),
-    ]
+    return [Option("name", str, about, REQUIRED, positional=True), Option("root", str | None, ROOT)]
 
 
 @command("data fetch", _fetch_options, ("data fetch hapt", "data fetch hapt --root data"), "root")

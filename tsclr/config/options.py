@@ -81,19 +81,6 @@ def options_of(
 ) -> list[Option]:
     """Options that stand for the parameters of a function or a class.
 
-    Parameters
-    ----------
-    call : callable
-        Annotated, with numpydoc.
-    prefix : str
-        Before each name, such as ``training.``.
-    skip : iterable of str
-        Parameters that are no options.
-    positional : iterable of str
-        Parameters that are typed without their name.
-    raw : bool
-        Whether they are settings of a config.
-
     Examples
     --------
     >>> from tsclr.train.settings import Training
@@ -139,15 +126,6 @@ def parse_words(
     words: Sequence[str], options: Sequence[Option], open_blocks: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Values on a command line by the name of their option, as they are typed.
-
-    Parameters
-    ----------
-    words : sequence of str
-        Without the program and the command.
-    options : sequence of Option
-        All that there are.
-    open_blocks : sequence of str
-        Blocks such as ``objective`` whose settings depend on the class that is chosen.
 
     Raises
     ------

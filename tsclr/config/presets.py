@@ -39,11 +39,6 @@ def about(file: Path) -> str:
 def config_file(name: str | Path) -> Path:
     """File of a preset, or of a config that is named by its path.
 
-    Parameters
-    ----------
-    name : str or Path
-        ``ntxent``, or a path that ends in ``.yaml``.
-
     Raises
     ------
     FileNotFoundError

@@ -10,11 +10,6 @@ from tsclr.data.store import Store
 def canonical_source(source: str) -> str:
     """One name for a store, however and from wherever its folder is written.
 
-    Parameters
-    ----------
-    source : str
-        Folder of a store, or name of a dataset.
-
     Examples
     --------
     >>> canonical_source("HAPT")
@@ -29,13 +24,6 @@ def fingerprints(store: Store, subjects: tuple[str, ...]) -> list[str]:
     A recording has the hash of the file it came from, followed by that of the subject where the
     file holds several. A recording that came from no file has the hash of its samples, which is
     another one at another rate.
-
-    Parameters
-    ----------
-    store : Store
-        That holds the subjects.
-    subjects : tuple of str
-        Whose recordings.
     """
     table = store.recordings
     people = table.groupby("source_hash")["subject"].nunique()
@@ -56,15 +44,6 @@ def seen_before(store: Store, subject: str, seen: Iterable[str]) -> bool:
     """Whether something of a subject is among what was seen.
 
     A file that is one person in one store and several in another was seen as a whole.
-
-    Parameters
-    ----------
-    store : Store
-        Where the subject is.
-    subject : str
-        Its name there.
-    seen : iterable of str
-        As `fingerprints` gave them.
     """
     here, seen = set(fingerprints(store, (subject,))), set(seen)
     files_here, files_seen = ({name.partition("/")[0] for name in side} for side in (here, seen))

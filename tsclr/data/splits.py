@@ -120,11 +120,6 @@ def _check_known(side: str, names: Sequence[str], subjects: Sequence[str]) -> No
 def parse_budget(text: str) -> Budget:
     """Read a label budget: ``5`` (labels a class), ``10%`` (of the labels), or ``all`` (``100%``).
 
-    Parameters
-    ----------
-    text : str
-        What the user wrote.
-
     Raises
     ------
     ValueError
@@ -198,11 +193,6 @@ def draw_budget(
 
 def audit(train: Windows, test: Windows) -> None:
     """Raise unless nothing of the test side reached the training side.
-
-    Parameters
-    ----------
-    train, test : Windows
-        Over the same store, or over two.
 
     Raises
     ------

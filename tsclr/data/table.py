@@ -40,11 +40,6 @@ class StoreTable:
     def read(cls, path: Path) -> "StoreTable":
         """Read a table that `write` wrote.
 
-        Parameters
-        ----------
-        path : Path
-            Parquet file.
-
         Raises
         ------
         FileNotFoundError
@@ -65,13 +60,7 @@ class StoreTable:
         return cls(rows, tuple(header["channels"]), header["sample_rate"], tuple(header["classes"]))
 
     def write(self, path: Path) -> None:
-        """Write the table in one step.
-
-        Parameters
-        ----------
-        path : Path
-            Parquet file to replace.
-        """
+        """Write the table in one step."""
         header = {
             "format": FORMAT,
             "channels": self.channels,
@@ -96,13 +85,6 @@ class StoreTable:
         self, recording: Recording, reader: str = ""
     ) -> tuple[Float32[np.ndarray, "T C"], Int16[np.ndarray, " T"]]:
         """Append a row for `recording`; give its samples and labels as the store keeps them.
-
-        Parameters
-        ----------
-        recording : Recording
-            At any rate; it is resampled to that of the store.
-        reader : str
-            Settings it was read with (JSON), empty where no reader was at work.
 
         Raises
         ------

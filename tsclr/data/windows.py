@@ -225,11 +225,6 @@ class Windows(Dataset):
 def all_of(windows: Windows) -> Float32[np.ndarray, "N C T"]:
     """All windows as one array.
 
-    Parameters
-    ----------
-    windows : Windows
-        As many as memory holds.
-
     Examples
     --------
     >>> from tsclr.types import Recording
@@ -245,15 +240,6 @@ def all_of(windows: Windows) -> Float32[np.ndarray, "N C T"]:
 
 def samples(seconds: float, sample_rate: float, what: str = "window") -> int:
     """How many samples `seconds` are, refused where that is no whole number.
-
-    Parameters
-    ----------
-    seconds : float
-        s.
-    sample_rate : float
-        Hz.
-    what : str
-        Named in the error.
 
     Raises
     ------

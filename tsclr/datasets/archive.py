@@ -37,20 +37,6 @@ DAMAGE = (zipfile.BadZipFile, zlib.error, LZMAError, EOFError, NotImplementedErr
 def opened(root: Path, names: Sequence[str], marker: str) -> Iterator[Folder]:
     """Open the archive or the unpacked folder where the data begin.
 
-    Parameters
-    ----------
-    root : Path
-        Folder that holds either, or the zip file.
-    names : sequence of str
-        Names of the zip file without ``.zip``.
-    marker : str
-        A file that shows where in the archive the data begin.
-
-    Yields
-    ------
-    Folder
-        The folder that `marker` is relative to.
-
     Raises
     ------
     FileNotFoundError
@@ -64,15 +50,7 @@ def opened(root: Path, names: Sequence[str], marker: str) -> Iterator[Folder]:
 
 
 def zip_file(root: Path, names: Sequence[str]) -> Path | None:
-    """The archive, where there is one that is not unpacked.
-
-    Parameters
-    ----------
-    root : Path
-        Folder that holds it, or the zip file.
-    names : sequence of str
-        Names of the zip file without ``.zip``.
-    """
+    """The archive, where there is one that is not unpacked."""
     zips = [root] if root.is_file() else [root / f"{name}.zip" for name in names]
     return next((path for path in zips if path.is_file()), None)
 
@@ -83,17 +61,6 @@ def download(url: str, archive: Path, published_hash: str | None, title: str) ->
     Where no hash is published, that of the first download is kept in a lock file beside the
     archive (``hapt.zip.sha256``) and holds from then on. An archive that somebody put there
     without a lock file is left as it is.
-
-    Parameters
-    ----------
-    url : str
-        Address of the archive.
-    archive : Path
-        File to write.
-    published_hash : str or None
-        SHA-256 in hexadecimal digits.
-    title : str
-        Label of the progress bar.
 
     Raises
     ------

@@ -97,11 +97,6 @@ class Motion(NamedTuple):
 def draw_person(generator: np.random.Generator) -> Person:
     """Draw a wearer.
 
-    Parameters
-    ----------
-    generator : numpy.random.Generator
-        Source of randomness.
-
     Examples
     --------
     >>> person = draw_person(np.random.default_rng(0))
@@ -143,19 +138,7 @@ def _wander(
 
 
 def move(person: Person, generator: np.random.Generator, n_samples: int, rate: float) -> Motion:
-    """Simulate what a person does for a while.
-
-    Parameters
-    ----------
-    person : Person
-        Who.
-    generator : numpy.random.Generator
-        Source of randomness.
-    n_samples : int
-        T.
-    rate : float
-        Hz.
-    """
+    """Simulate what a person does for a while."""
     n = n_samples + 1
     plan = _plan(generator, n, rate)
     walks = plan.follow((GAIT[plan.activity, 0] > 0).astype(float))
@@ -207,24 +190,7 @@ def _walk(
 def measure(
     motion: Motion, person: Person, generator: np.random.Generator, rate: float
 ) -> Float32[np.ndarray, "T 6"]:
-    """What 16-bit sensors of ±8 g and ±2000 deg/s report, with their bias and noise.
-
-    Parameters
-    ----------
-    motion : Motion
-        Of T samples.
-    person : Person
-        Whose device has its own bias.
-    generator : numpy.random.Generator
-        Source of randomness.
-    rate : float
-        Hz.
-
-    Returns
-    -------
-    (T, 6) float32
-        Acceleration in g and mean angular rate until the next sample in rad/s.
-    """
+    """What 16-bit sensors of ±8 g and ±2000 deg/s report, with their bias and noise."""
     orientation = motion.orientation.T
     turn = _angles(_compose(_inverse(orientation[:, :-1]), orientation[:, 1:])).T * rate
     noise = generator.normal(size=(len(turn), 6)) * np.repeat([0.004, 0.006], 3)

@@ -62,11 +62,7 @@ class Synthetic(Dataset):
     sample_rate = 50.0
 
     def __init__(
-        self,
-        root: str | None = None,
-        n_subjects: int = 12,
-        minutes: float = 10.0,
-        seed: int = 0,
+        self, root: str | None = None, n_subjects: int = 12, minutes: float = 10.0, seed: int = 0
     ):
         super().__init__(root)
         if n_subjects < 2 or minutes < 0.1:

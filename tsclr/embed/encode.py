@@ -28,24 +28,7 @@ def encode(
     indices: Int[np.ndarray, " M"] | None = None,
     batch_size: int = 512,
 ) -> Float32[np.ndarray, "M D"]:
-    """Representations of windows, in evaluation mode and without gradients.
-
-    Parameters
-    ----------
-    encoder : Encoder
-        Maps (B, C, T) to (B, D); runs on the device where it lies.
-    windows : Batches or (N, C, T) array
-        Where the windows are.
-    indices : (M,) int, optional
-        Which of them; all by default.
-    batch_size : int
-        Windows per pass.
-
-    Returns
-    -------
-    (M, D) float32
-        One row for each window.
-    """
+    """Representations of windows, in evaluation mode and without gradients."""
     chosen = np.arange(len(windows)) if indices is None else indices
     features = np.empty((len(chosen), encoder.num_features), np.float32)
     was_training = encoder.training

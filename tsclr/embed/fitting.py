@@ -16,15 +16,6 @@ N_PAIRS = 8192
 def fit_whitening(encoder: Encoder, streams: Windows, seed: int = 0) -> PairWhitening:
     """Pair whitening of the features of `neighbours`, without labels.
 
-    Parameters
-    ----------
-    encoder : Encoder
-        Gives the features.
-    streams : Windows
-        Windows over unlabelled streams of training subjects; up to `N_PAIRS` are drawn.
-    seed : int
-        Seed of the draw of windows and neighbours.
-
     Raises
     ------
     ValueError
@@ -40,11 +31,6 @@ def fit_whitening(encoder: Encoder, streams: Windows, seed: int = 0) -> PairWhit
 
 def neighbours(streams: Windows) -> Neighbour:
     """The pairing of whitening: at most a window's length away, or a stride where that is more.
-
-    Parameters
-    ----------
-    streams : Windows
-        Whose geometry counts.
 
     Examples
     --------

@@ -53,19 +53,7 @@ def embed_store(embedder: Embedder, store: Store, stride: int) -> Iterator[pd.Da
 
 
 def describe(windows: Windows) -> pd.DataFrame:
-    """Where each window comes from.
-
-    Parameters
-    ----------
-    windows : Windows
-        N windows.
-
-    Returns
-    -------
-    DataFrame
-        N rows: recording, subject, device, start (s), time (ns since the epoch, missing where the
-        log has relative time only), label of the middle sample.
-    """
+    """Where each window comes from."""
     store = windows.store
     rows = store.recordings.iloc[windows.rows()]
     start = (windows.starts - rows["start"].to_numpy()) / store.sample_rate

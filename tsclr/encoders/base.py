@@ -208,13 +208,6 @@ def build_encoder(encoder: Callable[[int], Encoder], in_channels: int) -> Encode
 
     A config gives callables, so that the weights are new for every run and drawn from its seed.
 
-    Parameters
-    ----------
-    encoder : Encoder, or callable
-        A callable makes an encoder from its number of channels.
-    in_channels : int
-        Channels that it will see.
-
     Raises
     ------
     ValueError

@@ -174,11 +174,6 @@ def amplitudes(x: Float[torch.Tensor, "B C T"]) -> Float[torch.Tensor, "B C bins
     Bin 0 is the size of the mean. An oscillation of amplitude a is a / 2 at bin k, its number of
     periods in the window; at T / 2, the last bin of an even T, it is a.
 
-    Parameters
-    ----------
-    x : (B, C, T) tensor
-        Windows.
-
     Examples
     --------
     >>> amplitudes(torch.tensor([[[5.0, 3.0, 1.0, 3.0]]]))  # 3 + 2 cos

@@ -162,18 +162,7 @@ class Residual(nn.Module):
         self.shortcut = nn.Identity() if same else ConvNorm(n_in, n_out, 1, stride)
 
     def forward(self, x: Float[torch.Tensor, "B S D"]) -> Float[torch.Tensor, "B R E"]:
-        """Apply the block.
-
-        Parameters
-        ----------
-        x : (B, S, n_in)
-            Rows.
-
-        Returns
-        -------
-        (B, ⌈S / stride⌉, n_out)
-            Rows.
-        """
+        """Apply the block."""
         return torch.relu(self.shortcut(x) + self.branch(x))
 
 
@@ -205,13 +194,7 @@ class ConvNorm(nn.Module):
         self.norm = nn.BatchNorm1d(n_out)
 
     def forward(self, x: Float[torch.Tensor, "B S D"]) -> Float[torch.Tensor, "B R E"]:
-        """Convolve along the steps and normalise each feature.
-
-        Parameters
-        ----------
-        x : (B, S, n_in)
-            Rows.
-        """
+        """Convolve along the steps and normalise each feature."""
         padding = self.padding
         if self.edges == "replicate":
             first, last = (end.expand(-1, padding, -1) for end in (x[:, :1], x[:, -1:]))
@@ -224,17 +207,6 @@ def convolve(
     x: Float[torch.Tensor, "B S D"], weight: Float[torch.Tensor, "E D K"], stride: int, padding: int
 ) -> Float[torch.Tensor, "B R E"]:
     """Convolution along the steps of rows, by that of an image of height one.
-
-    Parameters
-    ----------
-    x : (B, S, D)
-        Rows.
-    weight : (E, D, K)
-        E filters over K steps.
-    stride : int
-        Steps of the input for one of the output.
-    padding : int
-        Steps of zeros at either end.
 
     Examples
     --------
@@ -255,17 +227,6 @@ def conv_block(
 
     The first layer of a network repeats the outermost samples (``edges="replicate"``): zeros there
     would be a jump of 1 g, gravity, at both ends of every window. Later features are 0 at rest.
-
-    Parameters
-    ----------
-    n_in, n_out : int
-        Features before and after.
-    kernel : int
-        Steps that a filter spans.
-    stride : int
-        Steps of the input for one of the output.
-    edges : {'zeros', 'replicate'}
-        What lies beyond the ends, as the `padding_mode` of `torch.nn.Conv1d`.
 
     Examples
     --------

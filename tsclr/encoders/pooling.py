@@ -20,11 +20,6 @@ EPSILON = 1e-6
 def mean(features: Float[torch.Tensor, "B D S"]) -> Float[torch.Tensor, "B D"]:
     """Average over the steps.
 
-    Parameters
-    ----------
-    features : (B, D, S)
-        Feature map.
-
     Examples
     --------
     >>> mean(torch.tensor([[[1.0, 2.0, 6.0]]]))
@@ -36,11 +31,6 @@ def mean(features: Float[torch.Tensor, "B D S"]) -> Float[torch.Tensor, "B D"]:
 def maximum(features: Float[torch.Tensor, "B D S"]) -> Float[torch.Tensor, "B D"]:
     """Largest value over the steps.
 
-    Parameters
-    ----------
-    features : (B, D, S)
-        Feature map.
-
     Examples
     --------
     >>> maximum(torch.tensor([[[1.0, 2.0, 6.0]]]))
@@ -51,11 +41,6 @@ def maximum(features: Float[torch.Tensor, "B D S"]) -> Float[torch.Tensor, "B D"
 
 def std(features: Float[torch.Tensor, "B D S"]) -> Float[torch.Tensor, "B D"]:
     """Root of the variance over the steps plus `EPSILON`; the variance divides by S.
-
-    Parameters
-    ----------
-    features : (B, D, S)
-        Feature map.
 
     Examples
     --------
@@ -86,11 +71,6 @@ class _Std(torch.autograd.Function):
 def last(features: Float[torch.Tensor, "B D S"]) -> Float[torch.Tensor, "B D"]:
     """Features of the last step.
 
-    Parameters
-    ----------
-    features : (B, D, S)
-        Feature map.
-
     Examples
     --------
     >>> last(torch.tensor([[[1.0, 2.0, 6.0]]]))
@@ -103,13 +83,6 @@ def weighted_mean(
     features: Float[torch.Tensor, "B D S"], scores: Float[torch.Tensor, "B S"]
 ) -> Float[torch.Tensor, "B D"]:
     """Average over the steps with weights softmax(scores).
-
-    Parameters
-    ----------
-    features : (B, D, S)
-        Feature map.
-    scores : (B, S)
-        One number per step; equal numbers give the plain mean.
 
     Examples
     --------
@@ -150,13 +123,7 @@ class Attention(nn.Module):
         self.score = nn.Parameter(torch.zeros(width))
 
     def forward(self, features: Float[torch.Tensor, "B D S"]) -> Float[torch.Tensor, "B D"]:
-        """Pool the steps.
-
-        Parameters
-        ----------
-        features : (B, D, S)
-            Feature map.
-        """
+        """Pool the steps."""
         return weighted_mean(features, torch.einsum("bds,d->bs", features, self.score))
 
 
@@ -194,13 +161,7 @@ class Pooling(nn.Module):
         return len(self.names) * self.width
 
     def forward(self, features: Float[torch.Tensor, "B D S"]) -> Float[torch.Tensor, "B F"]:
-        """Pool the steps in every way named.
-
-        Parameters
-        ----------
-        features : (B, D, S)
-            Feature map.
-        """
+        """Pool the steps in every way named."""
         return torch.cat([self._pool(name, features) for name in self.names], dim=1)
 
     def _pool(self, name: str, features: torch.Tensor) -> torch.Tensor:

@@ -113,11 +113,6 @@ class Statistics(Encoder):
 def feature_names(in_channels: int) -> tuple[str, ...]:
     """Names of the statistics of windows with `in_channels` channels, in order.
 
-    Parameters
-    ----------
-    in_channels : int
-        Channels C of a window.
-
     Examples
     --------
     >>> len(feature_names(6)), len(feature_names(4))
@@ -136,11 +131,6 @@ def feature_names(in_channels: int) -> tuple[str, ...]:
 def split_sensors(x: Float[torch.Tensor, "B C T"]) -> Float[torch.Tensor, "B n_sensors 3 T"]:
     """Channels as sensors of three axes; no sensor where C is not a multiple of 3.
 
-    Parameters
-    ----------
-    x : (B, C, T)
-        Windows.
-
     Examples
     --------
     >>> split_sensors(torch.zeros(2, 6, 10)).shape, split_sensors(torch.zeros(2, 4, 10)).shape
@@ -157,13 +147,6 @@ def time_statistics(
 
     Quantiles interpolate linearly, SD divides by T, kurtosis is that of Pearson (3 for a normal
     distribution), energy is the mean square.
-
-    Parameters
-    ----------
-    signals : (B, M, T)
-        Windows of M signals.
-    centred : (B, M, T)
-        The same less the mean of each.
     """
     levels = signals.new_tensor([0.0, 1.0, 0.5, 0.25, 0.75])
     deviation = centred.square().mean(-1).clamp_min(TINY).sqrt()
@@ -189,13 +172,6 @@ def sorted_quantiles(
 ) -> Float[torch.Tensor, "*batch Q"]:
     """Quantiles of signals that are sorted along the last axis, interpolated linearly.
 
-    Parameters
-    ----------
-    ordered : (..., T)
-        Sorted signals.
-    levels : (Q,)
-        From 0, the least, to 1, the largest.
-
     Examples
     --------
     >>> sorted_quantiles(torch.tensor([1.0, 2.0, 4.0]), torch.tensor([0.0, 0.5, 0.75, 1.0]))
@@ -214,13 +190,6 @@ def spectrum_statistics(
 
     With p the periodogram divided by its sum, the centroid is Σ f p in Hz, the entropy
     -Σ p log p / log n over the n bins. Peak power is in unit²/Hz, band power in unit².
-
-    Parameters
-    ----------
-    centred : (B, M, T)
-        Windows of M signals without their means.
-    sample_rate : float
-        Hz.
     """
     power = periodogram(centred, sample_rate)
     frequencies = torch.arange(power.shape[-1]).to(power) * (sample_rate / centred.shape[-1])
@@ -238,15 +207,7 @@ def spectrum_statistics(
 def periodogram(
     centred: Float[torch.Tensor, "B M T"], sample_rate: float
 ) -> Float[torch.Tensor, "B M n_frequencies"]:
-    """One-sided power spectral density |FFT(x)|² / (rate · T) in unit²/Hz, without a taper.
-
-    Parameters
-    ----------
-    centred : (B, M, T)
-        Windows of M signals without their means.
-    sample_rate : float
-        Hz.
-    """
+    """One-sided power spectral density |FFT(x)|² / (rate · T) in unit²/Hz, without a taper."""
     n_samples = centred.shape[-1]
     spectrum = torch.view_as_real(torch.fft.rfft(centred))
     power = spectrum.square().sum(-1) * (2 / (sample_rate * n_samples))
@@ -265,13 +226,7 @@ def _band_members(frequencies: Float[torch.Tensor, " F"]) -> Float[torch.Tensor,
 def axis_correlations(
     sensors: Float[torch.Tensor, "B n_sensors 3 T"],
 ) -> Float[torch.Tensor, "B n_correlations"]:
-    """Correlations xy, xz, yz of each sensor; 0 where an axis is constant.
-
-    Parameters
-    ----------
-    sensors : (B, n_sensors, 3, T)
-        Centred signals.
-    """
+    """Correlations xy, xz, yz of each sensor; 0 where an axis is constant."""
     scale = sensors.square().mean(-1, keepdim=True).clamp_min(TINY).sqrt()
     z = sensors / scale
     pairs = z[:, :, (0, 0, 1)] * z[:, :, (1, 2, 2)]

@@ -104,13 +104,6 @@ class Transformer(Encoder):
 def patches(x: Float[torch.Tensor, "B C T"], size: int) -> Float[torch.Tensor, "B S P"]:
     """Cut windows into patches of `size` samples with all their channels, P = C · size.
 
-    Parameters
-    ----------
-    x : (B, C, T)
-        Windows; zeros are appended up to a multiple of `size`.
-    size : int
-        Samples per patch.
-
     Examples
     --------
     >>> patches(torch.tensor([[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]]), 2)
@@ -123,13 +116,6 @@ def patches(x: Float[torch.Tensor, "B C T"], size: int) -> Float[torch.Tensor, "
 
 def sinusoids(n_steps: int, width: int) -> Float[torch.Tensor, "n_steps width"]:
     """Positions as sines and cosines of 1 to 10,000 · 2π steps.
-
-    Parameters
-    ----------
-    n_steps : int
-        Positions from 0.
-    width : int
-        Numbers per position, even: first the sines, then the cosines.
 
     Examples
     --------

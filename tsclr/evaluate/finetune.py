@@ -88,15 +88,7 @@ class FineTuned(ClassifierMixin, BaseEstimator):
         return type(self)(**self.get_params(deep=False))
 
     def fit(self, X: Float[np.ndarray, "N C T"], y: Int[np.ndarray, " N"]) -> "FineTuned":
-        """Train on labelled windows.
-
-        Parameters
-        ----------
-        X : (N, C, T) float32
-            Windows.
-        y : (N,) int
-            Classes.
-        """
+        """Train on labelled windows."""
         self.classes_, targets = np.unique(y, return_inverse=True)
         device = self.encoder.input_scale.device
         windows, labels = torch.from_numpy(X).to(device), torch.from_numpy(targets).to(device)
@@ -128,13 +120,7 @@ class FineTuned(ClassifierMixin, BaseEstimator):
         return self
 
     def predict(self, X: Float[np.ndarray, "N C T"]) -> Int[np.ndarray, " N"]:
-        """Class of each window.
-
-        Parameters
-        ----------
-        X : (N, C, T) float32
-            Windows.
-        """
+        """Class of each window."""
         check_is_fitted(self)
         device = self.encoder.input_scale.device
         with torch.inference_mode():
@@ -168,11 +154,6 @@ class FineTuned(ClassifierMixin, BaseEstimator):
 
 def last_block(encoder: Encoder) -> list[nn.Parameter]:
     """Parameters of the last block of an encoder and of what follows it, of each encoder inside.
-
-    Parameters
-    ----------
-    encoder : Encoder
-        One without a stack of blocks has a single block.
 
     Examples
     --------

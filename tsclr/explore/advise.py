@@ -206,13 +206,7 @@ def run_folder(out: Path, views: Sequence[Augmentation], seed: int) -> Path:
 
 
 def ranked(scores: pd.DataFrame) -> Advice:
-    """Candidates by their mean score, and the noise of that mean.
-
-    Parameters
-    ----------
-    scores : DataFrame
-        A row for each candidate and seed: `LabelFreeScorer.scores` and the name in ``views``.
-    """
+    """Candidates by their mean score, and the noise of that mean."""
     columns = [name for name in scores.columns if name != "views"]
     how = dict.fromkeys(columns, "mean") | {"seconds": "sum"}
     means_by_views = pd.DataFrame(scores.groupby("views", as_index=False).agg(how))

@@ -36,11 +36,6 @@ class Leaf(NamedTuple):
 def call_of(view: Augmentation) -> str:
     """The call that makes `view`, as one would write it.
 
-    Parameters
-    ----------
-    view : Augmentation
-        The arguments of one that does not keep them are an ellipsis.
-
     Examples
     --------
     >>> from tsclr.augment import Jitter, OneOf
@@ -65,15 +60,6 @@ def _as_code(spec: Any) -> str:
 
 def caption(view: Augmentation, gated: Gated, window: int) -> list[str]:
     """What `view` drew for one window of a batch: a line, and one for each view inside.
-
-    Parameters
-    ----------
-    view : Augmentation
-        Its `for_channels` lets the lines name channels.
-    gated : Gated
-        As its `draw_gated` returned it.
-    window : int
-        Index of the window in the batch.
 
     Examples
     --------
@@ -101,11 +87,6 @@ def caption(view: Augmentation, gated: Gated, window: int) -> list[str]:
 
 def views_inside(module: nn.Module) -> list[Augmentation]:
     """The views directly inside a view, in order; none inside one that is no composition.
-
-    Parameters
-    ----------
-    module : nn.Module
-        A view, or what a view keeps others in.
 
     Examples
     --------

@@ -89,15 +89,6 @@ def gallery(
 def on_dataset(data: Data, dataset: str | None, root: str | None) -> Data:
     """The settings for another dataset, with the test subjects of that one.
 
-    Parameters
-    ----------
-    data : Data
-        From a config.
-    dataset : str or None
-        Name of a dataset or folder of a store; ``None`` keeps that of `data`.
-    root : str or None
-        Folder with the archive; ``None`` keeps that of `data`.
-
     Examples
     --------
     >>> on_dataset(Data("store", test=["7"]), "hapt", None)

@@ -23,12 +23,6 @@ log = logging.getLogger(__name__)
 def find_runs(folder: Path) -> dict[str, dict[str, Any]]:
     """Settings and metrics of every run in a folder, by the path of the run in it.
 
-    Parameters
-    ----------
-    folder : Path
-        A run folder, or a folder with runs at any depth. Damaged checkpoints, and encoders that
-        were saved without a run, are left out with a warning.
-
     Raises
     ------
     FileNotFoundError
@@ -90,15 +84,7 @@ def _state(metrics: list[dict[str, Any]], training: Training) -> str:
 
 
 def write_comparison(runs: dict[str, dict[str, Any]], out: Path) -> Path:
-    """Write a page that compares runs.
-
-    Parameters
-    ----------
-    runs : dict
-        As `find_runs` returns them.
-    out : Path
-        HTML file.
-    """
+    """Write a page that compares runs."""
     curves = [
         pd.DataFrame(settings["metrics"]).assign(run=name)
         for name, settings in runs.items()

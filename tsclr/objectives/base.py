@@ -151,45 +151,20 @@ def represent(
 def represent_steps(
     encoder: Encoder, views: Sequence[Float[torch.Tensor, "B C T"]]
 ) -> Float[torch.Tensor, "V B D S"]:
-    """Encode all views in one pass: their feature maps, a vector for each step.
-
-    Parameters
-    ----------
-    encoder : Encoder
-        Its `forward_features` maps (B, C, T) to (B, D, S).
-    views : sequence of (B, C, T) tensors
-        V views of one shape.
-    """
+    """Encode all views in one pass: their feature maps, a vector for each step."""
     return encoder.forward_features(torch.cat(tuple(views))).unflatten(0, (len(views), -1))
 
 
 def represent_both(
     encoder: Encoder, views: Sequence[Float[torch.Tensor, "B C T"]]
 ) -> tuple[Float[torch.Tensor, "V B F"], Float[torch.Tensor, "V B D S"]]:
-    """Encode all views in one pass: their representations h, and the feature maps below them.
-
-    Parameters
-    ----------
-    encoder : Encoder
-        Its `forward_head` pools what its `forward_features` gives.
-    views : sequence of (B, C, T) tensors
-        V views of one shape.
-    """
+    """Encode all views in one pass: their representations h, and the feature maps below them."""
     maps = represent_steps(encoder, views)
     return encoder.forward_head(maps.flatten(0, 1)).unflatten(0, maps.shape[:2]), maps
 
 
 def require(value: T | None, what: str, objective: Objective) -> T:
     """Give back what an objective needs of a batch.
-
-    Parameters
-    ----------
-    value : object or None
-        A field of a `Batch`.
-    what : str
-        Name of the field.
-    objective : Objective
-        Who needs it.
 
     Raises
     ------

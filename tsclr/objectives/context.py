@@ -108,11 +108,7 @@ class ContextPrediction(Objective):
     """
 
     def __init__(
-        self,
-        seconds: float = 2.56,
-        n_positions: int = 4,
-        least: float = 1.5,
-        hidden: int = 256,
+        self, seconds: float = 2.56, n_positions: int = 4, least: float = 1.5, hidden: int = 256
     ) -> None:
         super().__init__()
         check_positive(seconds=seconds)

@@ -152,15 +152,7 @@ class Contrast(Objective):
     def embed(
         self, encoder: Encoder, views: Sequence[Float[torch.Tensor, "B C T"]]
     ) -> Float[torch.Tensor, "V B D"]:
-        """Embeddings z of all views.
-
-        Parameters
-        ----------
-        encoder : Encoder
-            Maps (B, C, T) to (B, num_features).
-        views : sequence of (B, C, T) tensors
-            V views of one shape.
-        """
+        """Embeddings z of all views."""
         return embed(self.projector, represent(encoder, views))
 
 

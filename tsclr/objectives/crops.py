@@ -32,15 +32,7 @@ class Crops(NamedTuple):
 
 
 def draw_crops(n_steps: int, generator: torch.Generator | None) -> Crops:
-    """Draw two crops with two common steps or more, as the code published with the paper does.
-
-    Parameters
-    ----------
-    n_steps : int
-        Whole steps of a window.
-    generator : torch.Generator or None
-        On the CPU; the global one by default.
-    """
+    """Draw two crops with two common steps or more, as the code published with the paper does."""
 
     def integer(low: int, high: int) -> int:
         return int(torch.randint(low, high + 1, (), generator=generator))
@@ -53,16 +45,6 @@ def draw_crops(n_steps: int, generator: torch.Generator | None) -> Crops:
 
 def samples_per_step(encoder: Encoder) -> int:
     """Samples between two steps of a feature map: the longest window that has one step.
-
-    Parameters
-    ----------
-    encoder : Encoder
-        Makes ⌈T / stride⌉ steps of T samples.
-
-    Returns
-    -------
-    int
-        The stride.
 
     Raises
     ------
@@ -97,15 +79,6 @@ def cropped(
 ) -> Float[torch.Tensor, "B C L"]:
     """Part of each window, from a sample of its own on.
 
-    Parameters
-    ----------
-    x : (B, C, T) tensor
-        Windows.
-    first : (B,) int tensor
-        Where each part begins.
-    length : int
-        Samples L of all parts.
-
     Examples
     --------
     >>> cropped(torch.arange(6.0).view(2, 1, 3), torch.tensor([0, 1]), 2)
@@ -119,17 +92,7 @@ def cropped(
 def masked(
     x: Float[torch.Tensor, "B C T"], fraction: float, generator: torch.Generator | None
 ) -> Float[torch.Tensor, "B C T"]:
-    """Replace single samples, in all channels, by the mean of each channel.
-
-    Parameters
-    ----------
-    x : (B, C, T) tensor
-        Windows of this process.
-    fraction : float
-        Probability of each sample.
-    generator : torch.Generator or None
-        On the CPU and alike in all processes; the global one by default.
-    """
+    """Replace single samples, in all channels, by the mean of each channel."""
     B, _, T = x.shape
     luck = own_rows(torch.rand(world_size() * B, 1, T, generator=generator)).to(x.device)
     return x.where(luck >= fraction, x.mean(2, keepdim=True))

@@ -17,11 +17,6 @@ BLOCK = 2**21
 def unit(z: Float[torch.Tensor, "... D"]) -> Float[torch.Tensor, "... D"]:
     """Embeddings at unit length, in single precision at least.
 
-    Parameters
-    ----------
-    z : (..., D) tensor
-        Embeddings; those of length 0 stay so.
-
     Examples
     --------
     >>> unit(torch.tensor([3.0, 4.0], dtype=torch.bfloat16))
@@ -77,20 +72,6 @@ def log_sum_exp(
     memory does not grow with N·M, as in FlashAttention (Dao et al., NeurIPS 2022, section 3.1). It
     is computed in single precision at least, also under mixed precision.
 
-    Parameters
-    ----------
-    query : (N, D) tensor
-        Embeddings, already divided by the temperature or its root.
-    keys : (M, D) tensor
-        What they are compared with.
-    excluded : (N, E) int tensor, optional
-        Keys that do not count for each row, such as the row itself; at least one key has to.
-
-    Returns
-    -------
-    (N,) tensor
-        One number a row; it can be differentiated once.
-
     Examples
     --------
     >>> log_sum_exp(torch.zeros(1, 2), torch.ones(3, 2)).item()  # log(3)
@@ -106,22 +87,6 @@ def anchors_and_keys(
     z: Float[torch.Tensor, "V B D"], temperature: float
 ) -> tuple[Float[torch.Tensor, "B V D"], Float[torch.Tensor, "M V D"], Int[torch.Tensor, "B V"]]:
     """What a contrast of all views of a batch compares: anchors with those of all processes.
-
-    Parameters
-    ----------
-    z : (V, B, D) tensor
-        Embeddings; ``z[:, b]`` are the views of window b.
-    temperature : float
-        Greater than 0.
-
-    Returns
-    -------
-    anchors : (B, V, D) tensor
-        Of unit length over the root of the temperature, so that products are similarities.
-    keys : (M, V, D) tensor
-        Anchors of all processes.
-    own : (B, V) int tensor
-        Place of each anchor among the M·V keys.
 
     Raises
     ------
@@ -192,18 +157,6 @@ def step_nce(
     ``-log(exp(p_bn·z_bn) / sum over windows m of exp(p_bn·z_mn))``, averaged over windows b and
     predictions n. The negatives are the same step of the other windows, of all processes; other
     steps of the same window do not count.
-
-    Parameters
-    ----------
-    predicted : (B, N, D) tensor
-        N predictions of each window, of one step each.
-    steps : (B, N, D) tensor
-        What those steps turned out to be.
-
-    Returns
-    -------
-    scalar tensor
-        Mean over B·N predictions.
 
     References
     ----------

@@ -203,12 +203,6 @@ class Queue(nn.Module):
 
     @torch.no_grad()
     def push(self, rows: Float[torch.Tensor, "N D"]) -> None:
-        """Add rows; the oldest leave.
-
-        Parameters
-        ----------
-        rows : (N, width) tensor
-            Oldest first; alike in every process.
-        """
+        """Add rows; the oldest leave."""
         self.rows.copy_(torch.cat([self.rows, rows.to(self.rows)])[-len(self.rows) :])
         self.n_held.add_(len(rows)).clamp_(max=len(self.rows))

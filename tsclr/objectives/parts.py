@@ -50,13 +50,6 @@ def hidden_layer(num_features: int, width: int) -> list[nn.Module]:
 
     The first one has no bias, since BatchNorm would remove it.
 
-    Parameters
-    ----------
-    num_features : int
-        Features that go in.
-    width : int
-        Units.
-
     Examples
     --------
     >>> [type(layer).__name__ for layer in hidden_layer(24, 32)]
@@ -68,13 +61,6 @@ def hidden_layer(num_features: int, width: int) -> list[nn.Module]:
 
 def embed(head: nn.Module, h: Float[torch.Tensor, "V B D"]) -> Float[torch.Tensor, "V B E"]:
     """Pass the representations of all views through a head at once: embeddings z.
-
-    Parameters
-    ----------
-    head : nn.Module
-        Maps (N, D) to (N, E), such as a `projector`.
-    h : (V, B, D) tensor
-        Representations of V views.
 
     Examples
     --------
@@ -89,13 +75,6 @@ def embed_steps(
 ) -> Float[torch.Tensor, "V B S E"]:
     """Pass every step of the feature maps of all views through a head at once.
 
-    Parameters
-    ----------
-    head : nn.Module
-        Maps (N, D) to (N, E), such as a `projector`.
-    maps : (V, B, D, S) tensor
-        Feature maps of V views.
-
     Examples
     --------
     >>> embed_steps(projector(24, hidden=32, width=16), torch.zeros(2, 8, 24, 5)).shape
@@ -106,13 +85,7 @@ def embed_steps(
 
 
 def averaged_copy(module: Module) -> Module:
-    """A copy without gradient, to be moved by `ema_update`.
-
-    Parameters
-    ----------
-    module : nn.Module
-        What is trained.
-    """
+    """A copy without gradient, to be moved by `ema_update`."""
     return deepcopy(module).requires_grad_(False)
 
 
@@ -121,15 +94,6 @@ def ema_update(copy: nn.Module, module: nn.Module, momentum: float) -> None:
     """Move a copy a little towards the module: ``w ← momentum · w + (1 - momentum) · w'``.
 
     Buffers, such as the moments of a batch norm, are the copy's own.
-
-    Parameters
-    ----------
-    copy : nn.Module
-        As `averaged_copy` gives it.
-    module : nn.Module
-        After a step of the optimiser.
-    momentum : float
-        Near 1 for a slow copy.
 
     Examples
     --------
@@ -147,11 +111,6 @@ def ema_update(copy: nn.Module, module: nn.Module, momentum: float) -> None:
 def numbered(names: Iterable[str]) -> list[str]:
     """The names, with a number after each that there was before.
 
-    Parameters
-    ----------
-    names : iterable of str
-        Some may be equal.
-
     Examples
     --------
     >>> numbered(["rotate", "permute", "rotate"])
@@ -167,11 +126,6 @@ def numbered(names: Iterable[str]) -> list[str]:
 def at_least_float32(x: Float[torch.Tensor, "..."]) -> Float[torch.Tensor, "..."]:
     """The same numbers in single precision at least, for sums and logarithms.
 
-    Parameters
-    ----------
-    x : tensor
-        In any precision.
-
     Examples
     --------
     >>> at_least_float32(torch.ones(2, dtype=torch.bfloat16))
@@ -183,13 +137,6 @@ def at_least_float32(x: Float[torch.Tensor, "..."]) -> Float[torch.Tensor, "..."
 def mean_of_others(x: Float[torch.Tensor, "..."], axis: int = 0) -> Float[torch.Tensor, "..."]:
     """For each view the mean over all other views.
 
-    Parameters
-    ----------
-    x : tensor
-        V views along an axis, two or more.
-    axis : int
-        Which axis that is.
-
     Examples
     --------
     >>> mean_of_others(torch.tensor([1.0, 2.0, 6.0]))
@@ -200,13 +147,6 @@ def mean_of_others(x: Float[torch.Tensor, "..."], axis: int = 0) -> Float[torch.
 
 def check_horizon(n_steps: int, horizon: int) -> None:
     """Raise ``ValueError`` unless a feature map has more steps than are foretold.
-
-    Parameters
-    ----------
-    n_steps : int
-        Steps of the feature map (S).
-    horizon : int
-        Steps ahead (K).
 
     Examples
     --------

@@ -12,12 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
-from tsclr.checks import (
-    check_not_negative,
-    check_positive,
-    check_several,
-    check_sizes,
-)
+from tsclr.checks import check_not_negative, check_positive, check_several, check_sizes
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent_steps
 from tsclr.objectives.batch import Batch

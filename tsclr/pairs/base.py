@@ -72,30 +72,14 @@ class Pairing(ABC):
 
 
 def uniform(n: int, generator: torch.Generator | None) -> Float[np.ndarray, " n"]:
-    """Draw from the uniform distribution on [0, 1).
-
-    Parameters
-    ----------
-    n : int
-        How many.
-    generator : torch.Generator or None
-        Source of randomness; the global one by default.
-    """
+    """Draw from the uniform distribution on [0, 1)."""
     return torch.rand(n, generator=generator, dtype=torch.float64).numpy()
 
 
 def stretch(
     index: Int[np.ndarray, " B"], windows: Windows
 ) -> tuple[Int[np.ndarray, " B"], Int[np.ndarray, " B"]]:
-    """First and last sample of the gap-free recording around each window.
-
-    Parameters
-    ----------
-    index : (B,) int
-        Windows.
-    windows : Windows
-        What `index` points into.
-    """
+    """First and last sample of the gap-free recording around each window."""
     table, rows = windows.store.recordings, windows.rows(index)
     first = table["start"].to_numpy()[rows]
     return first, first + table["length"].to_numpy()[rows] - 1

@@ -42,18 +42,6 @@ def dickey_fuller(x: Float[np.ndarray, "... T"], lags: int = 1) -> Float[np.ndar
     ``Δx_t = α + γ x_(t-1) + β_1 Δx_(t-1) + … + β_lags Δx_(t-lags)``. With a unit root, as of a
     random walk, γ is 0; a signal that returns to a mean has γ < 0.
 
-    Parameters
-    ----------
-    x : (..., T) array
-        Signals.
-    lags : int
-        Differences that the regression knows of.
-
-    Returns
-    -------
-    (...) array
-        Minus infinity for a constant signal, and 0 for a straight line.
-
     Raises
     ------
     ValueError
@@ -95,11 +83,6 @@ def dickey_fuller(x: Float[np.ndarray, "... T"], lags: int = 1) -> Float[np.ndar
 
 def unit_root_p(statistic: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
     """Probability of a `dickey_fuller` statistic as low or lower if there is a unit root.
-
-    Parameters
-    ----------
-    statistic : array
-        t statistics of regressions with a constant.
 
     References
     ----------

@@ -8,13 +8,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tsclr.evaluate.ranks import (
-    ALPHA,
-    average_ranks,
-    friedman,
-    groups,
-    why_untestable,
-)
+from tsclr.evaluate.ranks import ALPHA, average_ranks, friedman, groups, why_untestable
 from tsclr.evaluate.ranks import critical_difference as nemenyi
 from tsclr.report.curve import is_baseline
 from tsclr.report.look import ACCENT, BASELINE, INK, SOFT, STYLE, WIDTH, short

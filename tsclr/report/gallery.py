@@ -57,17 +57,6 @@ def view_gallery(
 ) -> Section:
     """Each window next to its view and the spectra of both, a row for each sensor.
 
-    Parameters
-    ----------
-    title, reading : str
-        Heading and text of the section.
-    examples : sequence of Example
-        From top to bottom.
-    channels : sequence of str
-        C names as ``acc_x``; channels with the same name before the last ``_`` share a row.
-    sample_rate : float
-        Hz.
-
     Examples
     --------
     >>> example = Example(["walking"], np.zeros((3, 100)), np.ones((3, 100)))
@@ -113,13 +102,6 @@ def spectrum(
 
     A sine of amplitude a that fits the window a whole number of times has amplitude a. A rotation
     changes no norm, so it leaves the spectrum of a sensor as it is.
-
-    Parameters
-    ----------
-    signal : (C, T) float
-        Channels of one sensor.
-    sample_rate : float
-        Hz.
 
     Examples
     --------
@@ -205,10 +187,7 @@ def _plot_signal(axes: Axes, signal: Float[np.ndarray, "C T"], sample_rate: floa
 
 
 def _plot_spectra(
-    axes: Axes,
-    window: Float[np.ndarray, "C T"],
-    view: Float[np.ndarray, "C T"],
-    sample_rate: float,
+    axes: Axes, window: Float[np.ndarray, "C T"], view: Float[np.ndarray, "C T"], sample_rate: float
 ) -> None:
     """The spectrum of the view over that of the window, on a logarithmic scale."""
     spectra = [spectrum(signal, sample_rate) for signal in (window, view)]

@@ -26,16 +26,7 @@ THEME = {
 
 PAPER, INK, SOFT, RULE, ACCENT, BASELINE = (light for light, _ in THEME.values())
 
-PALETTE = (
-    "#0072b2",
-    "#d55e00",
-    "#009e73",
-    "#cc79a7",
-    "#56b4e9",
-    "#e69f00",
-    "#8a8f98",
-    "#7b4fb0",
-)
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8a8f98", "#7b4fb0")
 """Categories, after Okabe and Ito (2008): colour-blind readers can tell them apart."""
 
 WIDTH = 9.6
@@ -102,15 +93,6 @@ def short(name: object, limit: int = 26) -> str:
 
 def to_svg(figure: Figure, prefix: str, title: str, description: str) -> str:
     """`figure` as an ``<svg>`` element for a page: without links, in the colours of the page.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        Made under `STYLE`.
-    prefix : str
-        Put before every id, so that two figures on one page do not share any.
-    title, description : str
-        What a screen reader reads.
 
     Examples
     --------

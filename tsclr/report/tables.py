@@ -17,13 +17,7 @@ WIDTH = 98
 
 
 def about_store(store: Store) -> str:
-    """What is in a store, and what had to be repaired.
-
-    Parameters
-    ----------
-    store : Store
-        Any store.
-    """
+    """What is in a store, and what had to be repaired."""
     repairs = Counter()
     for row in store.recordings["repairs"]:
         repairs.update(json.loads(row))
@@ -65,18 +59,7 @@ def about_datasets() -> pd.DataFrame:
 
 
 def by_budget(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Macro F1 by label budget, a row for each method and head.
-
-    Parameters
-    ----------
-    rows : list of dict
-        The ``rows`` that `tsclr.bench.probe.probe` gives.
-
-    Returns
-    -------
-    DataFrame
-        Mean, and SD over draws where there are several, as text.
-    """
+    """Macro F1 by label budget, a row for each method and head."""
     table: dict[tuple[str, str], dict[str, str]] = {}
     for row in rows:
         spread = f" ± {row['macro_f1_sd']:.3f}" if row["draws"] > 1 else ""
@@ -111,11 +94,6 @@ def about_scores(
 def about_views(ranking: pd.DataFrame) -> pd.DataFrame:
     """A ranking of views with its numbers as text, and the rank before them.
 
-    Parameters
-    ----------
-    ranking : DataFrame
-        As `tsclr.explore.advise.advise` gives it: ``views`` and scores, best first.
-
     Examples
     --------
     >>> about_views(pd.DataFrame({"views": ["Crop"], "effective_rank": [12.3], "seconds": [4.0]}))
@@ -131,11 +109,6 @@ def about_views(ranking: pd.DataFrame) -> pd.DataFrame:
 
 def about_runs(table: pd.DataFrame) -> pd.DataFrame:
     """Runs with their numbers as text, but for what the page of `runs --plot` has room for.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `tsclr.explore.runs.compare` gives it.
 
     Examples
     --------

@@ -4,13 +4,7 @@ Four modules follow the data: `stamps` (what the clock says), `regular` (gap-fre
 rate), `resampling` (another rate), `units` (g, rad/s, µT).
 """
 
-from tsclr.signals.regular import (
-    Regular,
-    Segment,
-    fill_missing,
-    regularise,
-    runs,
-)
+from tsclr.signals.regular import Regular, Segment, fill_missing, regularise, runs
 from tsclr.signals.resampling import Ratio, rational, resample, resample_labels
 from tsclr.signals.stamps import (
     Sorted,

@@ -193,9 +193,7 @@ def _grid(
 
 
 def fill_missing(
-    values: Float32[np.ndarray, "T C"],
-    seconds: Float[np.ndarray, " T"],
-    max_gap: float = 1.0,
+    values: Float32[np.ndarray, "T C"], seconds: Float[np.ndarray, " T"], max_gap: float = 1.0
 ) -> tuple[Float32[np.ndarray, "T C"], int]:
     """Fill non-finite samples linearly in time, channel by channel.
 

@@ -24,13 +24,6 @@ def pipelines(
 ) -> list[Chain]:
     """A pipeline for each view: one list is for both, a dict has one for each.
 
-    Parameters
-    ----------
-    views : list of Augmentation, or dict of such lists
-        As a config gives them.
-    channels : sequence of str
-        Channels of the windows.
-
     Raises
     ------
     ValueError
@@ -107,17 +100,7 @@ class BatchBuilder:
         x: Float[torch.Tensor, "N C T"],
         generator: torch.Generator | None = None,
     ) -> Batch:
-        """Views of windows, drawn from the global generator.
-
-        Parameters
-        ----------
-        indices : (V, B) int tensor
-            Windows that each view shows.
-        x : (V · B, C, T) tensor
-            Their samples, one view after the other.
-        generator : torch.Generator, optional
-            Handed on to the objective.
-        """
+        """Views of windows, drawn from the global generator."""
         shown = x.to(self.device, non_blocking=True).unflatten(0, indices.shape)
         channels = self.windows.store.channels
         views = []

@@ -47,23 +47,7 @@ class CollapseError(ArithmeticError):
 
 
 def watch(encoder: Encoder, batches: BatchBuilder, seed: int) -> dict[str, float]:
-    """Diagnostics of the representations of validation subjects, on the same pairs every epoch.
-
-    Parameters
-    ----------
-    encoder : Encoder
-        In whatever mode; it is left in it.
-    batches : BatchBuilder
-        Over windows of validation subjects, with two pipelines.
-    seed : int
-        Seed of the pairs and of their views.
-
-    Returns
-    -------
-    dict
-        Without `subject_shortcut` if there is only one subject, and without `device_shortcut` if
-        there is only one device.
-    """
+    """Diagnostics of the representations of validation subjects, on the same pairs every epoch."""
     windows, was_training = batches.windows, encoder.training
     gpus = [batches.device] if batches.device.type == "cuda" else []
     with torch.random.fork_rng(gpus), torch.inference_mode():
@@ -209,20 +193,7 @@ class Bar:
 
 @contextmanager
 def tensorboard(out: Path, wanted: bool) -> Iterator[Callable[[list[dict[str, Any]]], None]]:
-    """Show the epochs of a run in TensorBoard as they end, in place of what was shown before.
-
-    Parameters
-    ----------
-    out : Path
-        Run folder; ``tensorboard --logdir`` takes it or the folder above it.
-    wanted : bool
-        Whether to do so at all.
-
-    Yields
-    ------
-    callable
-        Takes the metrics so far, a row for each epoch.
-    """
+    """Show the epochs of a run in TensorBoard as they end, in place of what was shown before."""
     if not wanted:
         yield lambda _: None
         return

@@ -56,13 +56,7 @@ class LARS(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Move the weights.
-
-        Parameters
-        ----------
-        closure : callable, optional
-            Computes the loss again before the step.
-        """
+        """Move the weights."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -87,15 +81,7 @@ class LARS(torch.optim.Optimizer):
 
 
 def optimizer_for(modules: Sequence[nn.Module], training: Training) -> torch.optim.Optimizer:
-    """The optimiser that the settings name, over what is trained in the modules.
-
-    Parameters
-    ----------
-    modules : sequence of nn.Module
-        Encoder and objective.
-    training : Training
-        Names the optimiser, its rate and its weight decay.
-    """
+    """The optimiser that the settings name, over what is trained in the modules."""
     weights = [p for module in modules for p in module.parameters() if p.requires_grad]
     spared = [p for p in weights if p.ndim < 2 and training.exclude_bias_and_norm]
     decayed = [p for p in weights if p.ndim >= 2 or not training.exclude_bias_and_norm]
@@ -113,15 +99,6 @@ def optimizer_for(modules: Sequence[nn.Module], training: Training) -> torch.opt
 
 def learning_rate(step: int, n_steps: int, training: Training) -> float:
     """Rate at `step`: linear warm-up, then a half cosine to zero (Loshchilov 2017, eq. 5).
-
-    Parameters
-    ----------
-    step : int
-        From 0.
-    n_steps : int
-        Of the whole run.
-    training : Training
-        Holds the highest rate and the share of the warm-up.
 
     Examples
     --------

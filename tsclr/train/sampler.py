@@ -27,13 +27,6 @@ Gather = Callable[[Int[np.ndarray, " N"]], Float[torch.Tensor, "N C T"]]
 def seed_of(seed: int, *where: int) -> int:
     """Seed of one purpose of a run; those that differ in any number are independent.
 
-    Parameters
-    ----------
-    seed : int
-        Of the run.
-    *where : int
-        Numbers of the purpose, the step and the process, for example.
-
     Examples
     --------
     >>> seed_of(0, 1, 2) == seed_of(0, 1, 2), seed_of(0, 1, 2) == seed_of(0, 2, 1)
@@ -101,13 +94,7 @@ class PairSampler(Dataset):
         return min(self.per_epoch or len(self.windows), len(self.windows))
 
     def indices(self, step: int) -> Int[np.ndarray, "V B"]:
-        """Windows that the views of a step show, of all processes.
-
-        Parameters
-        ----------
-        step : int
-            Counted over all epochs.
-        """
+        """Windows that the views of a step show, of all processes."""
         epoch, number = divmod(step, self.in_epoch)
         order = _order(len(self.windows), seed_of(self.seed, 0, epoch))
         index = order[number * self.size :][: self.size]
@@ -145,19 +132,6 @@ def load_batches(
     steps: PairSampler, numbers: range, gather: Gather, workers: int = 0, pinned: bool = False
 ) -> Iterator[tuple[Int[torch.Tensor, "V B"], Float[torch.Tensor, "N C T"]]]:
     """Indices of each step and their windows, one view after the other.
-
-    Parameters
-    ----------
-    steps : PairSampler
-        Of a run.
-    numbers : range
-        Which steps.
-    gather : callable
-        Gives windows by number: ``windows.take``, or a `DeviceWindows`.
-    workers : int
-        Processes that read ahead; 0 reads when asked, and so does a `DeviceWindows`.
-    pinned : bool
-        Whether workers put windows where a GPU fetches them by itself.
 
     Raises
     ------

@@ -49,13 +49,6 @@ class Propagation(ClassifierMixin, BaseEstimator):
     def fit(self, X: Float[np.ndarray, "N F"], y: Int[np.ndarray, " N"]) -> "Propagation":
         """Spread the labels.
 
-        Parameters
-        ----------
-        X : (N, F) float
-            Features.
-        y : (N,) int
-            Classes, -1 where there is none.
-
         Raises
         ------
         ValueError
@@ -84,13 +77,7 @@ class Propagation(ClassifierMixin, BaseEstimator):
             raise ValueError(f"none of {len(known)} windows has a label: label one of each class")
 
     def predict(self, X: Float[np.ndarray, "N F"]) -> Int[np.ndarray, " N"]:
-        """Class of each row.
-
-        Parameters
-        ----------
-        X : (N, F) float
-            Features.
-        """
+        """Class of each row."""
         votes = self.votes_[self.nearest_.kneighbors(X, return_distance=False)].sum(1)
         found = self.classes_[votes.argmax(1)]
         return np.where(votes.any(1), found, self.labelled_.predict(X))
@@ -98,18 +85,6 @@ class Propagation(ClassifierMixin, BaseEstimator):
 
 def neighbour_graph(X: Float[np.ndarray, "N F"], n_neighbors: int) -> sparse.csr_array:
     """The symmetric graph of nearest neighbours: 1 where either is one of the other, 0 on itself.
-
-    Parameters
-    ----------
-    X : (N, F) float
-        Features.
-    n_neighbors : int
-        Of each row, itself not counted; all there are, if fewer.
-
-    Returns
-    -------
-    (N, N) sparse float
-        The weights.
 
     Examples
     --------
@@ -131,15 +106,6 @@ def spread(
 
     It ends when no row of F grows by more than `TOLERANCE` of itself in a step; so never before
     every row that is connected to a label has got some.
-
-    Parameters
-    ----------
-    S : (N, N) sparse float
-        Not negative, with no eigenvalue beyond 1.
-    Y : (N, K) float
-        Where the labels are, not negative.
-    alpha : float
-        In (0, 1).
 
     Examples
     --------

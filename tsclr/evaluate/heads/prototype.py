@@ -26,27 +26,13 @@ class Prototype(ClassifierMixin, BaseEstimator):
     """
 
     def fit(self, X: Float[np.ndarray, "N F"], y: Int[np.ndarray, " N"]) -> "Prototype":
-        """Take the means.
-
-        Parameters
-        ----------
-        X : (N, F) float
-            Features.
-        y : (N,) int
-            Classes.
-        """
+        """Take the means."""
         self.classes_ = np.unique(y)
         self.means_ = np.stack([X[np.asarray(y) == label].mean(0) for label in self.classes_])
         return self
 
     def predict(self, X: Float[np.ndarray, "N F"]) -> Int[np.ndarray, " N"]:
-        """Class of each row.
-
-        Parameters
-        ----------
-        X : (N, F) float
-            Features.
-        """
+        """Class of each row."""
         return self.classes_[pairwise_distances_argmin(X, self.means_)]
 
 

@@ -48,10 +48,7 @@ class Table:
 
 
 def collect(
-    batches: Iterator[pa.RecordBatch],
-    numbers: list[str],
-    time: str | None,
-    texts: dict[str, str],
+    batches: Iterator[pa.RecordBatch], numbers: list[str], time: str | None, texts: dict[str, str]
 ) -> Table:
     """Columns `numbers`, `time` and `texts` (column of each role) of all batches."""
     blocks, times, timed = [], [], []

@@ -35,13 +35,6 @@ def match_column(name: str, names: list[str]) -> str:
 def match_channels(columns: dict[str, str] | None, names: list[str]) -> dict[str, str]:
     """Column of each channel, in the order device, acc gyr mag, x y z.
 
-    Parameters
-    ----------
-    columns : dict of str to str, optional
-        Column of each channel; without it, columns called like a channel in any case.
-    names : list of str
-        All columns of the file.
-
     Raises
     ------
     ValueError
