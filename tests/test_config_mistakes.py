@@ -53,10 +53,7 @@ IN_CONFIG = [
         {"encoder": {"class": "CNN1d", "in_channels": 3}},
         "encoder.in_channels: the data decide this: leave it out",
     ),
-    (
-        {"encoder": {"CNN1d": {"width": 8}}},
-        "encoder: no class is named: write {class: CNN1d, width: 8}",
-    ),
+    ({"encoder": {"CNN1d": {"width": 8}}}, "encoder: no class is named: write {class: CNN1d, …}"),
     (
         {"encoder": {"class": "CNN1d", "init_args": {"width": 8}}},
         "encoder.init_args: CNN1d has no argument 'init_args'",

@@ -13,8 +13,9 @@ import yaml
 from tests.support.objectives import KINDS
 from tsclr.augment import Jitter, Rotate
 from tsclr.cli import main
+from tsclr.config.changes import changed
 from tsclr.config.presets import about, config_file, presets
-from tsclr.config.pretraining import changed, pretrain, read_config, starter
+from tsclr.config.pretraining import pretrain, read_config, starter
 from tsclr.data.settings import Data
 from tsclr.data.store import Store
 from tsclr.embed.checkpoint import Checkpoint
@@ -200,27 +201,12 @@ def test_the_config_of_a_run_with_encoders_inside_repeats_it(
     assert all(torch.equal(one.tensors[name], two.tensors[name]) for name in one.tensors)
 
 
-OLD = """
-data: {source: STORE, test: ['04']}
-encoder:
-  class_path: tsclr.encoders.convolutional.CNN1d
-  init_args: {width: 8}
-objective: {class_path: NTXent, init_args: {temperature: 0.2}}
-pairing: {class_path: Neighbour}
-views: [{class_path: Jitter, init_args: {sd: 0.02}}]
-training: {epochs: 1, batch_size: 32, windows_per_epoch: 32, min_rank: 0.0}
-out: OUT
-"""
-
-
-def test_the_config_of_an_old_run_folder_is_read(tiny_store: Path, tmp_path: Path) -> None:
-    path = tmp_path / "old.yaml"
-    path.write_text(OLD.replace("STORE", str(tiny_store)).replace("OUT", str(tmp_path / "old run")))
-    run = pretrain(preset=path)
-    assert run == tmp_path / "old run"
-    assert yaml.safe_load((run / CONFIG).read_text())["views"] == [
-        {"class": "Jitter", "sd": 0.02, "p": 1.0}
-    ]
+def test_the_folder_of_a_run_may_be_named_in_its_config(tiny_store: Path, tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    contents = {"data": {"source": str(tiny_store)}, "out": str(tmp_path / "run")} | SMALL
+    preset = yaml.safe_load(config_file("ntxent").read_text())
+    path.write_text(yaml.safe_dump(preset | contents))
+    assert pretrain(preset=path) == tmp_path / "run"
 
 
 def test_a_class_of_the_user_is_named_by_its_path(

@@ -7,6 +7,7 @@ from typing import Literal
 import pytest
 import yaml
 
+from tsclr.config.changes import tree
 from tsclr.config.options import (
     REQUIRED,
     Option,
@@ -14,10 +15,9 @@ from tsclr.config.options import (
     options_of,
     parameter_docs,
     parse_words,
-    tree,
 )
+from tsclr.objectives import Objective
 from tsclr.specs import SpecError, parse_yaml, read_yaml
-from tsclr.specs.text import translated
 
 OPTIONS = [
     Option("run", Path, "Run folder", REQUIRED, positional=True),
@@ -27,7 +27,7 @@ OPTIONS = [
     Option("resume", bool | Path, default=False),
     Option("training.epochs", int, raw=True),
     Option("training.batch_size", int, raw=True),
-    Option("objective", str, raw=True),
+    Option("objective", Objective, raw=True),
 ]
 
 
@@ -50,7 +50,7 @@ OPTIONS = [
     ],
 )
 def test_words_are_values_by_the_name_of_their_option(words: str, given: dict) -> None:
-    assert parse_words(words.split(), OPTIONS, ["objective"]) == given
+    assert parse_words(words.split(), OPTIONS) == given
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_words_are_values_by_the_name_of_their_option(words: str, given: dict) -
 )
 def test_words_that_cannot_be_understood(words: str, message: str) -> None:
     with pytest.raises(UsageError) as refused:
-        parse_words(words.split(), OPTIONS, ["objective"])
+        parse_words(words.split(), OPTIONS)
     assert str(refused.value).startswith(message)
 
 
@@ -157,15 +157,6 @@ def test_what_has_no_key_twice_is_read_as_ever(text: str) -> None:
 @pytest.mark.parametrize("text", ["1e-3", "1.0e-3", "1E-3", ".1e-2", "1.e-3", "0.001"])
 def test_every_way_to_write_a_number_is_one(text: str) -> None:
     assert parse_yaml(f"[{text}]") == [0.001]
-
-
-def test_the_language_of_earlier_versions_is_translated() -> None:
-    views = [{"class_path": "tsclr.augment.noise.Jitter", "init_args": {"sd": 0.1}}]
-    own = {"class_path": "mine.Net", "init_args": {"inner": {"class_path": "CNN1d"}}}
-    assert translated({"views": views, "encoder": own}) == {
-        "views": [{"class": "Jitter", "sd": 0.1}],
-        "encoder": {"class": "mine.Net", "inner": {"class": "CNN1d"}},
-    }
 
 
 def test_a_file_in_another_encoding_is_named(tmp_path: Path) -> None:

@@ -1,100 +1,102 @@
 """``tsclr ingest``, ``data list`` and ``data fetch``: where recordings come from."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tsclr.cli.command import Given, command
+from tsclr.cli.command import CHANGES, Given, command
 from tsclr.cli.output import say, say_next, say_table
+from tsclr.config.options import REQUIRED, Option, options_of
 
 if TYPE_CHECKING:
-    from tsclr.config.options import Option
-    from tsclr.data.store import Store
+    from tsclr.readers import Tabular
 
-ROOT = "Folder of the archives; the variable TSCLR_DATA, else a cache, by default"
+ROOT = "Folder of the archives; by default that of the variable TSCLR_DATA, else a cache"
 
 
-def log_options() -> "list[Option]":
+def log_options() -> list[Option]:
     """Options that say what the columns of a log are, and a file that holds them."""
-    from tsclr.config.options import Option, options_of
     from tsclr.readers import Tabular
 
-    file = Option("config", Path | None, "YAML file with any of these options")
-    return [*options_of(Tabular), file]
+    file = Option("config", Path | None, "YAML file with the options that describe the logs")
+    return [*options_of(Tabular, raw=True), file]
 
 
-def reader_of(given: Given) -> Any:
-    """The reader that the options describe."""
-    from tsclr.config.options import parameters
+def reader_of(given: Given) -> "Tabular":
+    """The reader that the options describe, and the file of ``--config``."""
+    from tsclr.config.changes import build_changed
     from tsclr.readers import Tabular
+    from tsclr.specs import read_yaml
 
-    return Tabular(**{name: given[name] for name in parameters(Tabular)})
-
-
-def _ingest_options() -> "list[Option]":
-    from tsclr.config.options import REQUIRED, Option
-
-    return [
-        Option(
-            "paths", Path, "Log files, or folders of them", REQUIRED, positional=True, many=True
-        ),
-        Option("out", Path, "Folder of the store", REQUIRED),
-        Option("rate", float | None, "Rate of the store, Hz; that of the first log by default"),
-        *log_options(),
-    ]
-
-
-def _ingested(given: Given) -> "Store":
-    """The store, written by `tsclr.data.ingest.ingest`."""
-    from tsclr.data.ingest import ingest
-
-    return ingest(given["paths"], given["out"], rate=given["rate"], reader=reader_of(given))
+    file = given["config"]
+    return build_changed(Tabular, read_yaml(file) if file else {}, given[CHANGES], str(file or ""))
 
 
 @command(
     "ingest",
-    _ingest_options,
-    (
-        "ingest my_logs --out store --rate 50",
-        "ingest my_logs --out store --columns acc_x=ax,acc_y=ay,acc_z=az --units acc=m/s²",
-        "ingest my_logs --out store --config logs.yaml",
-    ),
+    lambda: [
+        Option(
+            "paths", Path, "Log files, or folders of them", REQUIRED, positional=True, many=True
+        ),
+        Option("out", Path, "Folder of the store", REQUIRED),
+        Option(
+            "rate", float | None, "Sample rate of the store in Hz; by default that of the first log"
+        ),
+        *log_options(),
+    ],
     "out rate columns units time label subject pattern log_rate config",
 )
 def ingest(given: Given) -> None:
     """Read raw logs (CSV, Parquet) into a store.
 
-    Run it again with more logs to add them; after an interruption it goes on.
+    Run it again to add more logs, or to go on after an interruption.
+
+    For example:
+      tsclr ingest my_logs --out store --rate 50
+      tsclr ingest my_logs --out store --columns acc_x=ax,acc_y=ay,acc_z=az --units acc=m/s²
+      tsclr ingest my_logs --out store --config logs.yaml
     """
-    store = _ingested(given)
+    from tsclr.data.ingest import ingest
     from tsclr.report.tables import about_store
     from tsclr.types import UNITS
 
-    units = ", ".join(f"{name} {unit}" for name, unit in (UNITS | (given["units"] or {})).items())
+    reader = reader_of(given)
+    store = ingest(given["paths"], given["out"], rate=given["rate"], reader=reader)
+    units = ", ".join(f"{name} {unit}" for name, unit in (UNITS | (reader.units or {})).items())
     say(f"store: {given['out']}\n{about_store(store)}\nread as: {units}")
     say_next(f"tsclr pretrain ntxent --data.source {given['out']} --out runs/a")
 
 
-@command("data list", list, ("data list",))
+@command("data list", list)
 def data_list(_: Given) -> None:
-    """List the public datasets that tsclr reads by name."""
+    """List the public datasets that tsclr reads by name.
+
+    For example:
+      tsclr data list
+    """
     from tsclr.report.tables import about_datasets
 
     say_table(about_datasets(), "Public datasets, by the name that every command takes.")
     say_next("tsclr data fetch NAME")
 
 
-def _fetch_options() -> "list[Option]":
-    from tsclr.config.options import REQUIRED, Option
-
-    about = "Name of the dataset, as tsclr data list has it"
-    return [Option("name", str, about, REQUIRED, positional=True), Option("root", str | None, ROOT)]
-
-
-@command("data fetch", _fetch_options, ("data fetch hapt", "data fetch hapt --root data"), "root")
+@command(
+    "data fetch",
+    lambda: [
+        Option(
+            "name", str, "Name of the dataset, as tsclr data list has it", REQUIRED, positional=True
+        ),
+        Option("root", str | None, ROOT),
+    ],
+    "root",
+)
 def data_fetch(given: Given) -> None:
     """Download the archive of a public dataset.
 
-    Archives are checked against their SHA-256; one that is there is not fetched again.
+    The archive is checked against its SHA-256, and is not downloaded again if it is there.
+
+    For example:
+      tsclr data fetch hapt
+      tsclr data fetch hapt --root data
     """
     from tsclr import datasets
 

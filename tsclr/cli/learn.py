@@ -1,32 +1,30 @@
-"""``tsclr presets``, ``pretrain`` and ``runs``: encoders from unlabelled recordings."""
+"""``tsclr presets``, ``views``, ``pretrain`` and ``runs``: encoders from unlabelled recordings."""
 
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from tsclr.cli.command import CHANGES, Given, command, same_again
+from tsclr.cli.command import CHANGES, Given, command
+from tsclr.cli.data import ROOT
 from tsclr.cli.output import say, say_next, say_table
-
-if TYPE_CHECKING:
-    from tsclr.config.options import Option
-
-CLASSES = ("encoder", "objective", "pairing")
-"""Blocks whose settings are the arguments of a class."""
+from tsclr.config.options import REQUIRED, Option, options_of
 
 
-@command("presets", list, ("presets",))
+@command("presets", list)
 def presets(_: Given) -> None:
-    """List the presets of a pretraining."""
+    """List the presets of a pretraining.
+
+    For example:
+      tsclr presets
+    """
     from tsclr.config.presets import presets
 
     say("\n".join(f"{name:<22} {about}" for name, about in presets().items()))
     say_next("tsclr pretrain ntxent --data.source STORE --out runs/a")
 
 
-def setting_options() -> "list[Option]":
+def setting_options() -> list[Option]:
     """Options that change a preset."""
-    from tsclr.config.options import options_of
     from tsclr.config.pretraining import Pretraining
     from tsclr.data.settings import Data
     from tsclr.train.settings import Training
@@ -38,8 +36,75 @@ def setting_options() -> "list[Option]":
     ]
 
 
-def _pretrain_options() -> "list[Option]":
-    from tsclr.config.options import Option, options_of
+def _views_options() -> list[Option]:
+    from tsclr.explore.advise import EPOCHS
+
+    out = "Page to write, or folder of --advise; gallery.html or advice by default"
+    advise = "Rank each view and each pair by short pretrainings, without labels (minutes)"
+    return [
+        Option("preset", str, "Preset or YAML file", "ntxent", positional=True),
+        Option("dataset", str | None, "Dataset or folder of a store; data.source by default"),
+        Option("root", str | None, ROOT),
+        Option("out", Path | None, out),
+        Option("windows", int, "Windows to show", 3),
+        Option("seed", int, "Seed of the windows and the views", 0),
+        Option("advise", bool, advise, False),
+        Option("epochs", int, "Epochs of each run of --advise", EPOCHS),
+        Option("seeds", int, "Runs for each candidate of --advise", 1),
+        *setting_options(),
+    ]
+
+
+@command("views", _views_options, "dataset out windows seed advise epochs seeds data.test root")
+def views(given: Given) -> None:
+    """Show what the views of a preset do to windows, or rank them without labels.
+
+    The page has every view on its own, and each pipeline as training sees it.
+
+    For example:
+      tsclr views ntxent --dataset store --out gallery.html
+      tsclr views runs/a/config.yaml --windows 5
+      tsclr views ntxent --dataset store --advise --out advice
+    """
+    from tsclr.config.changes import changed
+    from tsclr.config.pretraining import read_config
+    from tsclr.explore.gallery import gallery, on_dataset
+
+    changes = given[CHANGES]
+    if given["dataset"] is not None:
+        changes = changed({"data": {"source": given["dataset"]}}, changes)
+    pretraining = read_config(given["preset"], changes)
+    data = on_dataset(pretraining.data, given["dataset"], given["root"])
+    if given["advise"]:
+        _advise(given, vars(pretraining) | {"data": data})
+        return
+    out = given["out"] or Path("gallery.html")
+    page = gallery(data, pretraining.views, out, n_windows=given["windows"], seed=given["seed"])
+    say_next(f"open {page}")
+
+
+def _advise(given: Given, pretraining: dict[str, Any]) -> None:
+    """Rank the views of a pipeline, and keep the ranking next to the runs."""
+    import json
+
+    from tsclr.explore.advise import advise
+    from tsclr.files import replacing
+    from tsclr.report.tables import about_views
+
+    out = given["out"] or Path("advice")
+    advice = advise(**pretraining, out=out, epochs=given["epochs"], seeds=given["seeds"])
+    kept = {"ranking": advice.table.to_dict("records"), "recommendation": advice.recommendation}
+    with replacing(out / "advice.json") as temporary:
+        temporary.write_text(json.dumps(kept, indent=2))
+    say_table(
+        about_views(advice.table),
+        f"Effective rank of features on validation subjects after {given['epochs']} epochs.",
+    )
+    say(f"ranking: {out / 'advice.json'}")
+    say_next(advice.recommendation)
+
+
+def _pretrain_options() -> list[Option]:
     from tsclr.config.pretraining import NAMED, pretrain
 
     about = "Folder of a run to go on with; without a folder, the run in --out"
@@ -51,62 +116,58 @@ def _pretrain_options() -> "list[Option]":
     ]
 
 
-def _resume(words: Sequence[str]) -> str:
-    """How to go on with an interrupted pretraining: by its folder, once there is one."""
-    from tsclr.config.options import parse_words
-    from tsclr.train.runs import CONFIG
-
-    given = parse_words(words[1:], _pretrain_options(), CLASSES)
-    out = given.get("out")
-    if out is None or not Path(out, CONFIG).exists():
-        return same_again(words)
-    return shlex.join(["tsclr", "pretrain", "--resume", out])
-
-
 @command(
     "pretrain",
     _pretrain_options,
-    (
-        "pretrain ntxent --data.source store --out runs/a",
-        "pretrain ntxent --objective MoCo --objective.queue 1024 --data.source hapt --out runs/b",
-        "pretrain --resume runs/a --training.epochs 40",
-    ),
     "out resume data.source data.test objective encoder pairing training.epochs "
     "training.batch_size print_config",
-    open_blocks=CLASSES,
-    again=_resume,
 )
 def pretrain(given: Given) -> None:
-    """Learn an encoder from unlabelled recordings: a preset, and what is to differ.
+    """Learn an encoder from unlabelled recordings: a preset, and what you change.
 
-    tsclr presets lists the presets; a YAML file such as the one --print_config prints works too.
+    The preset is one of tsclr presets, or a YAML file such as --print-config prints.
+
+    For example:
+      tsclr pretrain ntxent --data.source store --out runs/a
+      tsclr pretrain ntxent --objective MoCo --objective.queue 1024 --data.source hapt --out runs/b
+      tsclr pretrain --resume runs/a --training.epochs 40
     """
     from tsclr.config.pretraining import pretrain, starter
+    from tsclr.train.runs import CONFIG
 
     if given["print_config"]:
         say(starter(given["preset"], given[CHANGES]))
         return
     arguments = {name: given[name] for name in ("preset", "out", "resume")}
-    run = pretrain(**arguments, **given[CHANGES])
+    try:
+        run = pretrain(**arguments, **given[CHANGES])
+    except KeyboardInterrupt:
+        if given["out"] and Path(given["out"], CONFIG).exists():
+            again = shlex.join(["tsclr", "pretrain", "--resume", str(given["out"])])
+            raise KeyboardInterrupt(again) from None
+        raise
     say(f"run: {run}")
     say_next(f"tsclr probe {run}  (few-label scores), or tsclr runs {run.parent}")
 
 
-def _runs_options() -> "list[Option]":
-    from tsclr.config.options import REQUIRED, Option
-
-    about = "A run folder, or a folder with runs in it"
-    return [
-        Option("folder", Path, about, REQUIRED, positional=True),
+@command(
+    "runs",
+    lambda: [
+        Option(
+            "folder", Path, "A run folder, or a folder with runs in it", REQUIRED, positional=True
+        ),
         Option("plot", Path | None, "Page with their curves to write"),
-    ]
-
-
-@command("runs", _runs_options, ("runs runs", "runs runs --plot runs.html"), "plot")
+    ],
+    "plot",
+)
 def runs(given: Given) -> None:
     """List and compare the runs in a folder.
 
     What is shown was measured on validation subjects, without labels.
+
+    For example:
+      tsclr runs runs
+      tsclr runs runs --plot runs.html
     """
     from tsclr.explore.runs import compare, find_runs, write_comparison
     from tsclr.report.tables import about_runs

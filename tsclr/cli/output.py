@@ -49,11 +49,6 @@ def say_table(table: Any, caption: str) -> None:
     Console(width=width).print(shown)
 
 
-def complain(text: str) -> None:
-    """Print an error."""
-    note(f"tsclr: {text}")
-
-
 def note(text: str) -> None:
     """Print what is no result."""
     print(text, file=sys.stderr)  # noqa: T201

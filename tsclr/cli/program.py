@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,9 @@ from pathlib import Path
 from tsclr.cli import data, learn, score, use  # noqa: F401  # they register their commands
 from tsclr.cli.command import CHANGES, COMMANDS, Command, Given
 from tsclr.cli.help import help_of, overview
-from tsclr.cli.output import LogLines, complain, is_first_process, say
+from tsclr.cli.output import LogLines, is_first_process, note, say
+from tsclr.config.options import UsageError
+from tsclr.specs import SpecError, nearest
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 HELP = ("-h", "--help", "--help-all", "--help_all")
@@ -42,9 +45,7 @@ def main(words: Sequence[str] | None = None) -> int:
         return 0
     name = " ".join(words[:2]) if " ".join(words[:2]) in COMMANDS else words[0]
     if name not in COMMANDS:
-        from tsclr.specs import nearest
-
-        complain(f"no command {name!r}: {nearest(name, COMMANDS)}")
+        note(f"tsclr: no command {name!r}: {nearest(name, COMMANDS)}")
         return USAGE
     prepare()
     return run(COMMANDS[name], words, debug)
@@ -62,9 +63,6 @@ def prepare() -> None:
 
 def run(command: Command, words: list[str], debug: bool) -> int:
     """Run a command; a user's mistake becomes one line, unless they want to see all."""
-    from tsclr.config.options import UsageError
-    from tsclr.specs import SpecError
-
     arguments = words[len(command.name.split()) :]
     given: Given = {}
     try:
@@ -73,22 +71,24 @@ def run(command: Command, words: list[str], debug: bool) -> int:
             return 0
         given = command.read(arguments)
         command.run(given)
-    except KeyboardInterrupt:
-        complain(f"interrupted; to go on: {command.again(words)}")
+    except KeyboardInterrupt as interrupt:
+        # Most commands go on where they were interrupted if they are typed again.
+        note(f"tsclr: interrupted; to go on: {str(interrupt) or shlex.join(['tsclr', *words])}")
         return INTERRUPTED
     except UsageError as error:
-        complain(f"{error}\n  see tsclr {command.name} --help")
-        return USAGE
-    except SpecError as error:
-        if debug:
-            raise
-        block = re.split(r"[.\[]", error.path)[0]
-        typed = not error.source and block in given.get(CHANGES, {})
-        complain(f"--{error}" if typed else str(error))
+        note(f"tsclr: {error}\n  see tsclr {command.name} --help")
         return USAGE
     except (ValueError, LookupError, OSError, ArithmeticError) as error:
         if debug:
             raise
-        complain(str(error.args[0] if isinstance(error, KeyError) and error.args else error))
-        return FAILED
+        note(f"tsclr: {_message(error, given)}")
+        return USAGE if isinstance(error, SpecError) else FAILED
     return 0
+
+
+def _message(error: Exception, given: Given) -> str:
+    """An error in a line; one in what was typed begins with the option."""
+    if isinstance(error, SpecError):
+        typed = not error.source and re.split(r"[.\[]", error.path)[0] in given.get(CHANGES, {})
+        return f"--{error}" if typed else str(error)
+    return str(error.args[0] if isinstance(error, KeyError) and error.args else error)

@@ -6,35 +6,31 @@ from typing import TYPE_CHECKING
 
 from tsclr.cli.command import CHANGES, Given, command
 from tsclr.cli.output import say, say_next, say_table
+from tsclr.config.options import REQUIRED, Option, UsageError, options_of
 
 if TYPE_CHECKING:
     from tsclr.audit.windows import Finding
-    from tsclr.bench.suite import Suite
-    from tsclr.config.options import Option
 
 
-def _probe_options() -> "list[Option]":
+def _probe_options() -> list[Option]:
     from tsclr.bench.probe import probe
-    from tsclr.config.options import Option, options_of
 
     about = "File for the scores; their provenance is written next to it"
     return [*options_of(probe, positional=("run",)), Option("json", Path | None, about)]
 
 
 @command(
-    "probe",
-    _probe_options,
-    (
-        "probe runs/a",
-        "probe runs/a --budgets 1,5,all --heads linear --json scores.json",
-        "probe runs/a --dataset store --test P07,P08 --classes walk,run",
-    ),
-    "dataset budgets heads draws methods classes test whiten root json",
+    "probe", _probe_options, "dataset budgets heads draws methods classes test whiten root json"
 )
 def probe(given: Given) -> None:
     """Score the encoder of a run with few labels, next to baselines.
 
     Settings are chosen on validation subjects; test subjects are scored once.
+
+    For example:
+      tsclr probe runs/a
+      tsclr probe runs/a --budgets 1,5,all --heads linear --json scores.json
+      tsclr probe runs/a --dataset store --test P07,P08 --classes walk,run
     """
     from tsclr.bench.probe import probe, write_scores
     from tsclr.report.tables import about_scores, by_budget
@@ -51,9 +47,8 @@ def probe(given: Given) -> None:
         say_next(f"tsclr embed {given['run']} {source} --out vectors.parquet")
 
 
-def _bench_options() -> "list[Option]":
+def _bench_options() -> list[Option]:
     from tsclr.bench.suite import Suite
-    from tsclr.config.options import REQUIRED, Option, options_of
 
     return [
         Option("suite", Path | None, "YAML file of the suite", positional=True),
@@ -67,22 +62,27 @@ def _bench_options() -> "list[Option]":
 @command(
     "bench",
     _bench_options,
-    (
-        "bench benchmarks/suites/quick.yaml --out results",
-        "bench benchmarks/suites/small.yaml --out results --jobs 2 --datasets hapt,wisdm",
-        "bench suite.yaml --out results --draws 10 --budgets 1,5,all",
-    ),
     "out jobs datasets heads budgets draws seed segmentation root print_config",
 )
 def bench(given: Given) -> None:
     """Score a suite: methods on datasets, by subject, with few labels.
 
     Run it again after an interruption or a change; what was scored is kept.
+
+    For example:
+      tsclr bench benchmarks/suites/quick.yaml --out results
+      tsclr bench benchmarks/suites/small.yaml --out results --jobs 2 --datasets hapt,wisdm
+      tsclr bench suite.yaml --out results --draws 10 --budgets 1,5,all
     """
     from tsclr.bench.runner import bench
+    from tsclr.bench.suite import Suite
+    from tsclr.config.changes import build_changed
     from tsclr.config.pretraining import yaml_of
+    from tsclr.specs import read_yaml
 
-    suite = _suite(given)
+    file = given["suite"]
+    contents = read_yaml(file) if file else {}
+    suite = build_changed(Suite, contents, given[CHANGES], str(file or ""))
     if given["print_config"]:
         say(yaml_of(vars(suite)))
         return
@@ -91,52 +91,30 @@ def bench(given: Given) -> None:
     say_next(f"open {out / 'report.html'}, or tsclr bench audit {out}")
 
 
-def _suite(given: Given) -> "Suite":
-    """The suite of a YAML file, with what the options change."""
-    from tsclr.bench.suite import Suite
-    from tsclr.specs import Builder, SpecError, read_yaml
-
-    file, changes = given["suite"], given[CHANGES]
-    contents = read_yaml(file) if file else {}
-    try:
-        return Builder(importing=True).call(Suite, contents | changes)
-    except SpecError as error:
-        in_file = file is not None and not error.lies_in(changes)
-        raise (error.within(str(file)) if in_file else error) from error
-
-
-def _audit_options() -> "list[Option]":
-    from tsclr.config.options import Option
-
-    return [
+@command(
+    "bench audit",
+    lambda: [
         Option("results", Path | None, "Folder of a suite, or JSON of a probe", positional=True),
         Option("windows", Path | None, "Array of (N, C, T) windows, a .npy file"),
         Option("subjects", Path | None, "Subject of each window, a .npy file"),
         Option("split", Path | None, "train, validation or test for each window, a .npy file"),
-    ]
-
-
-@command(
-    "bench audit",
-    _audit_options,
-    (
-        "bench audit results",
-        "bench audit scores.json",
-        "bench audit --windows X.npy --subjects subjects.npy --split split.npy",
-    ),
+    ],
     "windows subjects split",
 )
 def audit(given: Given) -> None:
     """Check results of a suite or a probe for leaks, or windows and a split of your own.
 
     A leak is test data that something was trained or chosen on.
+
+    For example:
+      tsclr bench audit results
+      tsclr bench audit scores.json
+      tsclr bench audit --windows X.npy --subjects subjects.npy --split split.npy
     """
     arrays = [given[name] for name in ("windows", "subjects", "split")]
     if given["results"]:
         _audit_results(given["results"])
     elif None in arrays:
-        from tsclr.config.options import UsageError
-
         raise UsageError("name results, or all of --windows, --subjects and --split")
     else:
         from tsclr.audit.windows import audit_windows, load_windows, visible_overlap

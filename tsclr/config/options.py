@@ -2,21 +2,21 @@
 
 import inspect
 import re
+from abc import ABCMeta
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from tsclr.specs import Word, nearest
 from tsclr.specs.build import parameters
-from tsclr.specs.scalars import TRUTH
+from tsclr.specs.kinds import TRUTH, UNIONS
 
 REQUIRED = inspect.Parameter.empty
 PARAMETER = re.compile(r"^(\w[\w, ]*) :", re.MULTILINE)
 MARKUP = re.compile(r"`+|\s*\[\d\]_")
 
-PLACEHOLDERS = {list: "A,B", Sequence: "A,B", int: "N", float: "X", Path: "PATH"}
+PLACEHOLDERS = {list: "A,B", Sequence: "A,B", dict: "A=B,…", int: "N", float: "X", Path: "PATH"}
 """What stands for a value of a kind; otherwise it is the name of the option."""
 
 
@@ -26,24 +26,10 @@ class UsageError(ValueError):
 
 @dataclass(frozen=True)
 class Option:
-    """One option of a command.
+    """One option of a command; a name with a dot is a setting of a block.
 
-    Parameters
-    ----------
-    name : str
-        As it is typed after the dashes, with dots for settings of a block.
-    kind : annotation
-        What its value becomes.
-    about : str
-        One sentence.
-    default : object
-        Value where it is left out; `REQUIRED` where it cannot be.
-    positional : bool
-        Typed without its name.
-    many : bool
-        A positional that takes all words that are left.
-    raw : bool
-        A setting of a config, which is built with the rest of it.
+    A positional is typed without its name, and takes all words that are left if it is `many`. A
+    `raw` option is built with the config, suite or reader to which it belongs.
     """
 
     name: str
@@ -55,21 +41,33 @@ class Option:
     raw: bool = False
 
     @property
+    def label(self) -> str:
+        """Name in a help or a message."""
+        return self.name.upper() if self.positional else f"--{self.name.replace('_', '-')}"
+
+    @property
     def is_flag(self) -> bool:
         """Whether the name alone means true."""
         return self.kind is bool or bool in get_args(self.kind)
+
+    @property
+    def names_class(self) -> bool:
+        """Whether the value is the name of a class, whose arguments are options as well."""
+        return get_origin(self.kind) is Callable or isinstance(self.kind, ABCMeta)
 
     @property
     def placeholder(self) -> str:
         """What stands for the value in a help."""
         if self.kind is bool:
             return ""
+        if self.names_class:
+            return "CLASS"
         if get_origin(self.kind) is Literal:
             return "|".join(map(str, get_args(self.kind)))
-        kinds = get_args(self.kind) if get_origin(self.kind) in (Union, UnionType) else [self.kind]
+        kinds = get_args(self.kind) if get_origin(self.kind) in UNIONS else [self.kind]
         origins = [get_origin(kind) or kind for kind in kinds]
-        found = (word for kind, word in PLACEHOLDERS.items() if kind in origins)
-        return next(found, self.name.rpartition(".")[2].upper())
+        words = (word for kind, word in PLACEHOLDERS.items() if kind in origins)
+        return next(words, self.name.rpartition(".")[2].upper())
 
 
 def options_of(
@@ -89,10 +87,8 @@ def options_of(
     ('training.epochs', 20, 'Passes over the training windows')
     """
     docs = parameter_docs(call)
-    defaults = {}
-    if isinstance(call, type) and is_dataclass(call):
-        made = {each.name: each.default_factory for each in fields(call)}
-        defaults = {name: make() for name, make in made.items() if make is not MISSING}
+    made = fields(call) if isinstance(call, type) and is_dataclass(call) else ()
+    defaults = {f.name: f.default_factory() for f in made if f.default_factory is not MISSING}
     return [
         Option(
             prefix + name,
@@ -122,15 +118,8 @@ def parameter_docs(call: Callable[..., Any]) -> dict[str, str]:
     return docs
 
 
-def parse_words(
-    words: Sequence[str], options: Sequence[Option], open_blocks: Sequence[str] = ()
-) -> dict[str, Any]:
+def parse_words(words: Sequence[str], options: Sequence[Option]) -> dict[str, Any]:
     """Values on a command line by the name of their option, as they are typed.
-
-    Raises
-    ------
-    UsageError
-        If an option is unknown, lacks its value or is there twice, or a word is too many.
 
     Examples
     --------
@@ -141,37 +130,37 @@ def parse_words(
     """
     named = {option.name: option for option in options if not option.positional}
     waiting = [option for option in options if option.positional]
-    given: dict[str, Any] = {}
+    typed: dict[str, Any] = {}
     words = list(words)
     while words:
         word = words.pop(0)
         if word.startswith("--"):
             name, assigned, value = word[2:].partition("=")
             name = name.replace("-", "_")
-            option = _option(name, named, open_blocks)
-            if name in given:
-                raise UsageError(f"--{name} is there twice: leave one out")
-            given[name] = Word(value if assigned else _value(option, words))
+            option = _option(name, named)
+            if name in typed:
+                raise UsageError(f"{option.label} is there twice: leave one out")
+            typed[name] = Word(value if assigned else _value(option, words))
         elif not waiting:
             raise UsageError(f"{word!r} is one word too many: options begin with --")
         elif waiting[0].many:
-            given.setdefault(waiting[0].name, []).append(Word(word))
+            typed.setdefault(waiting[0].name, []).append(Word(word))
         else:
-            given[waiting.pop(0).name] = Word(word)
-    return given
+            typed[waiting.pop(0).name] = Word(word)
+    return typed
 
 
-def _option(name: str, named: Mapping[str, Option], open_blocks: Sequence[str]) -> Option:
-    """Option of a name."""
+def _option(name: str, named: Mapping[str, Option]) -> Option:
+    """Option of a name, or argument of the class that an option names."""
     block, dot, _ = name.partition(".")
     if name in named:
         return named[name]
-    if dot and block in open_blocks:
+    if dot and block in named and named[block].names_class:
         return Option(name, str, raw=True)
-    inside = [each for each in named if each.startswith(f"{block}.")] if dot else []
-    allowed = inside or [each for each in named if "." not in each]
-    hint = nearest(name, allowed).replace("_", "-") if not inside else nearest(name, allowed)
-    raise UsageError(f"no option --{name}: {hint}")
+    inside = [other for other in named if other.startswith(f"{block}.")] if dot else []
+    allowed = inside or [other for other in named if "." not in other]
+    hint = nearest(name, allowed).replace("_", "-")
+    raise UsageError(f"no option --{name.replace('_', '-')}: {hint}")
 
 
 def _value(option: Option, words: list[str]) -> str:
@@ -181,25 +170,5 @@ def _value(option: Option, words: list[str]) -> str:
         takes = follows and (option.kind is not bool or words[0].lower() in TRUTH)
         return words.pop(0) if takes else "true"
     if not follows:
-        raise UsageError(f"--{option.name} needs a value: {option.about or option.placeholder}")
+        raise UsageError(f"{option.label} needs a value: {option.about or option.placeholder}")
     return words.pop(0)
-
-
-def tree(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Values with dots in their names as nested mappings.
-
-    Examples
-    --------
-    >>> tree({"objective": "MoCo", "objective.queue": "64", "training.epochs": "3"})
-    {'objective': {'class': 'MoCo', 'queue': '64'}, 'training': {'epochs': '3'}}
-    """
-    nested: dict[str, Any] = {}
-    for name in sorted(given):
-        block, dot, setting = name.partition(".")
-        if not dot:
-            nested[block] = given[name]
-            continue
-        if not isinstance(nested.setdefault(block, {}), dict):
-            nested[block] = {"class": nested[block]}
-        nested[block][setting] = given[name]
-    return nested

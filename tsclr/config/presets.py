@@ -1,5 +1,6 @@
 """Presets: the pretraining configs that ship with tsclr, by name."""
 
+from itertools import takewhile
 from pathlib import Path
 
 import tsclr
@@ -28,12 +29,8 @@ def presets() -> dict[str, str]:
 
 def about(file: Path) -> str:
     """The comment at the top of a config, in one line."""
-    comments: list[str] = []
-    for line in file.read_text("utf-8").splitlines():
-        if not line.startswith("#"):
-            break
-        comments.append(line.lstrip("# ").strip())
-    return " ".join(comments)
+    lines = takewhile(lambda line: line.startswith("#"), file.read_text("utf-8").splitlines())
+    return " ".join(line.lstrip("# ").strip() for line in lines)
 
 
 def config_file(name: str | Path) -> Path:
@@ -50,13 +47,12 @@ def config_file(name: str | Path) -> Path:
     Traceback (most recent call last):
     FileNotFoundError: no preset 'ntxnet': did you mean ntxent? Allowed: ...
     """
-    path = Path(name)
-    if path.suffix in SUFFIXES or path.is_file():
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"no config {name}: name a YAML file, or a preset of `tsclr presets`"
-            )
-        return path
+    if Path(name).is_file():
+        return Path(name)
+    if Path(name).suffix in SUFFIXES:
+        raise FileNotFoundError(
+            f"no config {name}: name a YAML file, or a preset of `tsclr presets`"
+        )
     file = folder() / f"{name}.yaml"
     if not file.is_file():
         hint = nearest(str(name), presets())

@@ -1,6 +1,6 @@
 """A preset and what is to differ from it in, a pretraining out."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from tsclr.augment import Augmentation
+from tsclr.config.changes import build_changed, changed
 from tsclr.config.options import parameter_docs
 from tsclr.config.presets import about, config_file
 from tsclr.data.settings import Data
@@ -15,14 +16,10 @@ from tsclr.data.store import Store
 from tsclr.encoders import Encoder
 from tsclr.objectives import Objective
 from tsclr.pairs import Pairing
-from tsclr.specs import Builder, SpecError, importable_name, read_yaml, spec_of
+from tsclr.specs import SpecError, importable_name, read_yaml, spec_of
 from tsclr.train.pretrain import pretrain as train
 from tsclr.train.runs import CONFIG
 from tsclr.train.settings import Training
-
-BUILDER = Builder(importing=True)
-WHOLE = ("views",)
-"""Settings that a change replaces: a pipeline by name is not one argument among others."""
 
 
 @dataclass
@@ -89,19 +86,12 @@ def read_config(config: str | Path, changes: Mapping[str, Any] | None = None) ->
     >>> given.objective.queue, given.training.epochs
     (4096, 30)
     """
-    file, changes = config_file(config), changes or {}
-    contents = changed(read_yaml(file), changes)
+    contents, changes = read_yaml(config_file(config)), changes or {}
     contents.pop("out", None)  # a run folder's config holds it
-    try:
-        if not _has_source(contents):
-            raise SpecError(
-                "data.source", "this is missing, name the folder of a store or a dataset"
-            )
-        return BUILDER.call(Pretraining, contents)
-    except SpecError as error:
-        if error.lies_in(paths_of(changes)):
-            raise
-        raise error.within(str(config)) from error
+    if not _has_source(changed(contents, changes)):
+        reason = "this is missing, name the folder of a store or a dataset"
+        raise SpecError("data.source", reason, str(config))
+    return build_changed(Pretraining, contents, changes, str(config))
 
 
 def _has_source(contents: Mapping[str, Any]) -> bool:
@@ -110,48 +100,15 @@ def _has_source(contents: Mapping[str, Any]) -> bool:
     return not isinstance(data, Mapping) or "source" in data
 
 
-def changed(contents: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Contents of a config in which `changes` took the place of what they name.
-
-    Examples
-    --------
-    >>> changed({"encoder": "CNN1d", "training": {"epochs": 3}}, {"encoder": {"width": 8}})
-    {'encoder': {'class': 'CNN1d', 'width': 8}, 'training': {'epochs': 3}}
-    """
-    contents = dict(contents)
-    for name, change in changes.items():
-        before = contents.get(name, {})
-        if isinstance(before, str):
-            before = {"class": before}
-        merges = isinstance(change, Mapping) and "class" not in change and name not in WHOLE
-        contents[name] = {**before, **change} if merges and isinstance(before, Mapping) else change
-    return contents
-
-
-def paths_of(changes: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    """Path of every change."""
-    for name, change in changes.items():
-        if isinstance(change, Mapping):
-            yield from paths_of(change, f"{path}{name}.")
-        else:
-            yield f"{path}{name}"
-
-
 def starter(config: str | Path, changes: Mapping[str, Any] | None = None) -> str:
     """YAML of a config with every default, each setting of data and training explained.
 
-    Parameters
-    ----------
-    config : str or Path
-        As `read_config` takes it; without a source it gets the folder ``store``.
-    changes : mapping, optional
-        As `read_config` takes them.
+    A config without a source gets the folder ``store``.
     """
-    file = config_file(config)
-    contents = changed(read_yaml(file), changes or {})
-    if not _has_source(contents):
-        contents = changed(contents, {"data": {"source": "store"}})
-    contents = read_config(config, contents).contents()
+    file, changes = config_file(config), changes or {}
+    if not _has_source(changed(read_yaml(file), changes)):
+        changes = changed(changes, {"data": {"source": "store"}})
+    contents = read_config(config, changes).contents()
     blocks = [f"# {about(file)}"] if about(file) else []
     for name, value in contents.items():
         kind = {"data": Data, "training": Training}.get(name)
@@ -246,7 +203,11 @@ def pretrain(
     True
     """
     if isinstance(resume, str | Path):
-        out, preset, resume = resume, _config_of_run(Path(resume)), True
+        out, preset, resume = resume, Path(resume, CONFIG), True
+        if not preset.is_file():
+            raise FileNotFoundError(
+                f"no run to resume in {out}: name the folder that `tsclr pretrain --out` wrote"
+            )
     asked = {"objective": objective, "encoder": encoder, "views": views, "pairing": pairing}
     asked |= {"data": _source(data), "training": training}
     changes = {name: change for name, change in asked.items() if change is not None}
@@ -255,15 +216,6 @@ def pretrain(
     if out is None:
         raise ValueError("there is no folder for the run: name one with out")
     return train(**{name: getattr(given, name) for name in NAMED}, out=Path(out), resume=resume)
-
-
-def _config_of_run(run: Path) -> Path:
-    """Config of the run in a folder."""
-    if not (run / CONFIG).is_file():
-        raise FileNotFoundError(
-            f"no run to resume in {run}: name the folder that `tsclr pretrain --out` wrote"
-        )
-    return run / CONFIG
 
 
 def _source(data: Data | Store | str | Path | Mapping[str, Any] | None) -> Any:

@@ -13,11 +13,6 @@ T = TypeVar("T")
 def subclasses(kind: type[T]) -> dict[str, type[T]]:
     """Every concrete subclass of `kind`, by name, in order of definition.
 
-    Parameters
-    ----------
-    kind : type
-        A base class of the package.
-
     Examples
     --------
     >>> from tsclr.pairs import Pairing
@@ -34,13 +29,6 @@ def subclasses(kind: type[T]) -> dict[str, type[T]]:
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
     """Sentence that names what is allowed and, where there is one, the near name.
-
-    Parameters
-    ----------
-    name : str
-        What was asked for.
-    allowed : iterable of str
-        What there is.
 
     Examples
     --------
@@ -93,27 +81,19 @@ def spec_of(obj: Any, name: Callable[[type], str] = attrgetter("__name__")) -> A
     if isinstance(obj, dict):
         return {key: spec_of(value, name) for key, value in obj.items()}
     if isinstance(obj, type | partial):
-        return _spec_of_call(obj, name)
+        # A class that waits for its first arguments, as an encoder does for its channels.
+        kind, given = (obj.func, obj.keywords) if isinstance(obj, partial) else (obj, {})
+        if not isinstance(kind, type):
+            raise TypeError(f"{kind} is not a class: only classes can be described")
+        parameters = inspect.signature(kind).parameters.values()
+        defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+        return {"class": name(kind), **spec_of(defaults | given, name)}
     if isinstance(obj, Iterable):
         return [spec_of(value, name) for value in obj]
     arguments = {}
     for argument in inspect.signature(type(obj)).parameters:
         if not hasattr(obj, argument):
-            raise TypeError(
-                f"{type(obj).__name__} does not keep its argument {argument!r} as given"
-            )
+            kind = type(obj).__name__
+            raise TypeError(f"{kind} does not keep its argument {argument!r} as given")
         arguments[argument] = spec_of(getattr(obj, argument), name)
     return {"class": name(type(obj)), **arguments}
-
-
-def _spec_of_call(call: type | partial, name: Callable[[type], str]) -> dict[str, Any]:
-    """Description of a class that waits for its first arguments, as an encoder for its channels."""
-    kind, arguments = (call.func, call.keywords) if isinstance(call, partial) else (call, {})
-    if not isinstance(kind, type):
-        raise TypeError(f"{kind} is not a class: only classes can be described")
-    defaults = {
-        key: parameter.default
-        for key, parameter in inspect.signature(kind).parameters.items()
-        if parameter.default is not parameter.empty
-    }
-    return {"class": name(kind), **spec_of(defaults | arguments, name)}

@@ -1,7 +1,5 @@
 """The error of a value that a config, a checkpoint or the command line should not hold."""
 
-from collections.abc import Iterable
-
 
 class SpecError(ValueError):
     """A value cannot be used; the message says where it is and what is allowed there.
@@ -13,7 +11,7 @@ class SpecError(ValueError):
     reason : str
         What is wrong with it, and what to do.
     source : str
-        File or option that holds the value, where that is known.
+        File that holds the value, where that is known.
 
     Examples
     --------
@@ -30,38 +28,16 @@ class SpecError(ValueError):
     def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
         return SpecError, (self.path, self.reason, self.source)
 
-    def lies_in(self, paths: Iterable[str]) -> bool:
-        """Whether the value is one of those at `paths`, or a constructor refuses one of them."""
-        inside = f"{self.path}."
-        return any(
-            self.path == path
-            or self.path.startswith((f"{path}.", f"{path}["))
-            or (path.startswith(inside) and path.removeprefix(inside) in self.reason)
-            for path in paths
-        )
-
     def within(self, source: str) -> "SpecError":
         """The same error, said to lie in `source`."""
         return SpecError(self.path, self.reason, source)
 
 
 class MismatchError(SpecError):
-    """A value is of another kind than its place asks for.
-
-    Parameters
-    ----------
-    path : str
-        As in `SpecError`.
-    value : object
-        The value.
-    expected : str
-        Kind that is allowed, as a noun.
-    hint : str
-        How to write it instead, where that can be guessed.
-    """
+    """A value is not what is `expected` at its path; the hint says how to write it instead."""
 
     def __init__(self, path: str, value: object, expected: str, hint: str = "") -> None:
-        self.value, self.expected, self.hint = value, expected, hint
+        self.hint = hint
         super().__init__(path, f"{shown(value)} is not {expected}{hint and f': {hint}'}")
 
 

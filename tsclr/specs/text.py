@@ -30,10 +30,9 @@ class _Loader(_Safe):
         for key, _ in node.value:
             name, line = (key.tag, str(key.value)), key.start_mark.line + 1
             if name in lines:
-                raise SpecError(
-                    "",
+                raise yaml.YAMLError(
                     f"the key {key.value!r} is there twice, in line {lines[name]} and in line "
-                    f"{line}: rename or remove one",
+                    f"{line}: rename or remove one"
                 )
             lines[name] = line
         return super().construct_mapping(node, deep)
@@ -42,18 +41,8 @@ class _Loader(_Safe):
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", EXPONENT, list("-+.0123456789"))
 
 
-def parse_yaml(text: str) -> Any:
-    """Plain data of a YAML text.
-
-    Parameters
-    ----------
-    text : str
-        A document, or a value of the command line.
-
-    Raises
-    ------
-    SpecError
-        If it is not YAML, or a mapping has a key twice.
+def parse_yaml(text: str, path: str = "") -> Any:
+    """Plain data of a YAML text, which stands at `path`.
 
     Examples
     --------
@@ -62,17 +51,23 @@ def parse_yaml(text: str) -> Any:
     """
     try:
         return yaml.load(str(text), _Loader)  # noqa: S506  # its parser takes no subclass of str
-    except yaml.MarkedYAMLError as error:
-        raise SpecError("", _explained(error, text)) from error
     except yaml.YAMLError as error:
-        raise SpecError("", f"this is not YAML: {error}") from error
+        raise SpecError(path, _explained(error, text)) from error
+
+
+def _explained(error: yaml.YAMLError, text: str) -> str:
+    """What is wrong with a YAML text, and in which line."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return str(error)
+    number = error.problem_mark.line
+    line = "".join(text.splitlines()[number : number + 1])
+    hint = ": indent with spaces, not with tabs" if "\t" in line else ""
+    return f"line {number + 1}: {error.problem or error.context}{hint}"
 
 
 def split_commas(text: str) -> list[Word]:
     """Words between commas; quotes keep a comma inside a word.
 
-    Examples
-    --------
     >>> split_commas('"a,b", c')
     ['a,b', 'c']
     """
@@ -94,32 +89,8 @@ def split_pairs(text: str) -> dict[str, Word] | Word:
     return {name.strip(): Word(value.strip()) for name, _, value in pairs}
 
 
-def _explained(error: yaml.MarkedYAMLError, text: str) -> str:
-    """What is wrong with a YAML text, and in which line."""
-    reason = str(error.problem or error.context)
-    if error.problem_mark is None:
-        return reason
-    number = error.problem_mark.line
-    line = "".join(text.splitlines()[number : number + 1])
-    hint = ": indent with spaces, not with tabs" if "\t" in line else ""
-    return f"line {number + 1}: {reason}{hint}"
-
-
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Contents of a YAML file, which has to be a mapping.
-
-    The language of earlier versions, ``class_path`` with ``init_args``, is translated.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Raises
-    ------
-    SpecError
-        If it is not YAML, is empty, or holds something else than a mapping.
-    """
+    """Contents of a YAML file, which has to be a mapping."""
     try:
         contents = parse_yaml(path.read_text("utf-8"))
     except SpecError as error:
@@ -129,24 +100,4 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(contents, dict) or not contents:
         kind = "it is empty" if not contents else f"it holds a {type(contents).__name__}"
         raise SpecError("", f"{kind}, expected settings such as `training: {{…}}`", str(path))
-    return translated(contents)
-
-
-def translated(value: Any) -> Any:
-    """A value in which ``{class_path: …, init_args: {…}}`` became ``{class: …, …}``.
-
-    Examples
-    --------
-    >>> translated([{"class_path": "tsclr.encoders.CNN1d", "init_args": {"width": 8}}])
-    [{'class': 'CNN1d', 'width': 8}]
-    """
-    if isinstance(value, list):
-        return [translated(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if "class_path" not in value:
-        return {key: translated(item) for key, item in value.items()}
-    name = str(value["class_path"])
-    # Modules of tsclr have moved since; its class names have not.
-    name = name.rpartition(".")[2] if name.startswith("tsclr.") else name
-    return {"class": name, **translated(value.get("init_args") or {})}
+    return contents
