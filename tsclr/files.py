@@ -190,3 +190,15 @@ def read_table(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
 
 def _digest(text: str, rows: list[dict[str, Any]]) -> str:
     return hashlib.sha256(json.dumps([text, rows]).encode()).hexdigest()
+
+
+def digest(*values: Any) -> str:
+    """Hash of values that JSON can hold; the order of values counts, that of dict keys does not.
+
+    Examples
+    --------
+    >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+    True
+    """
+    text = json.dumps(values, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]

@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from tsclr.audit import ledger
 from tsclr.audit.certificates import check_certificate, field_of
+from tsclr.data.identity import hashed
 from tsclr.data.splits import LeakError, Split
 
 LINE = ("dataset", "protocol", "method")
@@ -115,7 +115,7 @@ def _check_unit(unit: Any, folder: Path, where: str) -> set[str]:
             "provenance is missing; run the evaluation again"
         )
     tested, split = set(frame.loc[frame["role"] == "test", "subject"]), _split(unit, where)
-    others = tested - {ledger.hashed(unit["dataset"], name) for name in split["test"]}
+    others = tested - {hashed(unit["dataset"], name) for name in split["test"]}
     if others and not leaky:  # a leaky protocol splits blocks of windows, not subjects
         raise ValueError(
             f"{where} tests subjects that its split does not name: {', '.join(sorted(others))} "
@@ -159,7 +159,7 @@ def _check_row(row: dict[str, Any], tested: set[str], segmented: bool, where: st
     A segmentation has also tested streams of subjects without a label, which have no score.
     """
     scored = field_of(row, "by_subject", dict, where)
-    names = {ledger.hashed(row["dataset"], name): name for name in scored}
+    names = {hashed(row["dataset"], name): name for name in scored}
     untested = [name for subject, name in names.items() if subject not in tested]
     if untested:
         raise ValueError(

@@ -1,6 +1,5 @@
 """A dataset by name in, its store on disk and its labelled windows out."""
 
-import hashlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,11 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from tsclr import datasets
-from tsclr.bench.cache import cached, digest, read, source_digest, source_hashes
+from tsclr.bench.cache import cached, read, source_digest, source_hashes
 from tsclr.bench.protocols import Protocol
-from tsclr.data.identity import canonical_source
+from tsclr.data.identity import canonical_source, content_hashes, store_hash
 from tsclr.data.store import Store
 from tsclr.data.windows import Windows, samples
+from tsclr.files import digest
 from tsclr.specs import nearest
 from tsclr.types import Recording
 
@@ -241,22 +241,14 @@ class Benchmark:
     @cached_property
     def fingerprint(self) -> str:
         """Hash of all samples and labels, whose they are, and how windows are cut."""
-        return digest(contents(self.store), self.classes, self.length, self.stride)
-
-
-def contents(store: Store) -> str:
-    """Hash of all samples and labels of a store, and of its table of recordings."""
-    samples = hashlib.sha256(store.signal.data)
-    samples.update(store.labels.data)
-    table = store.recordings.drop(columns=["source", "reader", "repairs"]).to_dict("records")
-    return digest(samples.hexdigest(), table, store.channels, store.sample_rate, store.classes)
+        return digest(store_hash(self.store), self.classes, self.length, self.stride)
 
 
 def write_once(folder: Path, make: Callable[[], Store]) -> None:
     """Write a store to a folder named by all that it depends on, unless it is there and whole."""
     note = folder / "contents.json"
     try:
-        whole = read(note) == {"contents": contents(Store.open(folder))}
+        whole = read(note) == {"contents": store_hash(Store.open(folder))}
     except (FileNotFoundError, ValueError):
         whole = False
     if note.exists() and not whole:
@@ -264,27 +256,17 @@ def write_once(folder: Path, make: Callable[[], Store]) -> None:
     if not whole:
         note.unlink(missing_ok=True)
         make().write(folder)
-        cached(note, lambda: {"contents": contents(Store.open(folder))})
+        cached(note, lambda: {"contents": store_hash(Store.open(folder))})
 
 
 def _check_apart(parts: Sequence[Benchmark], channels: Sequence[str]) -> None:
     """Raise ``ValueError`` if a recording is in two of the parts, under whatever name."""
     owner: dict[str, str] = {}
     for part in parts:
-        for name, mark in _marks(part.store, channels):
+        for name, mark in content_hashes(part.store, channels):
             if owner.setdefault(mark, part.name) != part.name:
                 raise ValueError(
                     f"{owner[mark]} and {part.name} hold the same recording, so that one would be "
                     f"learned from and tested: in {part.name} it is {name!r}; leave one of the two "
                     "out"
                 )
-
-
-def _marks(store: Store, channels: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Name of each recording with what is the same in another store: hashes of file and samples."""
-    columns = [store.channels.index(name) for name in channels]
-    for row in store.recordings.to_dict("records"):
-        if row["source_hash"]:
-            yield row["name"], row["source_hash"]
-        stretch = store.signal[row["start"] : row["start"] + row["length"]]
-        yield row["name"], hashlib.sha256(stretch.take(columns, axis=1).data).hexdigest()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import tsclr
-from tsclr.files import replacing, sha256
+from tsclr.files import digest, replacing, sha256
 
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn")
 UNSCORED = ("cli", "report", "explore", "demo.py")
@@ -20,18 +20,6 @@ UNSCORED = ("cli", "report", "explore", "demo.py")
 BUILT_IN = (*sys.builtin_module_names, "abc", "typing")
 
 log = logging.getLogger(__name__)
-
-
-def digest(*parts: Any) -> str:
-    """Hash of values that JSON can hold; the order of values counts, that of dict keys does not.
-
-    Examples
-    --------
-    >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
-    True
-    """
-    text = json.dumps(parts, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
 @cache

@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 
 from tsclr.bench.benchmark import Benchmark, Source
-from tsclr.bench.cache import digest, source_digest
+from tsclr.bench.cache import source_digest
 from tsclr.bench.methods.base import Method
 from tsclr.bench.protocols import LeaveOneDatasetOut, Official, Protocol
 from tsclr.bench.unit import Scoring, Unit, unit_key
 from tsclr.data.splits import Budget, parse_budget
 from tsclr.data.windows import samples
 from tsclr.evaluate.task import Task
+from tsclr.files import digest
 from tsclr.specs import nearest
 
 log = logging.getLogger(__name__)

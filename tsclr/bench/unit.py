@@ -8,13 +8,14 @@ from typing import Any
 
 from tsclr.audit.ledger import Ledger
 from tsclr.bench.benchmark import Benchmark
-from tsclr.bench.cache import digest, source_digest, source_hashes
+from tsclr.bench.cache import source_digest, source_hashes
 from tsclr.bench.methods.base import Method
 from tsclr.bench.protocols import Protocol
 from tsclr.data.settings import Data
 from tsclr.data.splits import Split, split_subjects
 from tsclr.evaluate.heads import find_head
 from tsclr.evaluate.task import Task
+from tsclr.files import digest
 from tsclr.specs import spec_of
 
 SEGMENTATION, EMBEDDING = "segmentation", "embedding"

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from tsclr.bench.access import FoldAccess, Representation
-from tsclr.bench.cache import digest, source_digest, sources_named
+from tsclr.bench.cache import source_digest, sources_named
 from tsclr.bench.methods.base import FromConfig
 from tsclr.data.splits import LeakError
 from tsclr.embed.checkpoint import Checkpoint
-from tsclr.files import lock
+from tsclr.files import digest, lock
 from tsclr.train.pretrain import pretrain
 from tsclr.train.setup import pick_device
 
