@@ -36,7 +36,7 @@ def test_no_channel_of_a_known_kind(cls, names):
     if names:
         view.for_channels(names)
     with pytest.raises(
-        ValueError, match=f"{cls.__name__} has to know.*acc, gyr, mag.*for_channels"
+        ValueError, match=f"{cls.__name__} needs a channel.*acc, gyr, mag.*for_channels"
     ):
         view(x)
 

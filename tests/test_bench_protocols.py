@@ -67,7 +67,7 @@ def test_impossible_folds_are_refused() -> None:
         RandomValidation().splits(SUBJECTS, [])
     with pytest.raises(ValueError, match="n_folds is 1, it must be at least 2"):
         GroupKFold(1)
-    with pytest.raises(ValueError, match="12 folds cannot be made of 11 subjects"):
+    with pytest.raises(ValueError, match="cannot make 12 folds of 11 subjects"):
         GroupKFold(12).splits(SUBJECTS, [])
 
 

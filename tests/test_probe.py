@@ -397,8 +397,8 @@ def test_store_that_was_moved_is_known_by_its_files(
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"place": "/gone"}, "no store in a folder '/gone'"),
-        ({"seen": ["of a file that is gone"]}, "lacks 1 of the 1 files that pretraining has seen"),
+        ({"place": "/gone"}, "no folder of a store and no dataset is called '/gone'"),
+        ({"seen": ["of a file that is gone"]}, "lacks 1 of the 1 files of the pretraining"),
     ],
 )
 def test_scores_whose_pretraining_is_gone_have_no_certificate(

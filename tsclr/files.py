@@ -184,7 +184,7 @@ def read_table(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         if metadata[b"sha256"].decode() != _digest(text, rows):
             raise ValueError("its content does not match its digest")
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged, or not of tsclr: {error}") from error
+        raise ValueError(f"{path} is damaged, or not written by tsclr: {error}") from error
     return rows, json.loads(text)
 
 

@@ -116,8 +116,8 @@ class Ledger:
         if indices is not None:
             starts = starts[np.asarray(indices, None if len(indices) else int)]
         key = role, self.dataset if dataset is None else dataset, id(windows.store), windows.length
-        noted = self._starts.get(key, np.zeros(0, int))
-        self._starts[key] = np.union1d(noted, starts[~_contains(noted, starts)])
+        before = self._starts.get(key, np.zeros(0, int))
+        self._starts[key] = np.union1d(before, starts[~_contains(before, starts)])
 
     def frame(self) -> pd.DataFrame:
         """The provenance: a row for each interval of used samples, in the order of `ROLES`."""
@@ -222,13 +222,13 @@ def _check_row(row: dict[str, Any], where: str) -> None:
         raise ValueError(f"{where} has a rate of {row['sample_rate']} Hz, it must be above 0")
 
 
-def _contains(noted: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Which of `starts` the sorted array `noted` holds."""
+def _contains(known_starts: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Which of `starts` the sorted array `known_starts` holds."""
     # Most calls add windows that are all there already; a search is cheaper than the union then.
-    if not len(noted):
+    if not len(known_starts):
         return np.zeros(len(starts), bool)
-    index = np.minimum(np.searchsorted(noted, starts), len(noted) - 1)
-    return noted[index] == starts
+    index = np.minimum(np.searchsorted(known_starts, starts), len(known_starts) - 1)
+    return known_starts[index] == starts
 
 
 def _intervals(store: Store, dataset: str, starts: np.ndarray, length: int) -> pd.DataFrame:

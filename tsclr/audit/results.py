@@ -1,4 +1,4 @@
-"""Results of a suite or a probe in; whether its certificates are true out.
+"""Checks the certificates in the results of a suite or a probe.
 
 A certificate is recomputed from its provenance and compared. Nothing is signed: whoever edits both
 the provenance and the results can make them agree, so there are no checks against that.
@@ -163,13 +163,13 @@ def _check_row(row: dict[str, Any], tested: set[str], segmented: bool, where: st
     untested = [name for subject, name in names.items() if subject not in tested]
     if untested:
         raise ValueError(
-            f"{where} scores the subjects {', '.join(untested)}, whom its units have not tested: a "
+            f"{where} scores the subjects {', '.join(untested)}, which its units do not test: a "
             "unit or a part of its provenance is missing; run the suite again"
         )
     unscored = tested - names.keys()
     if unscored and not segmented:
         raise ValueError(
-            f"{where} does not score {', '.join(sorted(unscored))}, whom its units have tested: a "
+            f"{where} does not score {', '.join(sorted(unscored))}, which its units test: a "
             "part of the row is missing; run the suite again"
         )
 

@@ -84,20 +84,20 @@ def cached(path: Path, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         content = compute()
         with replacing(path) as temporary:
             # The name is part of the hash, so that a file that was copied to another name is found.
-            whole = {"content": content, "sha256": digest(path.stem, content)}
-            temporary.write_text(json.dumps(whole))
+            entry = {"content": content, "sha256": digest(path.stem, content)}
+            temporary.write_text(json.dumps(entry))
     return content
 
 
 def read(path: Path) -> dict[str, Any] | None:
     """Content of a file that `cached` wrote; None if it is missing or, with a warning, damaged."""
     try:
-        whole = json.loads(path.read_bytes())
-        if whole["sha256"] == digest(path.stem, whole["content"]):
-            return whole["content"]
+        entry = json.loads(path.read_bytes())
+        if entry["sha256"] == digest(path.stem, entry["content"]):
+            return entry["content"]
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, RecursionError):
         pass
-    log.warning("%s is damaged: computed anew", path)
+    log.warning("%s is damaged: computing it again", path)
     return None

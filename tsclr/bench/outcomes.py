@@ -1,4 +1,4 @@
-"""Errors and warnings of units, caught in the processes that run them, and their report."""
+"""Errors and warnings of units, collected from the processes that run them."""
 
 import textwrap
 import traceback

@@ -69,9 +69,9 @@ def seen_before(store: Store, subject: str, seen: Iterable[str]) -> bool:
 
     A file that is one person in one store and several in another was seen as a whole.
     """
-    here, seen = set(fingerprints(store, (subject,))), set(seen)
-    files_here, files_seen = ({name.partition("/")[0] for name in side} for side in (here, seen))
-    return bool(here & seen or files_here & seen or here & files_seen)
+    hashes, seen = set(fingerprints(store, (subject,))), set(seen)
+    files, files_seen = ({name.partition("/")[0] for name in side} for side in (hashes, seen))
+    return bool(hashes & seen or files & seen or hashes & files_seen)
 
 
 def recording_hashes(store: Store, dataset: str) -> np.ndarray:

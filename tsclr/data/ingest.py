@@ -115,7 +115,7 @@ def _resume(out: Path, sample_rate: float | None) -> StoreTable:
     table = StoreTable.read(file)
     if sample_rate is not None and sample_rate != table.sample_rate:
         raise ValueError(
-            f"the store in {out} has {table.sample_rate:g} Hz, {sample_rate:g} Hz was asked for: "
+            f"the store in {out} has {table.sample_rate:g} Hz, but {sample_rate:g} Hz is requested: "
             "leave the rate out, or choose another folder"
         )
     return table
@@ -129,7 +129,8 @@ def _is_done(
     if row is None:
         if content in contents:
             raise ValueError(
-                f"{file} holds the same as {contents[content]}, which the store has: leave it out"
+                f"{file} has the same content as {contents[content]}, which is in the store: "
+                "leave it out"
             )
         return False
     if row["source_hash"] != content:
@@ -138,7 +139,7 @@ def _is_done(
         )
     if row["reader"] != settings:
         raise ValueError(
-            f"{file} was ingested with {row['reader']}, asked for is {settings}: take the same "
+            f"{file} was ingested with {row['reader']}, now requested is {settings}: use the same "
             "settings, or choose another folder for the store"
         )
     return True
@@ -169,7 +170,7 @@ def _appending(path: Path, size: int) -> Iterator[BinaryIO]:
     path.touch()
     if path.stat().st_size < size:
         raise ValueError(
-            f"{path} has {path.stat().st_size} bytes, its table names {size}: the store is "
+            f"{path} has {path.stat().st_size} bytes, its table says {size}: the store is "
             "damaged; ingest the logs again into a new folder"
         )
     with path.open("r+b") as handle:

@@ -223,7 +223,7 @@ def _map(path: Path, size: int) -> mmap.mmap:
     n_bytes = path.stat().st_size if path.exists() else 0
     if n_bytes < size:
         raise ValueError(
-            f"{path} has {n_bytes} bytes, its table names {size}: the store is damaged; "
+            f"{path} has {n_bytes} bytes, its table says {size}: the store is damaged; "
             "ingest the logs again into a new folder"
         )
     with path.open("rb") as handle:

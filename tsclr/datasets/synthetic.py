@@ -1,4 +1,4 @@
-"""A seed in, recordings and raw logs of simulated wearers out; nothing is read from disk."""
+"""The simulated dataset: recordings and raw logs of wearers, made from a seed."""
 
 from collections.abc import Iterator
 from pathlib import Path

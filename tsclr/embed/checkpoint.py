@@ -237,10 +237,10 @@ def _file(path: Path) -> Path:
     runs = sorted(file.parent for file in path.glob(f"*/{FILE}"))
     if runs:
         names = ", ".join(map(str, runs[:5])) + (", …" if len(runs) > 5 else "")
-        raise FileNotFoundError(f"{path} is no run, but holds {len(runs)}: name one of {names}")
+        raise FileNotFoundError(f"{path} is not a run, but holds {len(runs)}: name one of {names}")
     names = ", ".join(sorted(file.name for file in path.iterdir())[:5]) or "nothing"
     raise FileNotFoundError(
-        f"{path} is no run, it has no {FILE} (it holds {names}): name the folder that "
+        f"{path} is not a run, it has no {FILE} (it holds {names}): name the folder that "
         "`tsclr pretrain --out` wrote"
     )
 

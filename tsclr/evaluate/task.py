@@ -1,4 +1,4 @@
-"""Labelled windows and who may see them in, confusion counts on test subjects out.
+"""Labelled windows and a split in, confusion counts on the test subjects out.
 
 Every choice is made on the training side: its subjects take turns as validation subjects, labels
 are drawn from the others, and each setting of a head is scored on the validation subjects. The

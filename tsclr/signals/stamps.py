@@ -156,7 +156,7 @@ def sample_rate(stamps: Int64[np.ndarray, " T"], max_gap: float = 1.0) -> float:
     if not steps.any():
         usual = float(np.median(np.abs(np.diff(stamps)))) * 1e-9 if len(stamps) > 1 else 0.0
         raise ValueError(
-            f"{len(stamps)} stamps, none within {max_gap:g} s after the one before "
+            f"{len(stamps)} stamps, none within {max_gap:g} s of the previous one "
             f"(median step {usual:g} s): check the unit of time or raise max_gap"
         )
     if batched(stamps, max_gap):

@@ -52,21 +52,21 @@ def watch(encoder: Encoder, batches: BatchBuilder, seed: int) -> dict[str, float
     gpus = [batches.device] if batches.device.type == "cuda" else []
     with torch.random.fork_rng(gpus), torch.inference_mode():
         torch.manual_seed(seed_of(seed, 4))
-        chosen = np.sort(torch.randperm(len(windows))[:N_WATCHED].numpy())
-        pairs = torch.from_numpy(np.stack([chosen, batches.pairing.partner(chosen, windows)]))
+        watched = np.sort(torch.randperm(len(windows))[:N_WATCHED].numpy())
+        pairs = torch.from_numpy(np.stack([watched, batches.pairing.partner(watched, windows)]))
         views = batches(pairs, windows.take(pairs.flatten())).views
         encoder.eval()
         first, second = (encoder(view).float() for view in views)
         encoder.train(was_training)
     counts = {"dead_features": int(dead_features(first)), "num_features": encoder.num_features}
-    return pair_diagnostics(first, second) | counts | _shortcuts(first, windows, chosen)
+    return pair_diagnostics(first, second) | counts | _shortcuts(first, windows, watched)
 
 
 def _shortcuts(
-    h: Float[torch.Tensor, "N D"], windows: Windows, chosen: Int[np.ndarray, " N"]
+    h: Float[torch.Tensor, "N D"], windows: Windows, watched: Int[np.ndarray, " N"]
 ) -> dict[str, float]:
     """What can be read from features besides the activity."""
-    recordings = windows.store.recordings.iloc[windows.rows(chosen)]
+    recordings = windows.store.recordings.iloc[windows.rows(watched)]
     scores = {
         f"{name}_shortcut": shortcut(h, recordings[name].to_numpy(dtype=str))
         for name in ("subject", "device")

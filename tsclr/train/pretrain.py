@@ -207,13 +207,13 @@ def claim(out: Path, resume: bool, state: State, settings: dict[str, Any]) -> No
         return
     if not resume:
         raise FileExistsError(
-            f"there is a run in {out}: go on with it by `tsclr pretrain --resume {out}` (from "
-            "Python, by resume=True), or choose another folder"
+            f"there is a run in {out}: continue it with `tsclr pretrain --resume {out}` (from "
+            "Python, with resume=True), or choose another folder"
         )
     before, epochs = state.resume(out, settings), settings["training"]["epochs"]
     if epochs != before:
         log.info(
-            "%d epochs in place of %d: from step %d on, the learning rate follows the schedule of "
+            "%d epochs instead of %d: from step %d on, the learning rate follows the schedule of "
             "%d epochs",
             epochs,
             before,

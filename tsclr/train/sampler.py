@@ -178,11 +178,11 @@ class DeviceWindows:
     """
 
     def __init__(self, windows: Windows, device: torch.device) -> None:
-        whole = windows.store.signal
-        signal = torch.empty(whole.shape, device=device)
-        for low in range(0, len(whole), COPIED):
+        samples = windows.store.signal
+        signal = torch.empty(samples.shape, device=device)
+        for low in range(0, len(samples), COPIED):
             chunk = slice(low, low + COPIED)
-            signal[chunk] = torch.from_numpy(np.array(whole[chunk]))
+            signal[chunk] = torch.from_numpy(np.array(samples[chunk]))
         self.view = signal.unfold(0, windows.length, 1)
         self.starts = torch.from_numpy(np.array(windows.starts)).to(device)
 

@@ -170,7 +170,7 @@ class TrainStep:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.learner.objective.after_step(self.learner.encoder)
-        return {name: torch.stack([each[name] for each in terms]).mean() for name in terms[0]}
+        return {name: torch.stack([chunk[name] for chunk in terms]).mean() for name in terms[0]}
 
     def _micro_batches(self, batch: Batch) -> Iterator[Batch]:
         """The batch, cut as gradient accumulation asks."""
@@ -178,7 +178,7 @@ class TrainStep:
         if left or size < 2:
             raise ValueError(
                 f"training.accumulate is {self.training.accumulate}, but a batch of {len(batch)} "
-                "windows cannot be cut into so many equal parts of two windows or more"
+                "windows cannot be divided into that many equal chunks of at least two windows"
             )
         return (batch.rows(slice(low, low + size)) for low in range(0, len(batch), size))
 
@@ -210,10 +210,10 @@ def check_precision(precision: str, device: torch.device) -> None:
             return
         raise ValueError(
             f"training.precision {precision}: this processor would only emulate it, more slowly "
-            "than single precision; take fp32, or a GPU"
+            "than single precision; use fp32, or a GPU"
         )
     if precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported(False):
-        raise ValueError("training.precision bf16: this GPU has none; take fp16 or fp32")
+        raise ValueError("training.precision bf16: this GPU does not support it; use fp16 or fp32")
 
 
 def compile_features(encoder: Encoder) -> None:
@@ -229,13 +229,13 @@ def _without_memory(encoder: Encoder) -> Iterator[None]:
     kinds = (nn.BatchNorm1d, nn.SyncBatchNorm)
     norms = [module for module in encoder.modules() if isinstance(module, kinds)]
     counts = [norm.num_batches_tracked for norm in norms]
-    kept = [(norm.momentum, deepcopy(count)) for norm, count in zip(norms, counts, strict=True)]
+    saved = [(norm.momentum, deepcopy(count)) for norm, count in zip(norms, counts, strict=True)]
     for norm in norms:
         norm.momentum = 0.0
     try:
         yield
     finally:
-        for norm, count, (momentum, before) in zip(norms, counts, kept, strict=True):
+        for norm, count, (momentum, before) in zip(norms, counts, saved, strict=True):
             norm.momentum = momentum
             if count is not None and before is not None:
                 count.copy_(before)

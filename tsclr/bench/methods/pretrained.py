@@ -67,8 +67,8 @@ class Pretrained(FromConfig):
         super().check()
         if self.sees_test_streams and self.settings.objective.reads_labels:
             raise LeakError(
-                f"the objective of {self.config} reads labels, with sees_test_streams those of the "
-                "test subjects too: take another objective, or drop sees_test_streams"
+                f"the objective of {self.config} reads labels, and with sees_test_streams those of "
+                "the test subjects too: choose another objective, or drop sees_test_streams"
             )
 
     @property

@@ -1,4 +1,4 @@
-"""Protocols that divide windows, as some published evaluations do; they show how much it flatters.
+"""Protocols that divide windows, which inflates scores: to show by how much.
 
 Every window is assigned to a random group, and the split names the groups.
 """
@@ -113,4 +113,4 @@ def drawn_parts(n_windows: int, seed: int) -> np.ndarray:
     array(['part 02', 'part 00', 'part 01'], dtype='<U7')
     """
     order = np.random.default_rng(seed).permutation(n_windows)
-    return np.array([f"part {place % N_PARTS:02d}" for place in order])
+    return np.array([f"part {position % N_PARTS:02d}" for position in order])
