@@ -187,7 +187,7 @@ def test_other_settings_may_read_other_files(logs, out):
 
 def test_other_rate_than_that_of_the_store_is_refused(logs, out):
     ingest(logs[:1], out, reader=Plain())
-    with pytest.raises(ValueError, match="has 50 Hz, but 25 Hz is requested: leave the rate out"):
+    with pytest.raises(ValueError, match="has 50 Hz, not 25 Hz: leave the rate out"):
         ingest(logs[:2], out, reader=Plain(), rate=25.0)
     assert len(ingest(logs[:2], out, reader=Plain(), rate=50.0).recordings) == 4
 

@@ -153,18 +153,7 @@ class FoldAccess:
             )
 
     def note_run(self, checkpoint: Checkpoint) -> str | None:
-        """Record the windows that a run was pretrained on; if that fails, say why.
-
-        Parameters
-        ----------
-        checkpoint : Checkpoint
-            Of the run.
-
-        Returns
-        -------
-        str or None
-            Why the provenance is not complete; None if it is.
-        """
+        """Record the windows that a run was pretrained on; if that fails, return the reason."""
         used, settings = checkpoint.split, checkpoint.settings
         roles = {"pretraining": used.train}
         if settings["training"]["patience"]:  # epochs were chosen on validation subjects

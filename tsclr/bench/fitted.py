@@ -38,21 +38,7 @@ def run_unit(unit: Unit) -> None:
 
 @dataclass(frozen=True)
 class FittedUnit:
-    """A unit whose method has learned without labels.
-
-    Parameters
-    ----------
-    unit : Unit
-        The method on a fold.
-    representation : Representation
-        What the method has learned.
-    features : (N, F) array, optional
-        Features of the labelled windows.
-    provenance : DataFrame
-        What the method has seen.
-    cost : dict
-        Cost of learning and of the features.
-    """
+    """A unit whose method has learned without labels."""
 
     unit: Unit
     representation: Representation

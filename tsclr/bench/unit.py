@@ -52,31 +52,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Unit:
-    """A method on a fold of a dataset; its method learns once for all of its cells.
-
-    Parameters
-    ----------
-    scoring : Scoring
-        Heads, budgets and draws.
-    benchmark : Benchmark
-        The dataset.
-    fingerprint : str
-        Hash of its recordings.
-    protocol : Protocol
-        Defines the folds.
-    fold : str
-        Name of the fold.
-    split : Split
-        Subjects of the fold.
-    method_name : str
-        Name that the suite gives the method.
-    method : Method
-        What learns.
-    key : str
-        Hash of all that the result depends on.
-    out : Path
-        Folder of the results.
-    """
+    """A method on a fold of a dataset; its method learns once for all of its cells."""
 
     scoring: Scoring
     benchmark: Benchmark

@@ -115,7 +115,7 @@ def _resume(out: Path, sample_rate: float | None) -> StoreTable:
     table = StoreTable.read(file)
     if sample_rate is not None and sample_rate != table.sample_rate:
         raise ValueError(
-            f"the store in {out} has {table.sample_rate:g} Hz, but {sample_rate:g} Hz is requested: "
+            f"the store in {out} has {table.sample_rate:g} Hz, not {sample_rate:g} Hz: "
             "leave the rate out, or choose another folder"
         )
     return table

@@ -76,15 +76,7 @@ class Data:
         return store, split_subjects(store.subjects, test, self.validation, self.split_seed)
 
     def windows(self, store: Store, subjects: tuple[str, ...]) -> Windows:
-        """Windows over the whole streams of `subjects`.
-
-        Parameters
-        ----------
-        store : Store
-            As `open` gives it.
-        subjects : tuple of str
-            Whose streams.
-        """
+        """Windows over the whole streams of `subjects`."""
         length = samples(self.window, store.sample_rate)
         stride = samples(self.stride, store.sample_rate, "stride")
         return Windows.sliding(store, length, stride, subjects)

@@ -119,11 +119,6 @@ class Dataset(ABC):
     def fetch(self) -> Path:
         """Download the archive unless it is there, and check its hash.
 
-        Returns
-        -------
-        Path
-            The archive.
-
         Raises
         ------
         ValueError

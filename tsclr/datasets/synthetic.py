@@ -87,11 +87,6 @@ class Synthetic(Dataset):
     def motion(self, subject: str) -> Motion:
         """Motion that the recording of a subject was measured from.
 
-        Parameters
-        ----------
-        subject : str
-            As in `Recording.subject`.
-
         Raises
         ------
         ValueError

@@ -78,26 +78,12 @@ class Checkpoint:
         return cls({}, settings | described).adding("encoder", encoder.state_dict())
 
     def adding(self, prefix: str, tensors: dict[str, torch.Tensor]) -> "Checkpoint":
-        """Checkpoint with more tensors under ``prefix.``.
-
-        Parameters
-        ----------
-        prefix : str
-            First part of their names.
-        tensors : dict of str to Tensor
-            As ``state_dict`` gives them.
-        """
+        """Checkpoint with more tensors under ``prefix.``."""
         added = {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
         return replace(self, tensors=self.tensors | added)
 
     def part(self, prefix: str) -> dict[str, torch.Tensor]:
-        """The tensors under ``prefix.``, without it.
-
-        Parameters
-        ----------
-        prefix : str
-            First part of their names.
-        """
+        """The tensors under ``prefix.``, without it."""
         start = f"{prefix}."
         return {
             name.removeprefix(start): tensor

@@ -147,17 +147,7 @@ def summary(metrics: dict[str, Any], epochs: int) -> str:
 
 
 class Bar:
-    """Progress of a run with loss, speed and time left, where standard error is a terminal.
-
-    Parameters
-    ----------
-    n_steps : int
-        Of the whole run.
-    done : int
-        Steps done before.
-    shown : bool
-        Whether this process shows it.
-    """
+    """Progress of a run with loss, speed and time left, where standard error is a terminal."""
 
     def __init__(self, n_steps: int, done: int, shown: bool) -> None:
         console = Console(stderr=True)

@@ -161,13 +161,6 @@ def load_batches(
 class DeviceWindows:
     """Windows of a store that lies in the memory of a device: gathering copies nothing across.
 
-    Parameters
-    ----------
-    windows : Windows
-        Their whole store is copied to the device.
-    device : torch.device
-        Where to.
-
     Examples
     --------
     >>> from tsclr.data.store import Store

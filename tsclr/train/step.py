@@ -25,17 +25,10 @@ BF16_HARDWARE = ("amx_bf16", "avx512_bf16", "bf16")
 
 
 class ChunkedEncoder(Encoder):
-    """An encoder that keeps the activations of `size` windows at a time and makes them again.
+    """An encoder that keeps the activations of `size` windows at a time and recomputes them.
 
     Outputs and gradients are those of the whole batch, except that BatchNorm normalises each chunk
     by itself. It is the memory of GradCache (Gao et al., RepL4NLP 2021) for any objective.
-
-    Parameters
-    ----------
-    encoder : Encoder
-        Shares its weights.
-    size : int
-        Windows of a chunk.
     """
 
     def __init__(self, encoder: Encoder, size: int) -> None:
@@ -84,17 +77,7 @@ class ChunkedEncoder(Encoder):
 
 
 class Learner(nn.Module):
-    """Encoder and objective as one module, so that a step is one forward pass.
-
-    Parameters
-    ----------
-    encoder : Encoder
-        What is trained.
-    objective : Objective
-        Built for it.
-    chunk_size : int, optional
-        Windows that pass through the encoder at a time; all by default.
-    """
+    """Encoder and objective as one module, so that a step is one forward pass."""
 
     def __init__(
         self, encoder: Encoder, objective: Objective, chunk_size: int | None = None
@@ -113,19 +96,6 @@ class Learner(nn.Module):
 
 class TrainStep:
     """One optimiser step, with the precision, memory and processes that the settings ask for.
-
-    Parameters
-    ----------
-    learner : Learner
-        Moved to its device already.
-    optimizer : Optimizer
-        Over its weights.
-    scaler : GradScaler or None
-        Of ``fp16``; None for every other precision.
-    training : Training
-        Settings.
-    device : torch.device
-        Where the learner lies.
 
     Raises
     ------

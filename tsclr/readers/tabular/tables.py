@@ -26,15 +26,7 @@ CONVERSION_ERROR = re.compile(r"CSV column #(\d+):.*conversion error to .*?'(.*)
 
 @dataclass(frozen=True)
 class File:
-    """A table on disk and how it is delimited.
-
-    Parameters
-    ----------
-    path : Path
-        Parquet if it ends so, else CSV.
-    delimiter : str
-        Between the columns of a CSV row.
-    """
+    """A table on disk and how it is delimited."""
 
     path: Path
     delimiter: str = ","
