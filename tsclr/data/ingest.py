@@ -100,6 +100,7 @@ def ingest(
                         raise ValueError(f"{file} holds no recording: leave it out")
                     done[str(file)] = table.rows[-1]
                     contents[table.rows[-1]["source_hash"]] = str(file)
+                    # After the arrays: what they hold beyond the table, the next run cuts off.
                     table.write(out / UNFINISHED)
         table.header()
         table.write(out / TABLE)
@@ -109,6 +110,7 @@ def ingest(
 
 def _resume(out: Path, sample_rate: float | None) -> StoreTable:
     """The table as the last run left it, checked against what is asked for now."""
+    # While logs are added to a finished store both exist; the unfinished table is the newer.
     file = next((out / name for name in (UNFINISHED, TABLE) if (out / name).exists()), None)
     if file is None:
         return StoreTable(sample_rate=sample_rate)

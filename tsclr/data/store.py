@@ -175,6 +175,7 @@ class Store:
             little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
             with replacing(path / name) as temporary:
                 temporary.write_bytes(little.data)
+        # The table comes last, since a folder without one is no store.
         StoreTable(rows, self.channels, self.sample_rate, self.classes).write(path / TABLE)
 
     def with_channels(self, names: Sequence[str]) -> "Store":

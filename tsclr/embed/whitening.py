@@ -264,6 +264,7 @@ def _inverse_root(scatter: Float64[np.ndarray, "D D"], power: float) -> Float64[
             "be whitened: give pairs that differ, and alpha above 0 (0.01, say) where features "
             "are constant or depend on each other"
         )
+    # Rounding can push the smallest eigenvalues of a positive matrix below zero.
     return (vectors * np.maximum(values, 0) ** (-power / 2)) @ vectors.T
 
 

@@ -42,6 +42,7 @@ class _LogSumExp(torch.autograd.Function):
         with torch.autocast(query.device.type, enabled=False):
             for q, e in _blocks(query, keys, excluded):
                 chunk = slice(low, low + len(q))
+                # The gradient of log-sum-exp is the softmax, computed again rather than stored.
                 share = _similarity(q, keys, e).sub_(sums[chunk, None]).exp_()
                 share.mul_(gradients[0][chunk, None])
                 torch.mm(share, keys, out=of_query[chunk])
@@ -96,8 +97,10 @@ def anchors_and_keys(
     V, B, _ = z.shape
     check_several(views=V, windows=B)
     check_positive(temperature=temperature)
+    # Anchors are keys as well: each gets the root, so that dot products get 1 / temperature.
     anchors = unit(z.transpose(0, 1)) / temperature**0.5
     keys = gather(anchors)
+    # Number of each anchor among all keys, by which a loss leaves it out of its own sum.
     columns = torch.arange(len(keys) * V, device=z.device).unflatten(0, (-1, V))
     return anchors, keys, own_rows(columns)
 

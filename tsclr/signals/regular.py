@@ -96,8 +96,8 @@ def regularise(
     Examples
     --------
     >>> stamps = np.array([0, 20, 41, 59, 80, 5000, 5020]) * 10**6
-    >>> found = regularise(stamps, np.ones((7, 3), np.float32))
-    >>> found.rate, [len(segment.values) for segment in found.segments], found.repairs
+    >>> regular = regularise(stamps, np.ones((7, 3), np.float32))
+    >>> regular.rate, [len(segment.values) for segment in regular.segments], regular.repairs
     (50.0, [5, 2], {'gaps': 1})
     """
     check_axes(values, len(stamps))

@@ -50,6 +50,7 @@ def watch(encoder: Encoder, batches: BatchBuilder, seed: int) -> dict[str, float
     """Diagnostics of the representations of validation subjects, on the same pairs every epoch."""
     windows, was_training = batches.windows, encoder.training
     gpus = [batches.device] if batches.device.type == "cuda" else []
+    # The same pairs and views at every epoch, and training continues as if nothing was drawn.
     with torch.random.fork_rng(gpus), torch.inference_mode():
         torch.manual_seed(seed_of(seed, 4))
         watched = np.sort(torch.randperm(len(windows))[:N_WATCHED].numpy())
@@ -124,6 +125,7 @@ def forget_peak_memory() -> None:
     """Reset what `peak_memory` has measured on the CPU; only Linux can."""
     peaks = Path("/proc/self/clear_refs")
     if peaks.exists():
+        # 5 resets the peak resident set size, see proc(5).
         peaks.write_text("5")
 
 
@@ -133,6 +135,7 @@ def peak_memory(device: torch.device) -> float | None:
         return torch.cuda.max_memory_allocated(device) / 2**20
     if resource is None:
         return None
+    # ru_maxrss is in bytes on macOS and in KiB on Linux.
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
@@ -189,6 +192,7 @@ def tensorboard(out: Path, wanted: bool) -> Iterator[Callable[[list[dict[str, An
         return
     from torch.utils.tensorboard import SummaryWriter
 
+    # A resumed run shows its earlier epochs again, so old events would appear twice.
     shutil.rmtree(out / "tensorboard", ignore_errors=True)
     with SummaryWriter(str(out / "tensorboard")) as writer:
         n_shown = 0

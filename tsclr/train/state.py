@@ -72,6 +72,7 @@ class State:
         """Count a step and its terms; a readout fitted before it no longer fits the weights."""
         self.step, self.counted, self.readout = self.step + 1, self.counted + 1, {}
         for name, term in terms.items():
+            # A float32 sum over the thousands of steps of an epoch would lose digits.
             self.sums[name] = self.sums.get(name, 0) + term.double()
 
     def means(self) -> dict[str, float]:
@@ -127,6 +128,7 @@ class State:
         checkpoint = checkpoint.adding("objective", self.objective.state_dict())
         checkpoint = checkpoint.adding("optimizer", _flat(self.optimizer))
         checkpoint.adding("readout", self.readout).save(out / FILE)
+        # For people and plots only: a run resumes from the metrics in its checkpoint.
         write_lines(out / METRICS, self.metrics)
 
     def resume(self, out: Path, settings: dict[str, Any]) -> int:

@@ -69,6 +69,7 @@ class ChunkedEncoder(Encoder):
                 encode,
                 chunk,
                 use_reentrant=False,
+                # The second pass must not move the running moments of BatchNorm again.
                 context_fn=lambda: (nullcontext(), _without_memory(self.encoder)),
             )
             for chunk in x.split(self.size)

@@ -95,6 +95,7 @@ def neighbour_graph(X: Float[np.ndarray, "N F"], n_neighbors: int) -> sparse.csr
            [1., 0., 1.],
            [0., 1., 0.]])
     """
+    # One more, since each window is its own nearest neighbour; the diagonal is cleared below.
     nearest = NearestNeighbors(n_neighbors=min(n_neighbors + 1, len(X))).fit(X)
     directed = sparse.csr_array(nearest.kneighbors_graph(X))
     both = directed.maximum(directed.T)
