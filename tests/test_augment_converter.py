@@ -43,7 +43,7 @@ def test_no_channel_of_a_known_kind(cls, names):
 
 @both
 def test_no_bounds_for_any_channel(cls):
-    with pytest.raises(ValueError, match="measures one of mag, windows have shape"):
+    with pytest.raises(ValueError, match="measures one of mag; windows have shape"):
         cls(acc=None, gyr=None)(batch(C=6))
     with pytest.raises(ValueError, match="measures one of none"):
         cls(acc=None, gyr=None, mag=None)(batch(C=6))

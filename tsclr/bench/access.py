@@ -83,7 +83,7 @@ class FoldAccess:
     @property
     def by_subject(self) -> bool:
         """Whether the split divides subjects, and not windows."""
-        return self._task.parts is None
+        return self._task.groups is None
 
     def note(self, role: str, subjects: Sequence[str]) -> Windows:
         """Unlabelled windows over the streams of `subjects`, recorded as used for `role`.

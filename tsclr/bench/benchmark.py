@@ -245,9 +245,9 @@ class Benchmark:
         """Labelled windows of the classes that are scored."""
         return Windows.labelled(self.store, self.length, self.stride, self.classes)
 
-    def parts(self, protocol: Protocol) -> np.ndarray | None:
+    def groups(self, protocol: Protocol) -> np.ndarray | None:
         """Group of each window, if the protocol divides windows; None if it divides subjects."""
-        return protocol.parts(self.windows.subjects.tolist(), self.test_subjects)
+        return protocol.groups(self.windows.subjects.tolist(), self.test_subjects)
 
     @cached_property
     def fingerprint(self) -> str:

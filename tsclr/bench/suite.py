@@ -164,13 +164,13 @@ class Suite:
         """Units of one dataset under one protocol, after all of its folds have been checked."""
         if self.segmentation is not None:
             samples(self.segmentation, benchmark.store.sample_rate, "segmentation step")
-        groups = benchmark.parts(protocol)
+        groups = benchmark.groups(protocol)
         names = benchmark.store.subjects if groups is None else sorted(set(groups.tolist()))
         try:
             splits = protocol.splits(names, benchmark.test_subjects)
             for fold, split in splits.items():
                 task = Task(
-                    benchmark.windows, benchmark.classes, split, parts=groups, leaky=protocol.leaky
+                    benchmark.windows, benchmark.classes, split, groups=groups, leaky=protocol.leaky
                 )
                 lacking = self._lacking_classes(task)
                 if lacking:

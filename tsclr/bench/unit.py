@@ -112,7 +112,7 @@ class Unit:
             self.scoring.draws,
             self.scoring.seed,
             Ledger(self.benchmark.name),
-            self.benchmark.parts(self.protocol),
+            self.benchmark.groups(self.protocol),
             self.protocol.leaky,
         )
 

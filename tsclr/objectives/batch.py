@@ -53,7 +53,7 @@ class Batch:
 
         Parameters
         ----------
-        chosen : slice
+        rows : slice
             Which windows.
         """
 

@@ -69,13 +69,14 @@ def instance_nce(
     """Noise-contrastive estimate of which of n windows an embedding shows.
 
     With ``P(v|z) = exp(v·z / temperature) / Z`` and ``h(v) = P(v|z) / (P(v|z) + m / n)``, the
-    probability that v is no noise, the loss is ``-log h(own) - sum over noise of log(1 - h(v))``.
+    probability that v is no noise, the loss is
+    ``-log h(remembered) - sum over noise of log(1 - h(v))``.
 
     Parameters
     ----------
     z : (N, D) tensor
         Embeddings of unit length.
-    own : (N, D) tensor
+    remembered : (N, D) tensor
         Row of the bank for the window of each.
     noise : (M, D) tensor
         Rows drawn from the whole bank, uniformly; the same for all embeddings.
