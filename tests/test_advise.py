@@ -207,7 +207,7 @@ def test_runs_made_with_other_settings_are_refused(
     advised: tuple[Path, Advice], tiny_store: Path
 ) -> None:
     with pytest.raises(
-        ValueError, match=r"training\.learning_rate: the run has 0\.005, asked for is 0\.001"
+        ValueError, match=r"training\.learning_rate: the run has 0\.005, now requested is 0\.001"
     ):
         tiny_advise(tiny_store, advised[0], learning_rate=1e-3)
 
@@ -284,7 +284,7 @@ def test_the_recommendation_says_what_chance_may_have_done() -> None:
 def test_a_pipeline_without_views_and_no_seeds_are_refused(
     tiny_store: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(ValueError, match="no view to advise on"):
+    with pytest.raises(ValueError, match="no views to rank"):
         tiny_advise(tiny_store, tmp_path, views=[])
     with pytest.raises(ValueError, match="seeds is 0"):
         tiny_advise(tiny_store, tmp_path, seeds=0)

@@ -41,7 +41,7 @@ def test_a_damaged_cell_is_computed_again_and_it_is_said(
     cell.path.write_bytes(other.path.read_bytes() if damage == "another" else damage)
     with caplog.at_level(logging.WARNING):
         scored(suite, finished)
-    assert f"{cell.path} is damaged: computed anew" in caplog.text
+    assert f"{cell.path} is damaged: computing it again" in caplog.text
     assert (finished / TABLE).read_bytes() == table
 
 

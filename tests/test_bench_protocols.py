@@ -67,26 +67,26 @@ def test_impossible_folds_are_refused() -> None:
         RandomValidation().splits(SUBJECTS, [])
     with pytest.raises(ValueError, match="n_folds is 1, it must be at least 2"):
         GroupKFold(1)
-    with pytest.raises(ValueError, match="12 folds cannot be made of 11 subjects"):
+    with pytest.raises(ValueError, match="cannot make 12 folds of 11 subjects"):
         GroupKFold(12).splits(SUBJECTS, [])
 
 
 def test_random_parts_are_of_one_size_and_drawn() -> None:
     protocol = RandomWindows(test=0.3)
-    parts = protocol.parts(["one"] * 100, [])
-    assert set(np.unique(parts, return_counts=True)[1]) == {5}
-    assert parts.tolist() != sorted(parts.tolist())
-    (split,) = protocol.splits(sorted(set(parts.tolist())), []).values()
-    assert np.isin(parts, split.test).mean() == pytest.approx(0.3)
+    groups = protocol.groups(["one"] * 100, [])
+    assert set(np.unique(groups, return_counts=True)[1]) == {5}
+    assert groups.tolist() != sorted(groups.tolist())
+    (split,) = protocol.splits(sorted(set(groups.tolist())), []).values()
+    assert np.isin(groups, split.test).mean() == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize("protocol", [RandomValidation(), RandomValidation(test=["2", "9"])])
 def test_random_validation_keeps_the_test_subjects_whole(protocol: RandomValidation) -> None:
     wearers = np.repeat(SUBJECTS, 100)
-    parts = protocol.parts(wearers.tolist(), ["2", "9"])
-    (split,) = protocol.splits(sorted(set(parts.tolist())), ["2", "9"]).values()
+    groups = protocol.groups(wearers.tolist(), ["2", "9"])
+    (split,) = protocol.splits(sorted(set(groups.tolist())), ["2", "9"]).values()
     assert split.test == ("2", "9")
-    assert np.array_equal(np.isin(parts, split.test), np.isin(wearers, ["2", "9"]))
-    validated = np.isin(parts, split.validation)
+    assert np.array_equal(np.isin(groups, split.test), np.isin(wearers, ["2", "9"]))
+    validated = np.isin(groups, split.validation)
     assert validated.sum() == 0.2 * 900
-    assert set(wearers[validated]) == set(wearers[np.isin(parts, split.train)])
+    assert set(wearers[validated]) == set(wearers[np.isin(groups, split.train)])

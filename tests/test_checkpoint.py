@@ -44,14 +44,14 @@ def test_missing_checkpoint_names_the_command(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_no_run_says_what_it_holds(path: Path, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
-    with pytest.raises(FileNotFoundError, match=r"is no run, .* \(it holds nothing\): name the"):
+    with pytest.raises(FileNotFoundError, match=r"is not a run, .* \(it holds nothing\): name the"):
         Checkpoint.load(tmp_path / "other")
     (tmp_path / "other" / "notes.txt").touch()
     with pytest.raises(FileNotFoundError, match=r"\(it holds notes\.txt\)"):
         Checkpoint.load(tmp_path / "other")
     (tmp_path / "runs" / "a").mkdir(parents=True)
     path.rename(tmp_path / "runs" / "a" / FILE)
-    with pytest.raises(FileNotFoundError, match=r"is no run, but holds 1: name one of .*runs.a"):
+    with pytest.raises(FileNotFoundError, match=r"is not a run, but holds 1: name one of .*runs.a"):
         Checkpoint.load(str(tmp_path / "runs"))
 
 

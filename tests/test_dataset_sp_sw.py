@@ -199,7 +199,10 @@ def shifted(milliseconds: int, begin: int = 1) -> Callable[[list[str]], list[str
             edit("s02_01_sp", replaced(7, "SEATED", "SEATD")),
             r"s02_01_sp\.csv: row 6 after the header .*'SEATD': .*SEATED",
         ),
-        (edit("s01_01_sw", shifted(60_000)), r"s01_01: .*never on at once \(0\.0 to 6\.0 s and 6"),
+        (
+            edit("s01_01_sw", shifted(60_000)),
+            r"s01_01: .*never record at the same time \(0\.0 to 6\.0 s and 6",
+        ),
         (
             edit("s01_01_sw", shifted(2_000, begin=300)),
             r"s01_01_sw\.csv: 625 stamps in 2 stretches",

@@ -144,7 +144,7 @@ def test_a_checkpoint_keeps_all_parts_and_embeds(tmp_path):
         ([small], [[0, 0]], r"channels has \[0, 0\]"),
         ([small], [[5, 6]], r"channels has \[5, 6\]"),
         ([small], [[-1]], r"channels has \[-1\]"),
-        ([CNN1d(6)], [[0, 1, 2]], "CNN1d takes 6 channels, but sees 3 here"),
+        ([CNN1d(6)], [[0, 1, 2]], "CNN1d takes 6 channels, but gets 3 here"),
     ],
 )
 def test_impossible_divisions_are_refused(encoders, channels, message):
@@ -228,5 +228,5 @@ def test_a_spectrum_has_the_parts_of_its_encoder():
 
 
 def test_an_encoder_of_other_channels_is_refused():
-    with pytest.raises(ValueError, match="CNN1d takes 3 channels, but sees 6 here"):
+    with pytest.raises(ValueError, match="CNN1d takes 3 channels, but gets 6 here"):
         Spectrum(6, CNN1d(3))

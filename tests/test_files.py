@@ -157,7 +157,7 @@ def test_truncated_table_is_noticed(tmp_path, share):
 
 def test_parquet_file_of_somebody_else_is_refused(tmp_path):
     pq.write_table(pa.table({"a": [1]}), tmp_path / "t.parquet")
-    with pytest.raises(ValueError, match="or not of tsclr"):
+    with pytest.raises(ValueError, match="or not written by tsclr"):
         read_table(tmp_path / "t.parquet")
 
 

@@ -503,7 +503,7 @@ def test_a_misspelt_view_and_one_that_cannot_take_the_windows(
     coarse = {"class": "Quantize", "acc": None, "gyr": None}
     config = configured(tmp_path, [coarse], tiny_store)
     assert main(["views", str(config), "--out", str(out)]) == 1
-    assert "Quantize has to know" in capsys.readouterr().err
+    assert "Quantize needs a channel" in capsys.readouterr().err
     assert not out.exists()
 
 

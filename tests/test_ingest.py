@@ -174,7 +174,7 @@ def test_changed_file_is_refused(out, tmp_path):
 
 def test_file_that_other_settings_read_is_refused(logs, out):
     before = seen(ingest(logs[:1], out, reader=Plain()))
-    with pytest.raises(ValueError, match=r"with .*\"scale\": 1\.0.* asked for is .*2\.0"):
+    with pytest.raises(ValueError, match=r"with .*\"scale\": 1\.0.* now requested is .*2\.0"):
         ingest(logs[:2], out, reader=Plain(scale=2.0))
     assert seen(Store.open(out)) == before
 
@@ -187,7 +187,7 @@ def test_other_settings_may_read_other_files(logs, out):
 
 def test_other_rate_than_that_of_the_store_is_refused(logs, out):
     ingest(logs[:1], out, reader=Plain())
-    with pytest.raises(ValueError, match="has 50 Hz, 25 Hz was asked for: leave the rate out"):
+    with pytest.raises(ValueError, match="has 50 Hz, not 25 Hz: leave the rate out"):
         ingest(logs[:2], out, reader=Plain(), rate=25.0)
     assert len(ingest(logs[:2], out, reader=Plain(), rate=50.0).recordings) == 4
 

@@ -250,7 +250,7 @@ def test_a_damaged_byte_is_named_or_changes_nothing(tmp_path):
         try:
             pd.testing.assert_frame_equal(read(path), ledger.frame())
         except ValueError as error:
-            assert f"{path} is damaged, or not of tsclr" in str(error)  # noqa: PT017
+            assert f"{path} is damaged, or not written by tsclr" in str(error)  # noqa: PT017
             n_named += 1
     assert n_named > 50
 
@@ -261,7 +261,7 @@ def test_cut_file_is_named(tmp_path):
     ledger.note("test", window(0))
     write(ledger.frame(), path)
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(ValueError, match=r"a\.parquet is damaged, or not of tsclr"):
+    with pytest.raises(ValueError, match=r"a\.parquet is damaged, or not written by tsclr"):
         read(path)
 
 

@@ -134,7 +134,9 @@ def test_resume_with_another_encoder_is_refused(
     tiny_run: Path, tiny_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tests.support.training.CNN1d", partial(CNN1d, dropout=0.5))
-    with pytest.raises(ValueError, match=r"encoder\.dropout: the run has 0\.0, asked for is 0\.5"):
+    with pytest.raises(
+        ValueError, match=r"encoder\.dropout: the run has 0\.0, now requested is 0\.5"
+    ):
         tiny_pretrain(tiny_store, tiny_run, resume=True)
 
 
@@ -142,26 +144,30 @@ def test_resume_with_other_settings_is_refused(tiny_run: Path, tiny_store: Path)
     with pytest.raises(ValueError) as refused:
         tiny_pretrain(tiny_store, tiny_run, resume=True, batch_size=16, learning_rate=0.1)
     assert str(refused.value) == (
-        f"the run in {tiny_run} was made with other settings. training.batch_size: the run has 32, "
-        "asked for is 16; training.learning_rate: the run has 0.005, asked for is 0.1. Go on with "
-        f"`tsclr pretrain --resume {tiny_run}`, or choose another folder"
+        f"the run in {tiny_run} was started with other settings. training.batch_size: the run "
+        "has 32, now requested is 16; training.learning_rate: the run has 0.005, now requested is "
+        f"0.1. Continue with `tsclr pretrain --resume {tiny_run}`, or choose another folder"
     )
 
 
 def test_resume_with_other_subjects_or_views_is_refused(
     tiny_run: Path, tiny_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(ValueError, match=r'data\.test: the run has \["04"\], asked for is null'):
+    with pytest.raises(
+        ValueError, match=r'data\.test: the run has \["04"\], now requested is null'
+    ):
         tiny_pretrain(tiny_store, tiny_run, resume=True, data={})
     monkeypatch.setattr("tests.support.training.Jitter", partial(Jitter, p=0.25))
-    with pytest.raises(ValueError, match=r"views\[1\]\.p: the run has 1\.0, asked for is 0\.25"):
+    with pytest.raises(
+        ValueError, match=r"views\[1\]\.p: the run has 1\.0, now requested is 0\.25"
+    ):
         tiny_pretrain(tiny_store, tiny_run, resume=True)
 
 
 def test_the_order_of_named_views_is_a_setting() -> None:
     kept = {"weak": [], "strong": []}
     assert list(_differences("views", kept, {"strong": [], "weak": []})) == [
-        "order of views: the run has weak, strong, asked for is strong, weak"
+        "order of views: weak, strong in the run, now strong, weak"
     ]
     assert not list(_differences("views", kept, dict(kept)))
 
@@ -174,7 +180,7 @@ def test_a_run_trains_on_along_the_schedule_of_the_longer_run(
         tiny_pretrain(tiny_store, run, resume=True, epochs=5)
     longer, before = (Checkpoint.load(path).settings for path in (run, tiny_run))
     n_steps = 5 * before["step"] // 3
-    assert f"5 epochs in place of 3: from step {before['step']} on" in caplog.text
+    assert f"5 epochs instead of 3: from step {before['step']} on" in caplog.text
     assert (longer["epoch"], longer["step"]) == (5, n_steps)
     assert longer["metrics"][:3] == before["metrics"]
     training = Training(**longer["training"])
@@ -207,7 +213,7 @@ def test_training_on_is_exact_wherever_it_was_stopped(
 def test_a_run_may_be_shortened_to_what_is_not_done_yet(
     tiny_run: Path, tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    message = r"training\.epochs is 2, but the run in .* has 3 epochs done"
+    message = r"training\.epochs is 2, but the run in .* has done 3 epochs"
     with pytest.raises(ValueError, match=message):
         tiny_pretrain(tiny_store, tiny_run, resume=True, epochs=2)
     save = State.save

@@ -25,6 +25,7 @@ from tsclr.bench.protocols import GivenSubjects
 from tsclr.bench.results import collect_results
 from tsclr.bench.suite import Suite
 from tsclr.cli import main
+from tsclr.data.identity import hashed
 from tsclr.data.settings import Data
 from tsclr.data.splits import LeakError, Split
 from tsclr.data.store import Store
@@ -235,7 +236,7 @@ def test_methods_can_be_left_out(tiny_run: Path) -> None:
 
 def subjects_by_role(rows: list[dict], dataset: str, names: list[str]) -> dict[str, list[str]]:
     """Whom each role has seen, by name."""
-    known = {ledger.hashed(dataset, name): name for name in names}
+    known = {hashed(dataset, name): name for name in names}
     found: dict[str, set[str]] = {}
     for row in rows:
         found.setdefault(row["role"], set()).add(known[row["subject"]])
@@ -396,8 +397,8 @@ def test_store_that_was_moved_is_known_by_its_files(
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"place": "/gone"}, "no store in a folder '/gone'"),
-        ({"seen": ["of a file that is gone"]}, "lacks 1 of the 1 files that pretraining has seen"),
+        ({"place": "/gone"}, "no folder of a store and no dataset is called '/gone'"),
+        ({"seen": ["of a file that is gone"]}, "lacks 1 of the 1 files of the pretraining"),
     ],
 )
 def test_scores_whose_pretraining_is_gone_have_no_certificate(

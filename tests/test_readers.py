@@ -398,7 +398,7 @@ def test_damaged_parquet(log: pd.DataFrame, tmp_path: Path) -> None:
 
 
 def test_nothing_usable(log: pd.DataFrame, write: Write) -> None:
-    fails(write(log.assign(acc_x=np.nan)), "no two samples in a row can be used")
+    fails(write(log.assign(acc_x=np.nan)), "no two consecutive samples can be used")
 
 
 def test_the_wrong_unit_of_acceleration(log: pd.DataFrame, write: Write) -> None:

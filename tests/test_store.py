@@ -188,7 +188,7 @@ def test_store_of_another_version_is_refused(three, tmp_path):
 def test_truncated_or_missing_array_is_named(three, tmp_path, name):
     path = written(tmp_path, three) / name
     os.truncate(path, path.stat().st_size - 1)
-    with pytest.raises(ValueError, match=rf"{name} has \d+ bytes, its table names \d+.* damaged"):
+    with pytest.raises(ValueError, match=rf"{name} has \d+ bytes, its table says \d+.* damaged"):
         Store.open(tmp_path)
     path.unlink()
     with pytest.raises(ValueError, match=f"{name} has 0 bytes"):

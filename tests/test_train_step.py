@@ -186,7 +186,7 @@ def test_precision_without_hardware_is_refused(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda kind=kind: {kind: True})
         check_precision("bf16", CPU)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda emulated: False)
-    with pytest.raises(ValueError, match="this GPU has none"):
+    with pytest.raises(ValueError, match="this GPU does not support it"):
         check_precision("bf16", torch.device("cuda"))
 
 

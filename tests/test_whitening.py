@@ -231,7 +231,7 @@ def test_directions_without_difference_are_refused():
 
 def test_bad_features_are_refused_at_transform():
     whitening = PairWhitening().fit(*pairs())
-    with pytest.raises(ValueError, match="X has 4 features, fitted were 5"):
+    with pytest.raises(ValueError, match="X has 4 features, the whitening was fitted on 5"):
         whitening.transform(pairs()[0][:, 1:])
     with pytest.raises(ValueError, match="X holds 2000 values"):
         whitening.transform(pairs()[0] * np.nan)

@@ -83,6 +83,7 @@ class _Gather(torch.autograd.Function):
     def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:
         gradient = gradients[0].clone(memory_format=torch.contiguous_format)
         distributed.all_reduce(gradient)
+        # Every process has a loss on these rows; the sum of its gradients belongs to their owner.
         return gradient.narrow(0, rank() * ctx.n_rows, ctx.n_rows)
 
 
@@ -167,6 +168,7 @@ class GlooBatchNorm1d(nn.BatchNorm1d):
         mean = total(x.sum(axes)) / count
         centred = x - mean.view(shape)
         variance = total(centred.square().sum(axes)) / count
+        # As in torch: the running variance is unbiased, the one that normalises is not.
         self._remember(mean.detach(), variance.detach() * count / (count - 1))
         scaled = centred * (variance + self.eps).rsqrt().view(shape)
         if self.affine:

@@ -184,9 +184,21 @@ def read_table(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         if metadata[b"sha256"].decode() != _digest(text, rows):
             raise ValueError("its content does not match its digest")
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged, or not of tsclr: {error}") from error
+        raise ValueError(f"{path} is damaged, or not written by tsclr: {error}") from error
     return rows, json.loads(text)
 
 
 def _digest(text: str, rows: list[dict[str, Any]]) -> str:
     return hashlib.sha256(json.dumps([text, rows]).encode()).hexdigest()
+
+
+def digest(*values: Any) -> str:
+    """Hash of values that JSON can hold; the order of values counts, that of dict keys does not.
+
+    Examples
+    --------
+    >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+    True
+    """
+    text = json.dumps(values, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]

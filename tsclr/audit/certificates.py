@@ -1,4 +1,4 @@
-"""A provenance in; what leaked from its test side, and a certificate that nothing did, out."""
+"""A provenance in; the leaks in it, or a certificate that there are none, out."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -74,9 +74,9 @@ def leaks(frame: pd.DataFrame, transductive: bool = False) -> list[Leak]:
     """
     test = frame.loc[frame["role"] == "test"]
     leaked = []
-    for role, seen in frame.groupby("role", sort=False):
+    for role, used in frame.groupby("role", sort=False):
         if role != "test" and not (transductive and role in TRANSDUCTIVE):
-            leaked += [*_shared_subjects(str(role), seen, test), *_overlaps(str(role), seen, test)]
+            leaked += [*_shared_subjects(str(role), used, test), *_overlaps(str(role), used, test)]
     return leaked
 
 
@@ -164,7 +164,7 @@ def check_certificate(stated: dict[str, Any], path: Path, leaky: bool = False) -
     for name in sorted({*expected, *stated}):
         if stated.get(name) != expected.get(name):
             raise ValueError(
-                f"the certificate of {path} has {name} {stated.get(name)!r}, the file gives "
+                f"the certificate of {path} states {name} {stated.get(name)!r}, the file gives "
                 f"{expected.get(name)!r}: one of the two was changed; run the evaluation again"
             )
     return frame
@@ -184,9 +184,9 @@ def field_of(values: Any, name: str, kind: type | tuple[type, ...], where: str) 
     return values[name]
 
 
-def _shared_subjects(role: str, seen: pd.DataFrame, test: pd.DataFrame) -> Iterator[Leak]:
+def _shared_subjects(role: str, used: pd.DataFrame, test: pd.DataFrame) -> Iterator[Leak]:
     """A leak for each test subject that a role has seen, with the first interval it saw."""
-    shared = seen.loc[seen["subject"].isin(test["subject"])]
+    shared = used.loc[used["subject"].isin(test["subject"])]
     for row in shared.drop_duplicates("subject").itertuples():
         yield Leak(
             _kind(role, "subject"),
@@ -196,18 +196,18 @@ def _shared_subjects(role: str, seen: pd.DataFrame, test: pd.DataFrame) -> Itera
         )
 
 
-def _overlaps(role: str, seen: pd.DataFrame, test: pd.DataFrame) -> Iterator[Leak]:
+def _overlaps(role: str, used: pd.DataFrame, test: pd.DataFrame) -> Iterator[Leak]:
     """A leak for each test interval that a role has seen, in the order in which it saw them."""
-    seen = seen.reset_index(drop=True)
+    used = used.reset_index(drop=True)
     tested = dict(iter(test.groupby("recording")))
     shared = [
         _shared_samples(rows, test_rows)
-        for recording, seen_rows in seen.groupby("recording", sort=False)
+        for recording, used_rows in used.groupby("recording", sort=False)
         if recording in tested
-        for _, rows in seen_rows.groupby("sample_rate", sort=False)
+        for _, rows in used_rows.groupby("sample_rate", sort=False)
         for _, test_rows in tested[recording].groupby("sample_rate", sort=False)
     ]
-    rows = pd.concat([seen.iloc[:0], *shared]).sort_index(kind="stable")  # of none, no rows
+    rows = pd.concat([used.iloc[:0], *shared]).sort_index(kind="stable")  # of none, no rows
     for row in rows.to_dict("records"):
         yield Leak(
             _kind(role, "overlap"),
@@ -217,18 +217,18 @@ def _overlaps(role: str, seen: pd.DataFrame, test: pd.DataFrame) -> Iterator[Lea
         )
 
 
-def _shared_samples(seen: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
-    """Rows of `seen` cut to the samples that are tested; both are of one recording, at one rate."""
-    # The test in samples of the rate of `seen`. A sample that is touched counts as shared, so the
+def _shared_samples(used: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `used` cut to the samples that are tested; both are of one recording, at one rate."""
+    # The test in samples of the rate of `used`. A sample that is touched counts as shared, so the
     # edges are rounded outwards, after errors of rounding are gone.
-    scale = seen["sample_rate"].iloc[0] / test["sample_rate"].iloc[0]
+    scale = used["sample_rate"].iloc[0] / test["sample_rate"].iloc[0]
     test = test.sort_values("start")
     test_starts = np.floor(np.round(test["start"].to_numpy() * scale, 6)).astype(int)
     test_stops = np.ceil(np.round(test["stop"].to_numpy() * scale, 6)).astype(int)
     row, _, start, stop = intersections(
-        seen["start"].to_numpy(), seen["stop"].to_numpy(), test_starts, test_stops
+        used["start"].to_numpy(), used["stop"].to_numpy(), test_starts, test_stops
     )
-    return seen.iloc[row].assign(start=start, stop=stop)
+    return used.iloc[row].assign(start=start, stop=stop)
 
 
 def _kind(role: str, kind: str) -> str:

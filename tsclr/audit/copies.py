@@ -1,4 +1,4 @@
-"""Windows and which of them are tested in, pairs that share samples out, found by their content.
+"""Windows that share samples with test windows, found by their content.
 
 Equal values alone prove nothing: two windows of rest, of padding or of coarsely rounded values are
 equal by chance. So a pair counts only if the changes from sample to sample in the stretch that it

@@ -12,7 +12,6 @@ Recordings and subjects are hashes, so a provenance can be published where names
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ import pandas as pd
 from jaxtyping import Bool, Int
 
 from tsclr.audit.intervals import intersections, union
+from tsclr.data.identity import hashed, recording_hashes
 from tsclr.data.store import Store
 from tsclr.data.windows import Windows
 from tsclr.files import read_table, write_table
@@ -116,8 +116,8 @@ class Ledger:
         if indices is not None:
             starts = starts[np.asarray(indices, None if len(indices) else int)]
         key = role, self.dataset if dataset is None else dataset, id(windows.store), windows.length
-        noted = self._starts.get(key, np.zeros(0, int))
-        self._starts[key] = np.union1d(noted, starts[~_contains(noted, starts)])
+        before = self._starts.get(key, np.zeros(0, int))
+        self._starts[key] = np.union1d(before, starts[~_contains(before, starts)])
 
     def frame(self) -> pd.DataFrame:
         """The provenance: a row for each interval of used samples, in the order of `ROLES`."""
@@ -157,19 +157,6 @@ def merged(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return frame_of(
         frame.iloc[first].assign(start=starts - offset[first], stop=stops - offset[first])
     ).reset_index(drop=True)
-
-
-def hashed(*words: str) -> str:
-    """The name in a provenance of what some words name, such as a subject by dataset and name.
-
-    It is the first 16 hex digits of a SHA-256 over the words in their order.
-
-    Examples
-    --------
-    >>> len(hashed("hapt", "2")), hashed("hapt", "2") == hashed("hap", "t2")
-    (16, False)
-    """
-    return hashlib.sha256(json.dumps(words).encode()).hexdigest()[:16]
 
 
 def frame_of(rows: pd.DataFrame | list[dict[str, Any]]) -> pd.DataFrame:
@@ -235,31 +222,13 @@ def _check_row(row: dict[str, Any], where: str) -> None:
         raise ValueError(f"{where} has a rate of {row['sample_rate']} Hz, it must be above 0")
 
 
-def _contains(noted: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Which of `starts` the sorted array `noted` holds."""
+def _contains(known_starts: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Which of `starts` the sorted array `known_starts` holds."""
     # Most calls add windows that are all there already; a search is cheaper than the union then.
-    if not len(noted):
+    if not len(known_starts):
         return np.zeros(len(starts), bool)
-    index = np.minimum(np.searchsorted(noted, starts), len(noted) - 1)
-    return noted[index] == starts
-
-
-def _recording_hashes(store: Store, dataset: str) -> np.ndarray:
-    """The name of each recording in a provenance, the same in any store if it came from a file.
-
-    Without a file, a recording is known by its dataset and subject. Recordings of one subject that
-    share a name are stretches of one file and get their number; the same file under another subject
-    is a copy and gets the same names.
-    """
-    columns = store.recordings[["source_hash", "subject", "name"]].astype(str)
-    n_stretches: Counter[tuple[str, str, str]] = Counter()
-    hashes = []
-    for source, subject, name in columns.to_numpy():
-        words = (source, name) if source else (dataset, subject, name)
-        number = n_stretches[source, subject, name]
-        n_stretches[source, subject, name] += 1
-        hashes.append(hashed(*words, *[str(number)] * (number > 0)))
-    return np.array(hashes, object)
+    index = np.minimum(np.searchsorted(known_starts, starts), len(known_starts) - 1)
+    return known_starts[index] == starts
 
 
 def _intervals(store: Store, dataset: str, starts: np.ndarray, length: int) -> pd.DataFrame:
@@ -275,7 +244,7 @@ def _intervals(store: Store, dataset: str, starts: np.ndarray, length: int) -> p
     subjects = [hashed(dataset, str(subject)) for subject in table["subject"]]
     return pd.DataFrame(
         {
-            "recording": _recording_hashes(store, dataset)[row],
+            "recording": recording_hashes(store, dataset)[row],
             "subject": np.array(subjects, object)[row],
             "sample_rate": float(store.sample_rate),
             "start": start - first[row],

@@ -1,4 +1,4 @@
-"""Results of a suite or a probe in; whether its certificates are true out.
+"""Checks the certificates in the results of a suite or a probe.
 
 A certificate is recomputed from its provenance and compared. Nothing is signed: whoever edits both
 the provenance and the results can make them agree, so there are no checks against that.
@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from tsclr.audit import ledger
 from tsclr.audit.certificates import check_certificate, field_of
+from tsclr.data.identity import hashed
 from tsclr.data.splits import LeakError, Split
 
 LINE = ("dataset", "protocol", "method")
@@ -115,7 +115,7 @@ def _check_unit(unit: Any, folder: Path, where: str) -> set[str]:
             "provenance is missing; run the evaluation again"
         )
     tested, split = set(frame.loc[frame["role"] == "test", "subject"]), _split(unit, where)
-    others = tested - {ledger.hashed(unit["dataset"], name) for name in split["test"]}
+    others = tested - {hashed(unit["dataset"], name) for name in split["test"]}
     if others and not leaky:  # a leaky protocol splits blocks of windows, not subjects
         raise ValueError(
             f"{where} tests subjects that its split does not name: {', '.join(sorted(others))} "
@@ -159,17 +159,17 @@ def _check_row(row: dict[str, Any], tested: set[str], segmented: bool, where: st
     A segmentation has also tested streams of subjects without a label, which have no score.
     """
     scored = field_of(row, "by_subject", dict, where)
-    names = {ledger.hashed(row["dataset"], name): name for name in scored}
+    names = {hashed(row["dataset"], name): name for name in scored}
     untested = [name for subject, name in names.items() if subject not in tested]
     if untested:
         raise ValueError(
-            f"{where} scores the subjects {', '.join(untested)}, whom its units have not tested: a "
+            f"{where} scores the subjects {', '.join(untested)}, which its units do not test: a "
             "unit or a part of its provenance is missing; run the suite again"
         )
     unscored = tested - names.keys()
     if unscored and not segmented:
         raise ValueError(
-            f"{where} does not score {', '.join(sorted(unscored))}, whom its units have tested: a "
+            f"{where} does not score {', '.join(sorted(unscored))}, which its units test: a "
             "part of the row is missing; run the suite again"
         )
 

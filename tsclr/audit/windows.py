@@ -112,7 +112,7 @@ def audit_windows(windows: np.ndarray, subjects: np.ndarray, split: np.ndarray) 
         _find_overlap(copies, split),
         _find_normalisation(windows, tested),
     )
-    return [finding for found in checks for finding in found]
+    return [finding for findings in checks for finding in findings]
 
 
 def visible_overlap(windows: np.ndarray) -> int:

@@ -1,4 +1,4 @@
-"""Channel names in, the sensors and devices behind them out.
+"""Which channels are the axes of one sensor, and which sensors share a device, by their names.
 
 A name is ``device_sensor_axis`` or ``sensor_axis``: ``wrist_acc_x``, ``gyr_z``.
 """
@@ -39,10 +39,10 @@ def find_triads(names: Sequence[str] | None, n_channels: int) -> list[Triad]:
             return []
         kinds = SENSORS if n_channels <= 9 else ("",) * n_channels
         return [Triad("", kinds[i], (3 * i, 3 * i + 1, 3 * i + 2)) for i in range(n_channels // 3)]
-    place = {name: i for i, name in enumerate(names)}
+    index = {name: i for i, name in enumerate(names)}
     triads = []
     for sensor in dict.fromkeys(name.rpartition("_")[0] for name in names):
-        x, y, z = (place.get(f"{sensor}_{axis}") for axis in AXES)
+        x, y, z = (index.get(f"{sensor}_{axis}") for axis in AXES)
         if x is not None and y is not None and z is not None:
             device, _, kind = sensor.rpartition("_")
             triads.append(Triad(device, kind, (x, y, z)))

@@ -99,8 +99,8 @@ class SomeOf(Augmentation):
     ) -> tuple[Gated, ...]:
         """Draw for every augmentation, and choose `n` for each window."""
         luck = uniform(x, len(self.augmentations), generator=generator)
-        chosen = luck.argsort(dim=1).argsort(dim=1) < self.n
-        return _choose(_draw_all(self.augmentations, x, generator), chosen)
+        applies = luck.argsort(dim=1).argsort(dim=1) < self.n
+        return _choose(_draw_all(self.augmentations, x, generator), applies)
 
     def transform(
         self, x: Float[torch.Tensor, "B C T"], drawn: tuple[Gated, ...]
@@ -161,8 +161,8 @@ class OneOf(Augmentation):
         luck = uniform(x, generator=generator)
         share = torch.tensor(weights, dtype=luck.dtype, device=x.device) / sum(weights)
         choice = (luck[:, None] >= share.cumsum(0)[:-1]).sum(dim=1, keepdim=True)
-        chosen = choice == torch.arange(len(weights), device=x.device)
-        return _choose(_draw_all(self.augmentations, x, generator), chosen)
+        applies = choice == torch.arange(len(weights), device=x.device)
+        return _choose(_draw_all(self.augmentations, x, generator), applies)
 
     def transform(
         self, x: Float[torch.Tensor, "B C T"], drawn: tuple[Gated, ...]

@@ -1,4 +1,4 @@
-"""Windows in, views as another analogue-to-digital converter gives them out: steps and ranges."""
+"""Windows in, views of another analogue-to-digital converter out: its steps and its range."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -168,10 +168,10 @@ def _draw_log_uniform(
     spans = [bounds.get(kind) for kind in find_kinds(view.channels, x.shape[1])]
     if not any(spans):
         raise ValueError(
-            f"{type(view).__name__} has to know of a channel that it measures one of "
-            f"{', '.join(kind for kind in bounds if bounds[kind]) or 'none'}, windows have shape "
+            f"{type(view).__name__} needs a channel that measures one of "
+            f"{', '.join(kind for kind in bounds if bounds[kind]) or 'none'}; windows have shape "
             f"{tuple(x.shape)} and channels {view.channels or 'without names'}: name them with "
-            "for_channels, as in acc_x, or leave it out"
+            "for_channels, as in acc_x, or leave the view out"
         )
     luck = uniform(x, x.shape[1], generator=generator).index_select(1, view.sensors(x))
     ranges = [(span[0], math.log(span[1] / span[0])) if span else (absent, 0.0) for span in spans]

@@ -1,4 +1,4 @@
-"""Windows in, views with parts missing out, as a broken or badly connected device records them."""
+"""Windows in, views with missing samples out, as of a broken or badly connected device."""
 
 from typing import Annotated, final
 

@@ -1,4 +1,4 @@
-"""Windows in, views that augmenters of the library tsaug made out."""
+"""Augmenters of the library tsaug as views."""
 
 import functools
 import importlib
@@ -143,7 +143,7 @@ def _members(augmenter: Any) -> list[Any]:
     if isinstance(augmenter, Mapping):
         return [_build(augmenter)]
     if isinstance(augmenter, list | tuple | base._AugmenterPipe):
-        return [member for part in augmenter for member in _members(part)]
+        return [member for child in augmenter for member in _members(child)]
     raise TypeError(
         f"augmenter is {augmenter!r}, allowed are augmenters and pipelines of tsaug and mappings "
         'such as {"name": "AddNoise", "scale": 0.1}'
@@ -154,19 +154,19 @@ def _build(description: Mapping[str, Any]) -> Any:
     """Build the augmenter that `description` names."""
     arguments = {key: _with_tuples(value) for key, value in description.items()}
     name = arguments.pop("name", None)
-    known = subclasses(_import_base()._Augmenter)
+    augmenters = subclasses(_import_base()._Augmenter)
     if name is None:
         raise KeyError(f"an augmenter of tsaug needs a `name`, there is {dict(description)}")
-    if name not in known:
-        raise KeyError(f"no augmenter of tsaug called {name!r}: {nearest(str(name), known)}")
-    accepted = inspect.signature(known[name]).parameters
+    if name not in augmenters:
+        raise KeyError(f"no augmenter of tsaug called {name!r}: {nearest(str(name), augmenters)}")
+    accepted = inspect.signature(augmenters[name]).parameters
     for argument in arguments:
         if argument not in accepted:
             raise TypeError(
                 f"tsaug's {name} has no argument {argument!r}: {nearest(argument, accepted)}"
             )
     try:
-        return known[name](**arguments)
+        return augmenters[name](**arguments)
     except (TypeError, ValueError) as error:
         raise ValueError(f"tsaug's {name} cannot take {arguments}: {error}") from error
 

@@ -196,8 +196,8 @@ def soft_targets(gated: Gated) -> Float[torch.Tensor, "B B"]:
     """
     if not isinstance(gated.drawn, Mix | Cut):
         raise TypeError(
-            f"gated holds a {type(gated.drawn).__name__}, allowed is what draw_gated of a Mixup or "
-            "a CutMix gave: take it out of its pipeline"
+            f"gated holds a {type(gated.drawn).__name__}, expected what draw_gated of a Mixup or "
+            "a CutMix returns: take it out of its pipeline"
         )
     partner, share = gated.drawn.partner, gated.drawn.share
     if gated.applies is not None:

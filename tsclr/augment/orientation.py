@@ -1,4 +1,4 @@
-"""Windows in, views as a differently worn device would have recorded them out.
+"""Windows in, views of a differently worn device out.
 
 Every view here is one linear map of the channels for each window. The sensors of a device sit on
 one board, so they turn together; channels that belong to no sensor with three axes stay as they
@@ -238,7 +238,7 @@ class Mirror(Augmentation):
         for triad in self.triads(x):
             if not triad.kind:
                 raise ValueError(
-                    f"Mirror has to know which of {x.shape[1]} channels are the gyroscope: name "
+                    f"Mirror needs to know which of {x.shape[1]} channels are the gyroscope: name "
                     "them with for_channels"
                 )
             along = triad.axes["xyz".index(self.axis)]

@@ -1,4 +1,4 @@
-"""Windows in, views as a sensor that reports less often would have recorded them out."""
+"""Windows in, views of a sensor that reports less often out."""
 
 from typing import Annotated, final
 

@@ -72,9 +72,9 @@ class Crop(Augmentation):
     ) -> Span:
         """Draw the span to keep."""
         longest = x.shape[2] - 1
-        shorter, place = uniform(x, 2, generator=generator).unbind(dim=1)
+        shorter, share = uniform(x, 2, generator=generator).unbind(dim=1)
         extent = longest * (1 - (1 - self.min_fraction) * shorter)
-        return Span((longest - extent) * place, extent)
+        return Span((longest - extent) * share, extent)
 
     def transform(
         self, x: Float[torch.Tensor, "B C T"], drawn: Span

@@ -1,4 +1,4 @@
-"""What a method may see of a fold, and what it gives back.
+"""What a method may see of a fold, and what it returns.
 
 A method gets windows without labels, and the ledger records what they were used for. The features
 that it gives must depend on one window at a time.
@@ -83,7 +83,7 @@ class FoldAccess:
     @property
     def by_subject(self) -> bool:
         """Whether the split divides subjects, and not windows."""
-        return self._task.parts is None
+        return self._task.groups is None
 
     def note(self, role: str, subjects: Sequence[str]) -> Windows:
         """Unlabelled windows over the streams of `subjects`, recorded as used for `role`.
@@ -153,18 +153,7 @@ class FoldAccess:
             )
 
     def note_run(self, checkpoint: Checkpoint) -> str | None:
-        """Record the windows that a run was pretrained on; if that fails, say why.
-
-        Parameters
-        ----------
-        checkpoint : Checkpoint
-            Of the run.
-
-        Returns
-        -------
-        str or None
-            Why the provenance is not complete; None if it is.
-        """
+        """Record the windows that a run was pretrained on; if that fails, return the reason."""
         used, settings = checkpoint.split, checkpoint.settings
         roles = {"pretraining": used.train}
         if settings["training"]["patience"]:  # epochs were chosen on validation subjects
@@ -176,8 +165,8 @@ class FoldAccess:
                 windows = Data(**settings["data"]).windows(store, subjects)
                 self._task.ledger.note(role, windows, dataset=dataset)
         except (ValueError, LookupError, OSError) as error:
-            reason = f"what pretraining has seen cannot be read again: {error}"
-            log.warning("the scores get no certificate, %s", reason)
+            reason = f"the pretraining data cannot be read: {error}"
+            log.warning("the scores get no certificate: %s", reason)
             return reason
         return None
 
@@ -188,15 +177,15 @@ class FoldAccess:
         """
         settings, used = checkpoint.settings, checkpoint.split
         store, dataset = self._task.windows.store, self._task.ledger.dataset
-        seen, subjects = set(settings["seen"]), (*used.train, *used.validation)
-        is_copy = seen and seen <= set(fingerprints(store, subjects))
+        pretrained_files, subjects = set(settings["seen"]), (*used.train, *used.validation)
+        is_copy = pretrained_files and pretrained_files <= set(fingerprints(store, subjects))
         if not is_copy and settings["place"] != self.source:
             dataset = settings["place"]
             store = Store.load(dataset, settings["data"]["root"])
-        n_lost = len(seen - set(fingerprints(store, subjects)))
+        n_lost = len(pretrained_files - set(fingerprints(store, subjects)))
         if n_lost:
             raise ValueError(
-                f"{dataset} lacks {n_lost} of the {len(seen)} files that pretraining has seen"
+                f"{dataset} lacks {n_lost} of the {len(pretrained_files)} files of the pretraining"
             )
         return store, dataset
 
@@ -252,8 +241,8 @@ class Representation:
         broken = np.flatnonzero(~np.isfinite(features).all(1))
         if len(broken):
             raise ValueError(
-                f"features of {len(broken)} of {len(windows)} windows are NaN or infinite, those "
-                f"of window {broken[0]} first: clip them or fill them"
+                f"features of {len(broken)} of {len(windows)} windows are NaN or infinite, the "
+                f"first is window {broken[0]}: clip or fill them"
             )
         # A normalisation over all windows would carry the test into every feature without a trace
         # in the ledger; it shows when some windows are embedded again among fewer others.
@@ -263,7 +252,7 @@ class Representation:
         size = np.abs(features[few]).mean(0)
         if difference.mean() > EQUAL * size.mean() or (difference > EQUAL * size).mean() > ROUNDED:
             raise LeakError(
-                "the features of a window change when it is embedded with other windows, so they "
-                "hold something of the test: embed each window by itself"
+                "the features of a window change with the other windows of its batch, so test "
+                "windows affect one another: embed each window by itself"
             )
         return features

@@ -1,6 +1,5 @@
 """A dataset by name in, its store on disk and its labelled windows out."""
 
-import hashlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,11 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from tsclr import datasets
-from tsclr.bench.cache import cached, digest, read, source_digest, source_hashes
+from tsclr.bench.cache import cached, read, source_digest, source_hashes
 from tsclr.bench.protocols import Protocol
-from tsclr.data.identity import canonical_source
+from tsclr.data.identity import canonical_source, content_hashes, store_hash
 from tsclr.data.store import Store
 from tsclr.data.windows import Windows, samples
+from tsclr.files import digest
 from tsclr.specs import nearest
 from tsclr.types import Recording
 
@@ -62,7 +62,9 @@ class Source:
     def __post_init__(self) -> None:
         for kind, names in (("channels", self.channels), ("classes", self.classes)):
             if names == []:
-                raise ValueError(f"{self.name} is left no {kind}: name some, or none to have all")
+                raise ValueError(
+                    f"{self.name} has no {kind}: name some, or leave them out to use all"
+                )
         for kind, names in (("channel", self.channels), ("class", self.classes)):
             twice = [name for name, n in Counter(names).items() if n > 1]
             if twice:
@@ -121,25 +123,25 @@ class Benchmark:
         ValueError
             If it has no such channel or class, or the window is no whole number of samples.
         """
-        whole = cls._documented(source.name, data, root)
-        rate = whole.store.sample_rate
-        length, stride = whole.length, whole.stride
+        documented = cls._documented(source.name, data, root)
+        rate = documented.store.sample_rate
+        length, stride = documented.length, documented.stride
         if source.window is not None:
             length = samples(source.window, rate)
             stride = length // 2
         if source.stride is not None:
             stride = samples(source.stride, rate, "stride")
-        name = f"{whole.name} ({source.remark})" if source.remark else whole.name
-        classes = whole.classes if source.classes is None else tuple(source.classes)
+        name = f"{documented.name} ({source.remark})" if source.remark else documented.name
+        classes = documented.classes if source.classes is None else tuple(source.classes)
         for label in classes:
-            if label not in whole.store.classes:
-                hint = nearest(label, whole.store.classes)
-                raise ValueError(f"{whole.name} has no class {label!r}: {hint}")
-        cut = replace(whole, name=name, classes=classes, length=length, stride=stride)
+            if label not in documented.store.classes:
+                hint = nearest(label, documented.store.classes)
+                raise ValueError(f"{documented.name} has no class {label!r}: {hint}")
+        cut = replace(documented, name=name, classes=classes, length=length, stride=stride)
         if source.channels is None:
             return cut
-        folder = data / digest(source_digest(), whole.fingerprint, source.channels)
-        write_once(folder, partial(whole.store.with_channels, source.channels))
+        folder = data / digest(source_digest(), documented.fingerprint, source.channels)
+        write_once(folder, partial(documented.store.with_channels, source.channels))
         return replace(cut, folder=folder)
 
     @classmethod
@@ -168,7 +170,7 @@ class Benchmark:
 
     @classmethod
     def combine(
-        cls, parts: Sequence["Benchmark"], folder: Path, same: Mapping[str, str]
+        cls, benchmarks: Sequence["Benchmark"], folder: Path, same: Mapping[str, str]
     ) -> "Benchmark":
         """Several datasets as one: the channels that all have, the classes that all score.
 
@@ -180,25 +182,34 @@ class Benchmark:
             If there is no channel, or there are fewer than two classes, that all have, or two of
             them hold the same samples or recordings of the same file.
         """
-        shared = [[*dict.fromkeys(same.get(name, name) for name in part.classes)] for part in parts]
-        classes = tuple(name for name in shared[0] if all(name in names for names in shared))
+        shared = [
+            [*dict.fromkeys(same.get(name, name) for name in benchmark.classes)]
+            for benchmark in benchmarks
+        ]
+        classes = tuple(name for name in shared[0] if all(name in labels for labels in shared))
         channels = tuple(
             name
-            for name in parts[0].store.channels
-            if all(name in part.store.channels for part in parts)
+            for name in benchmarks[0].store.channels
+            if all(name in benchmark.store.channels for benchmark in benchmarks)
         )
-        named = " and ".join(part.name for part in parts)
+        names = " and ".join(benchmark.name for benchmark in benchmarks)
         if not channels:
-            raise ValueError(f"{named} have no channel in common")
+            raise ValueError(f"{names} have no channel in common")
         if len(classes) < 2:
-            raise ValueError(f"{named} have the classes {list(classes)} in common, two are needed")
-        _check_apart(parts, channels)
-        rate = min(part.store.sample_rate for part in parts)
-        recordings = (each for part in parts for each in part.recordings(channels, same))
+            raise ValueError(f"{names} share the classes {list(classes)}, at least two are needed")
+        _check_apart(benchmarks, channels)
+        rate = min(benchmark.store.sample_rate for benchmark in benchmarks)
+        recordings = (
+            recording
+            for benchmark in benchmarks
+            for recording in benchmark.recordings(channels, same)
+        )
         write_once(folder, lambda: Store.build(recordings, rate))
-        length = round(max(part.length / part.store.sample_rate for part in parts) * rate)
+        length = round(
+            max(benchmark.length / benchmark.store.sample_rate for benchmark in benchmarks) * rate
+        )
         return cls(
-            " + ".join(part.name for part in parts),
+            " + ".join(benchmark.name for benchmark in benchmarks),
             folder,
             classes,
             (),
@@ -234,57 +245,38 @@ class Benchmark:
         """Labelled windows of the classes that are scored."""
         return Windows.labelled(self.store, self.length, self.stride, self.classes)
 
-    def parts(self, protocol: Protocol) -> np.ndarray | None:
+    def groups(self, protocol: Protocol) -> np.ndarray | None:
         """Group of each window, if the protocol divides windows; None if it divides subjects."""
-        return protocol.parts(self.windows.subjects.tolist(), self.test_subjects)
+        return protocol.groups(self.windows.subjects.tolist(), self.test_subjects)
 
     @cached_property
     def fingerprint(self) -> str:
         """Hash of all samples and labels, whose they are, and how windows are cut."""
-        return digest(contents(self.store), self.classes, self.length, self.stride)
-
-
-def contents(store: Store) -> str:
-    """Hash of all samples and labels of a store, and of its table of recordings."""
-    samples = hashlib.sha256(store.signal.data)
-    samples.update(store.labels.data)
-    table = store.recordings.drop(columns=["source", "reader", "repairs"]).to_dict("records")
-    return digest(samples.hexdigest(), table, store.channels, store.sample_rate, store.classes)
+        return digest(store_hash(self.store), self.classes, self.length, self.stride)
 
 
 def write_once(folder: Path, make: Callable[[], Store]) -> None:
     """Write a store to a folder named by all that it depends on, unless it is there and whole."""
     note = folder / "contents.json"
     try:
-        whole = read(note) == {"contents": contents(Store.open(folder))}
+        is_intact = read(note) == {"contents": store_hash(Store.open(folder))}
     except (FileNotFoundError, ValueError):
-        whole = False
-    if note.exists() and not whole:
-        log.warning("the store in %s is damaged: made anew", folder)
-    if not whole:
+        is_intact = False
+    if note.exists() and not is_intact:
+        log.warning("the store in %s is damaged: building it again", folder)
+    if not is_intact:
         note.unlink(missing_ok=True)
         make().write(folder)
-        cached(note, lambda: {"contents": contents(Store.open(folder))})
+        cached(note, lambda: {"contents": store_hash(Store.open(folder))})
 
 
-def _check_apart(parts: Sequence[Benchmark], channels: Sequence[str]) -> None:
-    """Raise ``ValueError`` if a recording is in two of the parts, under whatever name."""
-    owner: dict[str, str] = {}
-    for part in parts:
-        for name, mark in _marks(part.store, channels):
-            if owner.setdefault(mark, part.name) != part.name:
+def _check_apart(benchmarks: Sequence[Benchmark], channels: Sequence[str]) -> None:
+    """Raise ``ValueError`` if a recording is in two of the datasets, under whatever name."""
+    holder: dict[str, str] = {}
+    for benchmark in benchmarks:
+        for name, sha in content_hashes(benchmark.store, channels):
+            if holder.setdefault(sha, benchmark.name) != benchmark.name:
                 raise ValueError(
-                    f"{owner[mark]} and {part.name} hold the same recording, so that one would be "
-                    f"learned from and tested: in {part.name} it is {name!r}; leave one of the two "
-                    "out"
+                    f"{holder[sha]} and {benchmark.name} hold the same recording ({name!r} in the "
+                    "second), which would be trained on and tested: leave one of the two out"
                 )
-
-
-def _marks(store: Store, channels: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Name of each recording with what is the same in another store: hashes of file and samples."""
-    columns = [store.channels.index(name) for name in channels]
-    for row in store.recordings.to_dict("records"):
-        if row["source_hash"]:
-            yield row["name"], row["source_hash"]
-        stretch = store.signal[row["start"] : row["start"] + row["length"]]
-        yield row["name"], hashlib.sha256(stretch.take(columns, axis=1).data).hexdigest()

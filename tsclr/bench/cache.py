@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import tsclr
-from tsclr.files import replacing, sha256
+from tsclr.files import digest, replacing, sha256
 
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn")
 UNSCORED = ("cli", "report", "explore", "demo.py")
@@ -20,18 +20,6 @@ UNSCORED = ("cli", "report", "explore", "demo.py")
 BUILT_IN = (*sys.builtin_module_names, "abc", "typing")
 
 log = logging.getLogger(__name__)
-
-
-def digest(*parts: Any) -> str:
-    """Hash of values that JSON can hold; the order of values counts, that of dict keys does not.
-
-    Examples
-    --------
-    >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
-    True
-    """
-    text = json.dumps(parts, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
 @cache
@@ -96,20 +84,20 @@ def cached(path: Path, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         content = compute()
         with replacing(path) as temporary:
             # The name is part of the hash, so that a file that was copied to another name is found.
-            whole = {"content": content, "sha256": digest(path.stem, content)}
-            temporary.write_text(json.dumps(whole))
+            entry = {"content": content, "sha256": digest(path.stem, content)}
+            temporary.write_text(json.dumps(entry))
     return content
 
 
 def read(path: Path) -> dict[str, Any] | None:
     """Content of a file that `cached` wrote; None if it is missing or, with a warning, damaged."""
     try:
-        whole = json.loads(path.read_bytes())
-        if whole["sha256"] == digest(path.stem, whole["content"]):
-            return whole["content"]
+        entry = json.loads(path.read_bytes())
+        if entry["sha256"] == digest(path.stem, entry["content"]):
+            return entry["content"]
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, RecursionError):
         pass
-    log.warning("%s is damaged: computed anew", path)
+    log.warning("%s is damaged: computing it again", path)
     return None

@@ -38,21 +38,7 @@ def run_unit(unit: Unit) -> None:
 
 @dataclass(frozen=True)
 class FittedUnit:
-    """A unit whose method has learned without labels.
-
-    Parameters
-    ----------
-    unit : Unit
-        The method on a fold.
-    representation : Representation
-        What the method has learned.
-    features : (N, F) array, optional
-        Features of the labelled windows.
-    provenance : DataFrame
-        What the method has seen.
-    cost : dict
-        Cost of learning and of the features.
-    """
+    """A unit whose method has learned without labels."""
 
     unit: Unit
     representation: Representation
@@ -97,8 +83,8 @@ class FittedUnit:
             classifiers = head.classifiers(representation.encoder)
             return Candidate(self.windows, lambda _: classifiers, head.sees_unlabelled)
         raise ValueError(
-            f"{self.unit.method_name} gives nothing that the head {name!r} can read: give features "
-            "or an encoder with what it learned, or choose another head"
+            f"{self.unit.method_name} returns nothing that the head {name!r} can use: return "
+            "features or an encoder in its Representation, or choose another head"
         )
 
     def score(self, cell: Cell) -> dict[str, Any]:
@@ -127,8 +113,8 @@ class FittedUnit:
         test = np.random.default_rng(task.seed).permutation(task.where(task.split.test))[:N_POINTS]
         if features is None:
             raise ValueError(
-                f"{self.unit.method_name} gives no features to plot: give embed with what it "
-                "learned, or set encodes = False in its class"
+                f"{self.unit.method_name} returns no features to plot: set embed in the "
+                "Representation it returns, or encodes = False in its class"
             )
         task.ledger.note("test", task.windows, test)
         points = np.zeros((len(test), 2))
@@ -146,8 +132,8 @@ class FittedUnit:
         unit, encoder = self.unit, self.representation.encoder
         if encoder is None:
             raise ValueError(
-                f"{unit.method_name} gives no encoder for a segmentation: give one with what it "
-                "learned, or set encodes = False in its class"
+                f"{unit.method_name} returns no encoder to segment with: set one in the "
+                "Representation it returns, or encodes = False in its class"
             )
         benchmark, split, ledger = unit.benchmark, unit.split, Ledger(unit.benchmark.name)
         seconds = unit.scoring.segmentation or 0

@@ -1,4 +1,4 @@
-"""Errors and warnings of units, caught in the processes that run them, and their report."""
+"""Errors and warnings of units, collected from the processes that run them."""
 
 import textwrap
 import traceback
@@ -17,17 +17,7 @@ N_LETTERS = 200
 
 @dataclass(frozen=True)
 class Failure:
-    """An error as text: the exception itself may be of a class that cannot be pickled.
-
-    Parameters
-    ----------
-    message : str
-        The message on one line.
-    trace : str
-        The traceback.
-    leaked : bool
-        Whether it is a `tsclr.data.splits.LeakError`.
-    """
+    """An error as text: the exception itself may be of a class that cannot be pickled."""
 
     message: str
     trace: str

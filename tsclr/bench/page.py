@@ -24,7 +24,10 @@ COSTS = ("seconds", "windows_per_second", "parameters", "features", "memory_mib"
 def write_page(results: dict[str, Any], out: Path) -> Path:
     """Write all results of a suite as one HTML page."""
     rows = pd.DataFrame(results["rows"])
-    rows["method"] = [unit_label(*each) for each in zip(rows["method"], rows["head"], strict=True)]
+    rows["method"] = [
+        unit_label(*method_and_head)
+        for method_and_head in zip(rows["method"], rows["head"], strict=True)
+    ]
     rows["task"] = rows["dataset"] + ", " + rows["protocol"]
     budget = detailed(rows)
     at = rows.loc[rows["budget"] == budget]
@@ -100,20 +103,22 @@ def ranks(at: pd.DataFrame) -> Iterator[report.Section]:
 
 def about(rows: pd.DataFrame, few: pd.DataFrame) -> Iterator[report.Section]:
     """Sections of a dataset, given all its rows and those at the budget shown in detail."""
-    named, grey = rows.drop(columns="head"), baselines(rows)
-    yield report.budget_curve(named, grey)
-    yield with_subjects(report.results_table(named), few)
+    by_method, baseline_names = rows.drop(columns="head"), baselines(rows)
+    yield report.budget_curve(by_method, baseline_names)
+    yield with_subjects(report.results_table(by_method), few)
     by_subject = [
         {"method": row["method"], "subject": subject, "macro_f1": score}
         for row in few.to_dict("records")
         for subject, score in row["by_subject"].items()
     ]
-    yield report.subject_scores(pd.DataFrame(by_subject), grey)
+    yield report.subject_scores(pd.DataFrame(by_subject), baseline_names)
     section = report.confusion_of_methods(few)
     yield replace(section, title=f"{section.title}, {in_words(few['budget'].iloc[0])}")
     costs = pd.DataFrame(few["cost"].tolist(), index=few.index)
     costs = costs.assign(method=few["method"], macro_f1=few["macro_f1_mean"])
-    yield report.cost_against_score(costs.reindex(columns=["method", "macro_f1", *COSTS]), grey)
+    yield report.cost_against_score(
+        costs.reindex(columns=["method", "macro_f1", *COSTS]), baseline_names
+    )
 
 
 def baselines(rows: pd.DataFrame) -> list[str]:
@@ -193,7 +198,7 @@ def _unproven(n_subjects: Mapping[str, int]) -> str:
     if not n_subjects:
         return ""
     tasks = {n: [task for task in n_subjects if n_subjects[task] == n] for n in n_subjects.values()}
-    which = listed(f"{n} test subjects ({'; '.join(each)})" for n, each in tasks.items())
+    which = listed(f"{n} test subjects ({'; '.join(names)})" for n, names in tasks.items())
     return (
         f" A dash: no difference could be proven with {which}; after the adjustment p is above "
         f"{LEVEL:g} there, however large a difference."

@@ -116,7 +116,7 @@ def load_cell(cell: Cell) -> dict[str, Any]:
     """Content of a finished cell; raise ``ValueError`` if its file is gone or damaged."""
     content = read(cell.path)
     if content is None:
-        raise ValueError(f"the result {cell.path} is gone or damaged: run the suite again")
+        raise ValueError(f"the result {cell.path} is missing or damaged: run the suite again")
     return content
 
 

@@ -115,6 +115,7 @@ def run(units: Sequence[Unit], paths: Sequence[Path], jobs: int) -> dict[str, Ou
             names = {pool.submit(attempt, partial(run_unit, unit)): unit.name for unit in units}
         waiting: set[Future[Outcome]] = set(names)
         while waiting:
+            # A unit writes many cells before it ends, so the bar looks at the disk once a second.
             _, waiting = wait(waiting, timeout=1, return_when=FIRST_COMPLETED)
             progress.update(bar, completed=sum(path.exists() for path in paths))
     return {name: outcome(future) for future, name in names.items()}
@@ -127,6 +128,7 @@ def workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
     Killing is safe: cells are written atomically, so one is complete or not there.
     """
     others = set(active_children())  # children of the caller are left alone
+    # Not forked: a fork copies locks that threads of torch or BLAS may hold at that moment.
     with ProcessPoolExecutor(jobs, get_context("spawn"), begin, (os.getpid(),)) as pool:
         try:
             yield pool
@@ -158,6 +160,7 @@ def begin(parent: int) -> None:
     """Prepare a process: one thread, no reaction to Ctrl-C, and an end when its parent ends."""
     # A terminal sends Ctrl-C to all processes. The parent answers and kills the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The processes share the cores, so more threads would only get in each other's way.
     torch.set_num_threads(1)
     threadpool_limits(1)
     # When Numba starts, it sets the threads of torch to its own number.

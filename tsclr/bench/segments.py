@@ -1,4 +1,4 @@
-"""A true and a predicted label sequence in, scores of the segments of the prediction out."""
+"""Scores of a predicted label sequence by segments: F1 by overlap, and the edit score."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -52,8 +52,8 @@ def known(
         raise ValueError(
             f"{len(predicted)} predicted labels for {len(truth)} true ones: give one per sample"
         )
-    kept = truth != UNLABELLED
-    return truth[kept], predicted[kept]
+    is_labelled = truth != UNLABELLED
+    return truth[is_labelled], predicted[is_labelled]
 
 
 def edit_score(truth: Int[np.ndarray, " T"], predicted: Int[np.ndarray, " _"]) -> float:

@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 
 from tsclr.bench.benchmark import Benchmark, Source
-from tsclr.bench.cache import digest, source_digest
+from tsclr.bench.cache import source_digest
 from tsclr.bench.methods.base import Method
 from tsclr.bench.protocols import LeaveOneDatasetOut, Official, Protocol
 from tsclr.bench.unit import Scoring, Unit, unit_key
 from tsclr.data.splits import Budget, parse_budget
 from tsclr.data.windows import samples
 from tsclr.evaluate.task import Task
+from tsclr.files import digest
 from tsclr.specs import nearest
 
 log = logging.getLogger(__name__)
@@ -163,18 +164,20 @@ class Suite:
         """Units of one dataset under one protocol, after all of its folds have been checked."""
         if self.segmentation is not None:
             samples(self.segmentation, benchmark.store.sample_rate, "segmentation step")
-        parts = benchmark.parts(protocol)
-        names = benchmark.store.subjects if parts is None else sorted(set(parts.tolist()))
+        groups = benchmark.groups(protocol)
+        names = benchmark.store.subjects if groups is None else sorted(set(groups.tolist()))
         try:
             splits = protocol.splits(names, benchmark.test_subjects)
             for fold, split in splits.items():
                 task = Task(
-                    benchmark.windows, benchmark.classes, split, parts=parts, leaky=protocol.leaky
+                    benchmark.windows, benchmark.classes, split, groups=groups, leaky=protocol.leaky
                 )
                 lacking = self._lacking_classes(task)
                 if lacking:
-                    place = f"{benchmark.name}, {protocol.name}, {fold}"
-                    log.warning("%s: nobody trained on shows %s", place, ", ".join(lacking))
+                    unit = f"{benchmark.name}, {protocol.name}, {fold}"
+                    log.warning(
+                        "%s: no training subject has windows of class %s", unit, ", ".join(lacking)
+                    )
         except ValueError as error:
             raise ValueError(f"{benchmark.name}, {protocol.name}: {error}") from error
         for fold, split in splits.items():
@@ -204,16 +207,17 @@ class Suite:
         present = [name for name, count in zip(task.classes, counts, strict=True) if count]
         if len(present) < 2:
             raise ValueError(
-                f"the training subjects show {present or 'no class'}: there is nothing to tell "
-                "apart with fewer than two classes"
+                f"the training subjects have windows of {present or 'no class'} only: at least "
+                "two classes are needed"
             )
         budgets = [parse_budget(str(budget)) for budget in self.budgets]
         most = max((budget for budget in budgets if isinstance(budget, int)), default=0)
         scarcest = task.classes[int(counts.argmin())]
         if most and not counts.min():
             raise ValueError(
-                f"nobody trained on shows {scarcest}, so that no number of labels per class can be "
-                "met: take shares or all as budgets, hold out others, or leave the class out"
+                f"no training subject has windows of class {scarcest!r}, so no number of labels "
+                "per class can be met: use shares or all as budgets, hold out others, or drop the "
+                "class"
             )
         if counts.min() < most:
             raise ValueError(
@@ -235,12 +239,12 @@ def datasets_of(protocol: Protocol, prepared: Sequence[Benchmark], data: Path) -
     for name in protocol.datasets or ():
         if name not in by_name:
             raise ValueError(f"{protocol.name}: no dataset {name!r}, {nearest(name, by_name)}")
-    chosen = [by_name[name] for name in protocol.datasets or by_name]
+    benchmarks = [by_name[name] for name in protocol.datasets or by_name]
     if not isinstance(protocol, LeaveOneDatasetOut):
-        return chosen
-    identity = [(benchmark.name, benchmark.fingerprint) for benchmark in chosen]
+        return benchmarks
+    identity = [(benchmark.name, benchmark.fingerprint) for benchmark in benchmarks]
     same = protocol.same or {}
-    return [Benchmark.combine(chosen, data / digest(source_digest(), identity, same), same)]
+    return [Benchmark.combine(benchmarks, data / digest(source_digest(), identity, same), same)]
 
 
 def check_unique(kind: str, names: Sequence[Any]) -> None:

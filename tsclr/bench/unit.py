@@ -8,13 +8,14 @@ from typing import Any
 
 from tsclr.audit.ledger import Ledger
 from tsclr.bench.benchmark import Benchmark
-from tsclr.bench.cache import digest, source_digest, source_hashes
+from tsclr.bench.cache import source_digest, source_hashes
 from tsclr.bench.methods.base import Method
 from tsclr.bench.protocols import Protocol
 from tsclr.data.settings import Data
 from tsclr.data.splits import Split, split_subjects
 from tsclr.evaluate.heads import find_head
 from tsclr.evaluate.task import Task
+from tsclr.files import digest
 from tsclr.specs import spec_of
 
 SEGMENTATION, EMBEDDING = "segmentation", "embedding"
@@ -51,31 +52,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Unit:
-    """A method on a fold of a dataset; its method learns once for all of its cells.
-
-    Parameters
-    ----------
-    scoring : Scoring
-        Heads, budgets and draws.
-    benchmark : Benchmark
-        The dataset.
-    fingerprint : str
-        Hash of its recordings.
-    protocol : Protocol
-        Defines the folds.
-    fold : str
-        Name of the fold.
-    split : Split
-        Subjects of the fold.
-    method_name : str
-        Name that the suite gives the method.
-    method : Method
-        What learns.
-    key : str
-        Hash of all that the result depends on.
-    out : Path
-        Folder of the results.
-    """
+    """A method on a fold of a dataset; its method learns once for all of its cells."""
 
     scoring: Scoring
     benchmark: Benchmark
@@ -135,7 +112,7 @@ class Unit:
             self.scoring.draws,
             self.scoring.seed,
             Ledger(self.benchmark.name),
-            self.benchmark.parts(self.protocol),
+            self.benchmark.groups(self.protocol),
             self.protocol.leaky,
         )
 

@@ -1,10 +1,34 @@
-"""Which recordings are the same, even if their store was copied, moved or made again."""
+"""Which recordings and stores are the same: four questions, each answered by its own hashes.
 
-from collections.abc import Iterable
+======================  =========================================  ===============================
+function                question                                   what is hashed
+======================  =========================================  ===============================
+`fingerprints`          Did pretraining see this subject, even if  the source file; samples where
+                        the store was copied or made again?        there is none
+`recording_hashes`      Which recording does a row of a            file and name; dataset, subject
+                        provenance speak of?                       and name where there is no file
+`content_hashes`        Do two datasets that are combined share    the source file *and* the
+                        a recording, under whatever name?          samples of the channels used
+`store_hash`            Is this exactly the store that a cached    all samples, labels and the
+                        result was computed from?                  table of recordings
+======================  =========================================  ===============================
+
+They cannot be one. A provenance is published, so its hashes must not depend on the rate or the
+channels that one run chose. A cached result must be computed anew if a single sample or label
+changes. A leak must be found by whatever the two sides have in common. Runs and published results
+hold these hashes: a change to one of them makes older results unreadable.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
+
 from tsclr.data.store import Store
+from tsclr.files import digest
 
 
 def canonical_source(source: str) -> str:
@@ -45,6 +69,56 @@ def seen_before(store: Store, subject: str, seen: Iterable[str]) -> bool:
 
     A file that is one person in one store and several in another was seen as a whole.
     """
-    here, seen = set(fingerprints(store, (subject,))), set(seen)
-    files_here, files_seen = ({name.partition("/")[0] for name in side} for side in (here, seen))
-    return bool(here & seen or files_here & seen or here & files_seen)
+    hashes, seen = set(fingerprints(store, (subject,))), set(seen)
+    files, files_seen = ({name.partition("/")[0] for name in side} for side in (hashes, seen))
+    return bool(hashes & seen or files & seen or hashes & files_seen)
+
+
+def recording_hashes(store: Store, dataset: str) -> np.ndarray:
+    """Hash of each recording in a provenance, the same in any store if it came from a file.
+
+    A recording that came from no file is named by its dataset and subject. Recordings of one
+    subject that share a name are stretches of one file and get a number; the same file under
+    another subject is a copy and gets the same hashes.
+    """
+    columns = store.recordings[["source_hash", "subject", "name"]].astype(str)
+    n_stretches: Counter[tuple[str, str, str]] = Counter()
+    hashes = []
+    for source, subject, name in columns.to_numpy():
+        words = (source, name) if source else (dataset, subject, name)
+        number = n_stretches[source, subject, name]
+        n_stretches[source, subject, name] += 1
+        hashes.append(hashed(*words, *[str(number)] * (number > 0)))
+    return np.array(hashes, object)
+
+
+def hashed(*words: str) -> str:
+    """Hash that names something in a provenance, such as a subject by its dataset and name.
+
+    It is the first 16 hex digits of a SHA-256 over the words in their order.
+
+    Examples
+    --------
+    >>> len(hashed("hapt", "2")), hashed("hapt", "2") == hashed("hap", "t2")
+    (16, False)
+    """
+    return sha256(json.dumps(words).encode()).hexdigest()[:16]
+
+
+def content_hashes(store: Store, channels: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Name of each recording with a hash of its file, and with one of its samples in `channels`."""
+    columns = [store.channels.index(name) for name in channels]
+    for row in store.recordings.to_dict("records"):
+        if row["source_hash"]:
+            yield row["name"], row["source_hash"]
+        stretch = store.signal[row["start"] : row["start"] + row["length"]]
+        yield row["name"], sha256(stretch.take(columns, axis=1).data).hexdigest()
+
+
+def store_hash(store: Store) -> str:
+    """Hash of all samples and labels of a store, and of its table of recordings."""
+    samples = sha256(store.signal.data)
+    samples.update(store.labels.data)
+    # Paths, readers and repairs may differ where all samples are the same.
+    table = store.recordings.drop(columns=["source", "reader", "repairs"]).to_dict("records")
+    return digest(samples.hexdigest(), table, store.channels, store.sample_rate, store.classes)

@@ -100,6 +100,7 @@ def ingest(
                         raise ValueError(f"{file} holds no recording: leave it out")
                     done[str(file)] = table.rows[-1]
                     contents[table.rows[-1]["source_hash"]] = str(file)
+                    # After the arrays: what they hold beyond the table, the next run cuts off.
                     table.write(out / UNFINISHED)
         table.header()
         table.write(out / TABLE)
@@ -109,13 +110,14 @@ def ingest(
 
 def _resume(out: Path, sample_rate: float | None) -> StoreTable:
     """The table as the last run left it, checked against what is asked for now."""
+    # While logs are added to a finished store both exist; the unfinished table is the newer.
     file = next((out / name for name in (UNFINISHED, TABLE) if (out / name).exists()), None)
     if file is None:
         return StoreTable(sample_rate=sample_rate)
     table = StoreTable.read(file)
     if sample_rate is not None and sample_rate != table.sample_rate:
         raise ValueError(
-            f"the store in {out} has {table.sample_rate:g} Hz, {sample_rate:g} Hz was asked for: "
+            f"the store in {out} has {table.sample_rate:g} Hz, not {sample_rate:g} Hz: "
             "leave the rate out, or choose another folder"
         )
     return table
@@ -129,7 +131,8 @@ def _is_done(
     if row is None:
         if content in contents:
             raise ValueError(
-                f"{file} holds the same as {contents[content]}, which the store has: leave it out"
+                f"{file} has the same content as {contents[content]}, which is in the store: "
+                "leave it out"
             )
         return False
     if row["source_hash"] != content:
@@ -138,7 +141,7 @@ def _is_done(
         )
     if row["reader"] != settings:
         raise ValueError(
-            f"{file} was ingested with {row['reader']}, asked for is {settings}: take the same "
+            f"{file} was ingested with {row['reader']}, now requested is {settings}: use the same "
             "settings, or choose another folder for the store"
         )
     return True
@@ -169,7 +172,7 @@ def _appending(path: Path, size: int) -> Iterator[BinaryIO]:
     path.touch()
     if path.stat().st_size < size:
         raise ValueError(
-            f"{path} has {path.stat().st_size} bytes, its table names {size}: the store is "
+            f"{path} has {path.stat().st_size} bytes, its table says {size}: the store is "
             "damaged; ingest the logs again into a new folder"
         )
     with path.open("r+b") as handle:

@@ -1,4 +1,4 @@
-"""A progress bar for whoever waits at a terminal."""
+"""A progress bar, shown only at a terminal."""
 
 from collections.abc import Iterable, Iterator
 from typing import TypeVar

@@ -1,4 +1,4 @@
-"""What pretraining reads, and who is trained on: the block ``data`` of a config."""
+"""What pretraining reads and which subjects it trains on: the block ``data`` of a config."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -62,7 +62,7 @@ class Data:
         """
         if self.source == MEMORY:
             raise FileNotFoundError(
-                "the data of this run were a store in memory, which no folder holds: from Python, "
+                "the data of this run were a store in memory, which no folder holds: in Python, "
                 "pass that store again as Data(store)"
             )
         store = (
@@ -76,15 +76,7 @@ class Data:
         return store, split_subjects(store.subjects, test, self.validation, self.split_seed)
 
     def windows(self, store: Store, subjects: tuple[str, ...]) -> Windows:
-        """Windows over the whole streams of `subjects`.
-
-        Parameters
-        ----------
-        store : Store
-            As `open` gives it.
-        subjects : tuple of str
-            Whose streams.
-        """
+        """Windows over the whole streams of `subjects`."""
         length = samples(self.window, store.sample_rate)
         stride = samples(self.stride, store.sample_rate, "stride")
         return Windows.sliding(store, length, stride, subjects)

@@ -100,8 +100,8 @@ def split_subjects(
         chosen = set(validation)
     if not set(rest) - chosen:
         raise ValueError(
-            f"{len(rest)} subject{'s' * (len(rest) != 1)} to train on, besides {len(tested)} for "
-            "the test: at least two are needed, one of them for validation"
+            f"{len(rest)} subject{'s' * (len(rest) != 1)} to train on and {len(tested)} to test: "
+            "at least two are needed, one of them for validation"
         )
     return Split(
         train=tuple(name for name in sorted(rest, key=_natural) if name not in chosen),

@@ -175,6 +175,7 @@ class Store:
             little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
             with replacing(path / name) as temporary:
                 temporary.write_bytes(little.data)
+        # The table comes last, since a folder without one is no store.
         StoreTable(rows, self.channels, self.sample_rate, self.classes).write(path / TABLE)
 
     def with_channels(self, names: Sequence[str]) -> "Store":
@@ -223,7 +224,7 @@ def _map(path: Path, size: int) -> mmap.mmap:
     n_bytes = path.stat().st_size if path.exists() else 0
     if n_bytes < size:
         raise ValueError(
-            f"{path} has {n_bytes} bytes, its table names {size}: the store is damaged; "
+            f"{path} has {n_bytes} bytes, its table says {size}: the store is damaged; "
             "ingest the logs again into a new folder"
         )
     with path.open("rb") as handle:

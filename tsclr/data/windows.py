@@ -184,13 +184,7 @@ class Windows(Dataset):
         return InputSpec(self.store.channels, self.store.sample_rate, self.length)
 
     def rows(self, indices: Int[np.ndarray, " B"] | slice = slice(None)) -> np.ndarray:
-        """Row of windows in the table of recordings.
-
-        Parameters
-        ----------
-        indices : (B,) int, optional
-            Windows; all by default.
-        """
+        """Row of windows in the table of recordings."""
         first = self.store.recordings["start"].to_numpy()
         return np.searchsorted(first, self.starts[indices], "right") - 1
 
@@ -212,13 +206,7 @@ class Windows(Dataset):
         return self.store.recordings["subject"].to_numpy(dtype=str)[self.rows()]
 
     def select(self, chosen: Bool[np.ndarray, " N"] | Int[np.ndarray, " M"]) -> "Windows":
-        """The windows that a mask or an ascending index names.
-
-        Parameters
-        ----------
-        chosen : array
-            Mask or index.
-        """
+        """The windows that a mask or an ascending index names."""
         return type(self)(self.store, self.length, self.starts[chosen], self.labels[chosen])
 
 

@@ -1,4 +1,4 @@
-"""An archive as published in (zip, zip within a zip, or unpacked), the numbers of one file out.
+"""Reads published archives: zip, zip within a zip, or unpacked.
 
 An archive is found below the root in any of these places::
 
@@ -44,9 +44,9 @@ def opened(root: Path, names: Sequence[str], marker: str) -> Iterator[Folder]:
     ValueError
         If the zip file is damaged, is not what was downloaded, or holds no marker.
     """
-    found = zip_file(root, names)
+    file = zip_file(root, names)
     with ExitStack() as stack:
-        yield _unpacked(root, names, marker) if found is None else _inside(stack, found, marker)
+        yield _unpacked(root, names, marker) if file is None else _inside(stack, file, marker)
 
 
 def zip_file(root: Path, names: Sequence[str]) -> Path | None:
@@ -164,8 +164,8 @@ def _locked_hash(archive: Path) -> str | None:
 
 def _unpacked(root: Path, names: Sequence[str], marker: str) -> Path:
     for depth in ("", "*/", "*/*/"):
-        for found in sorted(root.glob(depth + marker)):
-            return found.parents[marker.count("/")]
+        for anchor in sorted(root.glob(depth + marker)):
+            return anchor.parents[marker.count("/")]
     zips = ", ".join(f"{name}.zip" for name in names)
     raise FileNotFoundError(f"looked in {root} for {zips} and for a folder with {marker}")
 
@@ -178,13 +178,13 @@ def _inside(stack: ExitStack, archive: Path, marker: str) -> zipfile.Path:
     try:
         outer = stack.enter_context(zipfile.ZipFile(archive))
         inner = (name for name in sorted(outer.namelist()) if name.endswith(".zip"))
-        places = chain([outer], (_nested(stack, outer, name) for name in inner))
-        found = next(filter(None, (_anchor(place, marker) for place in places)), None)
+        folders = chain([outer], (_nested(stack, outer, name) for name in inner))
+        anchor = next(filter(None, (_anchor(folder, marker) for folder in folders)), None)
     except DAMAGE as error:
         raise ValueError(f"{archive} is damaged ({error}): download it again") from error
-    if found is None:
+    if anchor is None:
         raise ValueError(f"{archive} does not contain {marker}: it is not the official archive")
-    return found
+    return anchor
 
 
 def _nested(stack: ExitStack, outer: zipfile.ZipFile, name: str) -> zipfile.ZipFile:

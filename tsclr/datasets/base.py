@@ -1,4 +1,4 @@
-"""The name of a benchmark in, its recordings out: what a `Dataset` is, and how it is checked."""
+"""The base class of the datasets, finding one by name, and the check of what it reads."""
 
 import os
 from abc import ABC, abstractmethod
@@ -92,8 +92,8 @@ class Dataset(ABC):
 
         Empty where the data are unpacked or need no archive.
         """
-        found = archive.zip_file(self.folder, (self.name, *self.archive_names))
-        return [found.stat().st_size, found.stat().st_mtime_ns] if found else []
+        file = archive.zip_file(self.folder, (self.name, *self.archive_names))
+        return [file.stat().st_size, file.stat().st_mtime_ns] if file else []
 
     def recordings(self) -> Iterator[Recording]:
         """Read everything, in an order that never changes, and check the facts at the end.
@@ -119,11 +119,6 @@ class Dataset(ABC):
     def fetch(self) -> Path:
         """Download the archive unless it is there, and check its hash.
 
-        Returns
-        -------
-        Path
-            The archive.
-
         Raises
         ------
         ValueError
@@ -132,7 +127,7 @@ class Dataset(ABC):
             If the network or the disk fails.
         """
         if self.url is None:
-            raise ValueError(f"{self.name} has no archive to fetch: read it as it is")
+            raise ValueError(f"{self.name} has no archive to fetch: it is read without one")
         path = self.folder / f"{self.name}.zip"
         archive.download(self.url, path, self.sha256, self.title)
         return path
@@ -183,12 +178,12 @@ def find(name: str) -> type[Dataset]:
     >>> datasets.find("MotionSense").sample_rate
     50.0
     """
-    known = {dataset.name: dataset for dataset in subclasses(Dataset).values()}
-    if name.lower() not in known:
+    datasets = {dataset.name: dataset for dataset in subclasses(Dataset).values()}
+    if name.lower() not in datasets:
         raise KeyError(
-            f"no store in a folder {name!r}, and no dataset of that name: {nearest(name, known)}"
+            f"no folder of a store and no dataset is called {name!r}: {nearest(name, datasets)}"
         )
-    return known[name.lower()]
+    return datasets[name.lower()]
 
 
 def checked(

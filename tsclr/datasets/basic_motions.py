@@ -1,4 +1,4 @@
-"""BasicMotions in (a watch, as aeon ships it), one recording per case out; nothing is fetched."""
+"""BasicMotions (a watch; ships with aeon): one recording per case, nothing is downloaded."""
 
 from collections.abc import Iterator
 from typing import ClassVar
@@ -71,10 +71,10 @@ class BasicMotions(Dataset):
     }
 
     def _read(self) -> Iterator[Recording]:
-        for part in ("train", "test"):
-            cases, labels = _load(part)
+        for split in ("train", "test"):
+            cases, labels = _load(split)
             for number, (case, label) in enumerate(zip(cases, labels, strict=True), 1):
-                yield self._recording(f"{part}_{number:02d}", case, str(label))
+                yield self._recording(f"{split}_{number:02d}", case, str(label))
 
     def _recording(self, name: str, case: Float[np.ndarray, "6 T"], label: str) -> Recording:
         if label not in self.classes:
@@ -94,7 +94,7 @@ class BasicMotions(Dataset):
         )
 
 
-def _load(part: str) -> tuple[Float[np.ndarray, "N 6 T"], np.ndarray]:
+def _load(split: str) -> tuple[Float[np.ndarray, "N 6 T"], np.ndarray]:
     """Cases and labels of one part, as aeon gives them."""
     try:
         from aeon.datasets import load_basic_motions
@@ -103,5 +103,5 @@ def _load(part: str) -> tuple[Float[np.ndarray, "N 6 T"], np.ndarray]:
             f"basic_motions is part of the package aeon, which cannot be imported ({error}): "
             "pip install 'tsclr[bench]'"
         ) from error
-    cases, labels = load_basic_motions(split=part)[:2]
+    cases, labels = load_basic_motions(split=split)[:2]
     return np.asarray(cases), labels

@@ -1,4 +1,4 @@
-"""HAPT in (UCI 341, raw signals of a phone at the waist), one recording per experiment out."""
+"""HAPT (UCI 341, raw signals of a phone at the waist): one recording per experiment."""
 
 import re
 from collections.abc import Iterator
@@ -85,8 +85,8 @@ class Hapt(Dataset):
             rows = _read_bouts(folder)
             # Experiments are numbered in the order of the file.
             for experiment, user in dict.fromkeys(map(tuple, rows[:, :2].tolist())):
-                mine = rows[(rows[:, :2] == (experiment, user)).all(axis=1), 2:]
-                yield self._recording(folder, f"exp{experiment:02d}_user{user:02d}", mine)
+                stretches = rows[(rows[:, :2] == (experiment, user)).all(axis=1), 2:]
+                yield self._recording(folder, f"exp{experiment:02d}_user{user:02d}", stretches)
 
     def _recording(self, folder: Folder, name: str, bouts: Int64[np.ndarray, "N 3"]) -> Recording:
         file = folder / "RawData" / f"acc_{name}.txt"

@@ -1,4 +1,4 @@
-"""MotionSense in (phone in the front pocket), one recording per trial and subject out."""
+"""MotionSense (phone in the front pocket): one recording per trial and subject."""
 
 from collections.abc import Iterator
 from hashlib import sha256

@@ -1,4 +1,4 @@
-"""A random generator in, the motion of a simulated wearer and what sensors make of it out.
+"""Simulated motion of a wearer, and what an accelerometer and a gyroscope measure of it.
 
 The phone turns with the body: orientation(t) = heading · posture · swing of the gait · placement.
 An accelerometer reads the specific force in the phone's axes, orientation⁻¹ (gravity + motion),

@@ -1,4 +1,4 @@
-"""sp-sw HAR in (phone and watch worn at once), one recording of 12 channels per execution out."""
+"""sp-sw HAR (phone and watch worn together): one recording of 12 channels per execution."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -129,11 +129,11 @@ class SpSw(Dataset):
         origin = int(logs[0].stamps[0])
         clocks = [(log.stamps[0] - origin) * 1e-9 + signals.clock(log.stamps) for log in logs]
         grid = _common_grid(clocks, name)
-        parts = [_on_grid(log, seconds, grid) for log, seconds in zip(logs, clocks, strict=True)]
-        phone, watch = (labels for _, labels in parts)
+        devices = [_on_grid(log, seconds, grid) for log, seconds in zip(logs, clocks, strict=True)]
+        phone, watch = (labels for _, labels in devices)
         agreed = np.where(phone == watch, phone, np.int16(UNLABELLED))
         labels = signals.resample_labels(agreed, GRID_RATE, self.sample_rate)
-        signal = np.hstack([values for values, _ in parts])
+        signal = np.hstack([values for values, _ in devices])
         repairs = {
             "batched_samples": sum(len(log.stamps) for log in logs),
             "uncovered_samples": sum(_n_outside(seconds, grid) for seconds in clocks),
@@ -203,8 +203,8 @@ def _common_grid(clocks: list[Float64[np.ndarray, " _"]], name: str) -> Float64[
     if last < first:
         spans = " and ".join(f"{seconds[0]:.1f} to {seconds[-1]:.1f} s" for seconds in clocks)
         raise ValueError(
-            f"{name}: phone and watch were never on at once ({spans} after the first stamp of "
-            "the phone): the clock of one is wrong; the official logs overlap"
+            f"{name}: phone and watch never record at the same time ({spans} after the first "
+            "stamp of the phone): one of the clocks is wrong; the official logs overlap"
         )
     return first + np.arange(int((last - first) * GRID_RATE) + 1) / GRID_RATE
 

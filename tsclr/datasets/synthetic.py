@@ -1,4 +1,4 @@
-"""A seed in, recordings and raw logs of simulated wearers out; nothing is read from disk."""
+"""The simulated dataset: recordings and raw logs of wearers, made from a seed."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,11 +86,6 @@ class Synthetic(Dataset):
 
     def motion(self, subject: str) -> Motion:
         """Motion that the recording of a subject was measured from.
-
-        Parameters
-        ----------
-        subject : str
-            As in `Recording.subject`.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""WISDM in (UCI 507, two logs of a watch), a recording per gap-free stretch of a bout out."""
+"""WISDM (UCI 507, two logs of a watch): a recording per gap-free stretch of a bout."""
 
 import re
 from collections import Counter
@@ -185,9 +185,9 @@ class Wisdm(Dataset):
     def _read(self) -> Iterator[Recording]:
         with self.opened() as folder:
             subjects = _subjects(folder)
-            found = chain.from_iterable(self._recordings(folder, name) for name in subjects)
+            recordings = chain.from_iterable(self._recordings(folder, name) for name in subjects)
             facts = FACTS_OF_TWELVE if subjects == TWELVE else {"subjects": len(subjects)}
-            yield from checked(found, facts, self.name)
+            yield from checked(recordings, facts, self.name)
 
     def _recordings(self, folder: Folder, subject: str) -> list[Recording]:
         """All of one subject; the first holds the repairs made in both logs."""
@@ -198,7 +198,7 @@ class Wisdm(Dataset):
         acc = _parse(content, str(file), subject, repairs)
         gyr = _parse(read_file(gyro_file), str(gyro_file), subject, repairs)
         acc = acc._replace(signal=acc.signal * np.float32(conversion("acc", "m/s²")))
-        found = [
+        recordings = [
             Recording(
                 signal=signal,
                 sample_rate=self.sample_rate,
@@ -212,13 +212,13 @@ class Wisdm(Dataset):
             )
             for name, label, signal in self._stretches(acc, gyr, repairs)
         ]
-        if not found:
+        if not recordings:
             raise ValueError(
                 f"{file} and {gyro_file.name} hold no stretch of {SHORTEST:g} s in which both "
                 f"sensors run: {dict(+repairs)}"
             )
-        found[0] = replace(found[0], repairs=dict(+repairs))
-        return found
+        recordings[0] = replace(recordings[0], repairs=dict(+repairs))
+        return recordings
 
     def _stretches(
         self, acc: Log, gyr: Log, repairs: Counter[str]
@@ -233,12 +233,12 @@ class Wisdm(Dataset):
 
 def _subjects(folder: Folder) -> tuple[str, ...]:
     """Whoever has a log of either sensor, sorted."""
-    places = [(sensor, folder / "raw" / "watch" / sensor) for sensor in ("accel", "gyro")]
+    directories = [(sensor, folder / "raw" / "watch" / sensor) for sensor in ("accel", "gyro")]
     names = {
         match[1]
-        for sensor, place in places
-        if place.is_dir()
-        for file in place.iterdir()
+        for sensor, directory in directories
+        if directory.is_dir()
+        for file in directory.iterdir()
         if (match := re.fullmatch(rf"data_(\d+)_{sensor}_watch\.txt", file.name))
     }
     return tuple(sorted(names))
@@ -250,9 +250,9 @@ def _parse(content: bytes, source: str, subject: str, repairs: Counter[str]) -> 
     values = np.column_stack([table[axis].to_numpy() for axis in "xyz"])
     labels = pd.Index(ACTIVITIES).get_indexer(table["code"].to_pandas())
     stamps = table["stamp"].fill_null(-1).to_numpy()
-    mine = table["subject"].fill_null(-1).to_numpy() == int(subject)
+    is_subject = table["subject"].fill_null(-1).to_numpy() == int(subject)
     log = Log(stamps, values.astype(np.float32), labels)
-    log = log.take(mine & np.isfinite(values).all(axis=1) & (log.labels >= 0) & (stamps >= 0))
+    log = log.take(is_subject & np.isfinite(values).all(axis=1) & (log.labels >= 0) & (stamps >= 0))
     n_malformed = n_lines - len(log.stamps)
     if n_malformed > MALFORMED_SHARE * n_lines:
         raise ValueError(
@@ -300,10 +300,10 @@ def _unambiguous(log: Log, repairs: Counter[str]) -> Log:
 def _bout(log: Log, label: int, repairs: Counter[str]) -> Log:
     """Rows of one activity in order of time, each stamp once."""
     rows = log.take(log.labels == label)
-    kept = sort_dedupe(rows.stamps)
-    repairs["backward_stamps"] += kept.n_backward
-    repairs["duplicate_stamps"] += kept.n_duplicate
-    return rows.take(kept.rows)
+    in_order = sort_dedupe(rows.stamps)
+    repairs["backward_stamps"] += in_order.n_backward
+    repairs["duplicate_stamps"] += in_order.n_duplicate
+    return rows.take(in_order.rows)
 
 
 def _joined(acc: Log, gyr: Log, repairs: Counter[str]) -> Log:

@@ -78,26 +78,12 @@ class Checkpoint:
         return cls({}, settings | described).adding("encoder", encoder.state_dict())
 
     def adding(self, prefix: str, tensors: dict[str, torch.Tensor]) -> "Checkpoint":
-        """Checkpoint with more tensors under ``prefix.``.
-
-        Parameters
-        ----------
-        prefix : str
-            First part of their names.
-        tensors : dict of str to Tensor
-            As ``state_dict`` gives them.
-        """
+        """Checkpoint with more tensors under ``prefix.``."""
         added = {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
         return replace(self, tensors=self.tensors | added)
 
     def part(self, prefix: str) -> dict[str, torch.Tensor]:
-        """The tensors under ``prefix.``, without it.
-
-        Parameters
-        ----------
-        prefix : str
-            First part of their names.
-        """
+        """The tensors under ``prefix.``, without it."""
         start = f"{prefix}."
         return {
             name.removeprefix(start): tensor
@@ -237,10 +223,10 @@ def _file(path: Path) -> Path:
     runs = sorted(file.parent for file in path.glob(f"*/{FILE}"))
     if runs:
         names = ", ".join(map(str, runs[:5])) + (", …" if len(runs) > 5 else "")
-        raise FileNotFoundError(f"{path} is no run, but holds {len(runs)}: name one of {names}")
+        raise FileNotFoundError(f"{path} is not a run, but holds {len(runs)}: name one of {names}")
     names = ", ".join(sorted(file.name for file in path.iterdir())[:5]) or "nothing"
     raise FileNotFoundError(
-        f"{path} is no run, it has no {FILE} (it holds {names}): name the folder that "
+        f"{path} is not a run, it has no {FILE} (it holds {names}): name the folder that "
         "`tsclr pretrain --out` wrote"
     )
 

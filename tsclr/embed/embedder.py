@@ -109,13 +109,7 @@ class Embedder(TransformerMixin, BaseEstimator):
         self.checkpoint_.save(path)
 
     def vectors(self, windows: Batches | Float[np.ndarray, "N C T"]) -> Float[np.ndarray, "N D"]:
-        """Vectors of windows that are known to fit the encoder, as those of a store.
-
-        Parameters
-        ----------
-        windows : Windows, or (N, C, T) array
-            Not checked; `transform` checks arrays.
-        """
+        """Vectors of windows that are known to fit the encoder, as those of a store."""
         if not hasattr(self, "encoder_"):
             self.fit()
         features = encode(self.encoder_, windows, batch_size=self.batch_size)

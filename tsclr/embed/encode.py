@@ -29,13 +29,13 @@ def encode(
     batch_size: int = 512,
 ) -> Float32[np.ndarray, "M D"]:
     """Representations of windows, in evaluation mode and without gradients."""
-    chosen = np.arange(len(windows)) if indices is None else indices
-    features = np.empty((len(chosen), encoder.num_features), np.float32)
+    rows = np.arange(len(windows)) if indices is None else indices
+    features = np.empty((len(rows), encoder.num_features), np.float32)
     was_training = encoder.training
     encoder.eval()
     with torch.inference_mode():
-        for low in range(0, len(chosen), batch_size):
-            batch = chosen[low : low + batch_size]
+        for low in range(0, len(rows), batch_size):
+            batch = rows[low : low + batch_size]
             is_array = isinstance(windows, np.ndarray)
             x = torch.from_numpy(windows[batch]) if is_array else windows.take(batch)
             features[low : low + len(batch)] = encoder(x.to(encoder.input_scale.device)).cpu()

@@ -141,7 +141,9 @@ class PairWhitening(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         X = _checked(X, "X")
         if X.shape[1] != self.n_features_in_:
-            raise ValueError(f"X has {X.shape[1]} features, fitted were {self.n_features_in_}")
+            raise ValueError(
+                f"X has {X.shape[1]} features, the whitening was fitted on {self.n_features_in_}"
+            )
         return (X - self.mean_) / self.scale_ @ self.projection_
 
     def to_arrays(self) -> dict[str, Float64[np.ndarray, "..."]]:
@@ -185,8 +187,8 @@ class PairWhitening(TransformerMixin, BaseEstimator):
         if missing:
             raise KeyError(f"PairWhitening needs {', '.join(_ARRAYS)}; missing: {missing}")
         shapes = [np.shape(arrays[name]) for name in _ARRAYS]
-        d, kept = (*shapes[0], 0, 0)[:2]
-        if shapes != [(d, kept), (kept,), (d,), (d,)]:
+        d, n_components = (*shapes[0], 0, 0)[:2]
+        if shapes != [(d, n_components), (n_components,), (d,), (d,)]:
             raise ValueError(f"{', '.join(_ARRAYS)} do not fit together: shapes {shapes}")
         fitted = cls(**settings)
         fitted.n_features_in_ = d
@@ -262,6 +264,7 @@ def _inverse_root(scatter: Float64[np.ndarray, "D D"], power: float) -> Float64[
             "be whitened: give pairs that differ, and alpha above 0 (0.01, say) where features "
             "are constant or depend on each other"
         )
+    # Rounding can push the smallest eigenvalues of a positive matrix below zero.
     return (vectors * np.maximum(values, 0) ** (-power / 2)) @ vectors.T
 
 

@@ -226,7 +226,7 @@ def build_encoder(encoder: Callable[[int], Encoder], in_channels: int) -> Encode
         encoder = encoder(in_channels)
     if encoder.in_channels != in_channels:
         raise ValueError(
-            f"{type(encoder).__name__} takes {encoder.in_channels} channels, but sees "
+            f"{type(encoder).__name__} takes {encoder.in_channels} channels, but gets "
             f"{in_channels} here: make it with in_channels={in_channels}"
         )
     return encoder

@@ -56,20 +56,23 @@ class Concat(Encoder):
         channels: Sequence[Sequence[int]] | None = None,
     ) -> None:
         check_sizes(in_channels=in_channels, encoders=len(encoders))
-        seen = [range(in_channels)] * len(encoders) if channels is None else channels
-        _check_channels(seen, len(encoders), in_channels)
-        inner = [build_encoder(each, len(own)) for each, own in zip(encoders, seen, strict=True)]
+        groups = [range(in_channels)] * len(encoders) if channels is None else channels
+        _check_channels(groups, len(encoders), in_channels)
+        inner = [
+            build_encoder(encoder, len(group))
+            for encoder, group in zip(encoders, groups, strict=True)
+        ]
         if len(set(inner)) < len(inner):
             raise ValueError("encoders holds the same encoder twice: weights are not shared here")
-        super().__init__(in_channels, sum(each.feature_width for each in inner))
+        super().__init__(in_channels, sum(encoder.feature_width for encoder in inner))
         self.channels = channels
         self.encoders = nn.ModuleList(inner)
-        self.min_length = max(each.min_length for each in inner)
+        self.min_length = max(encoder.min_length for encoder in inner)
 
     @property
     def part_widths(self) -> tuple[int, ...]:
         """Features of each encoder."""
-        return tuple(each.num_features for each in self._inner())
+        return tuple(encoder.num_features for encoder in self._inner())
 
     def features(self, x: Float[torch.Tensor, "B C T"]) -> Float[torch.Tensor, "B D S"]:
         """Maps of all encoders.
@@ -80,8 +83,8 @@ class Concat(Encoder):
             If they do not agree in the number of steps.
         """
         maps = [
-            each.forward_features(own)
-            for each, own in zip(self._inner(), self._split(x), strict=True)
+            encoder.forward_features(channels)
+            for encoder, channels in zip(self._inner(), self._split(x), strict=True)
         ]
         steps = [features.shape[2] for features in maps]
         if len(set(steps)) > 1:
@@ -93,14 +96,19 @@ class Concat(Encoder):
 
     def forward_head(self, features: Float[torch.Tensor, "B D S"]) -> Float[torch.Tensor, "B F"]:
         """Features of all encoders, each with its own pooling."""
-        maps = features.split([each.feature_width for each in self._inner()], dim=1)
+        maps = features.split([encoder.feature_width for encoder in self._inner()], dim=1)
         pairs = zip(self._inner(), maps, strict=True)
-        return torch.cat([each.forward_head(own) for each, own in pairs], dim=1)
+        return torch.cat(
+            [encoder.forward_head(feature_map) for encoder, feature_map in pairs], dim=1
+        )
 
     def pooled(self, x: Float[torch.Tensor, "B C T"]) -> Float[torch.Tensor, "B F"]:
         """Features of all encoders, whose maps may differ in the number of steps."""
-        parts = [each(own) for each, own in zip(self._inner(), self._split(x), strict=True)]
-        return torch.cat(parts, dim=1)
+        features = [
+            encoder(channels)
+            for encoder, channels in zip(self._inner(), self._split(x), strict=True)
+        ]
+        return torch.cat(features, dim=1)
 
     def _inner(self) -> list[Encoder]:
         return list(self.encoders)  # type: ignore[arg-type]
@@ -109,7 +117,7 @@ class Concat(Encoder):
         """What each encoder sees."""
         if self.channels is None:
             return [x] * len(self.encoders)
-        return [torch.stack([x[:, number] for number in own], dim=1) for own in self.channels]
+        return [torch.stack([x[:, number] for number in group], dim=1) for group in self.channels]
 
 
 class Spectrum(Encoder):
@@ -187,8 +195,9 @@ def _check_channels(channels: Sequence[Sequence[int]], n_encoders: int, in_chann
     """Raise unless each encoder has channels that there are."""
     if len(channels) != n_encoders:
         raise ValueError(f"channels has {len(channels)} lists for {n_encoders} encoders")
-    for own in channels:
-        if not own or len(set(own)) < len(own) or not set(own) <= set(range(in_channels)):
+    for group in channels:
+        if not group or len(set(group)) < len(group) or not set(group) <= set(range(in_channels)):
             raise ValueError(
-                f"channels has {list(own)}, expected different numbers from 0 to {in_channels - 1}"
+                f"channels has {list(group)}, expected different numbers from 0 to "
+                f"{in_channels - 1}"
             )

@@ -216,8 +216,8 @@ def convolve(
     True
     """
     image = x.transpose(1, 2).unsqueeze(2).contiguous(memory_format=torch.channels_last)
-    found = nn.functional.conv2d(image, weight.unsqueeze(2), None, (1, stride), (0, padding))
-    return found.squeeze(2).transpose(1, 2)
+    result = nn.functional.conv2d(image, weight.unsqueeze(2), None, (1, stride), (0, padding))
+    return result.squeeze(2).transpose(1, 2)
 
 
 def conv_block(

@@ -177,10 +177,10 @@ def sorted_quantiles(
     >>> sorted_quantiles(torch.tensor([1.0, 2.0, 4.0]), torch.tensor([0.0, 0.5, 0.75, 1.0]))
     tensor([1., 2., 3., 4.])
     """
-    places = levels * (ordered.shape[-1] - 1)
-    below = places.long()
-    above = places.ceil().long()
-    return torch.lerp(ordered[..., below], ordered[..., above], places - below)
+    positions = levels * (ordered.shape[-1] - 1)
+    below = positions.long()
+    above = positions.ceil().long()
+    return torch.lerp(ordered[..., below], ordered[..., above], positions - below)
 
 
 def spectrum_statistics(

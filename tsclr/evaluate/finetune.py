@@ -103,9 +103,11 @@ class FineTuned(ClassifierMixin, BaseEstimator):
             ]
             optimizer = torch.optim.AdamW(groups)
             schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps)
+            # BatchNorm keeps the moments of pretraining: few labelled windows give poor ones.
             model = nn.Sequential(self.encoder_, self.head_).train(self.from_scratch)
             self.encoder_.requires_grad_(False)
             for step in range(self.steps):
+                # Until then they have no gradient, and AdamW leaves such parameters alone.
                 if step == self.linear_steps:
                     for parameter in trained:
                         parameter.requires_grad_()

@@ -1,4 +1,4 @@
-"""Scores of many methods over many datasets in, average ranks and what they prove out."""
+"""Average ranks of many methods over many datasets, and which of their differences are proven."""
 
 import math
 from dataclasses import dataclass

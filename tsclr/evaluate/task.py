@@ -1,4 +1,4 @@
-"""Labelled windows and who may see them in, confusion counts on test subjects out.
+"""Labelled windows and a split in, confusion counts on the test subjects out.
 
 Every choice is made on the training side: its subjects take turns as validation subjects, labels
 are drawn from the others, and each setting of a head is scored on the validation subjects. The
@@ -40,7 +40,7 @@ class Task:
         Seed of the label draws.
     ledger : Ledger
         Records which windows are used for what.
-    parts : (N,) str, optional
+    groups : (N,) str, optional
         Group of each window, where the split names groups of windows and not subjects.
     leaky : bool
         Allow windows of one subject on both sides, for protocols that are known to leak.
@@ -57,7 +57,7 @@ class Task:
     draws: int = 5
     seed: int = 0
     ledger: Ledger = field(default_factory=Ledger)
-    parts: np.ndarray | None = None
+    groups: np.ndarray | None = None
     leaky: bool = False
 
     def __post_init__(self) -> None:
@@ -68,7 +68,7 @@ class Task:
     @property
     def subjects(self) -> np.ndarray:
         """Name of each window's subject, or of its group, as the split has it."""
-        return self.windows.subjects if self.parts is None else self.parts
+        return self.windows.subjects if self.groups is None else self.groups
 
     @property
     def trained(self) -> tuple[str, ...]:

@@ -158,7 +158,7 @@ def advise(
     pipeline = [*itertools.chain(*views.values())] if isinstance(views, dict) else views
     by_name = candidates(pipeline, also)
     if len(by_name) < 2:
-        raise ValueError("there is no view to advise on: name some in the config under `views`")
+        raise ValueError("there are no views to rank: name some in the config under `views`")
     data = _OpenedOnce(**vars(data))
     store, split = data.open()
     scorer = LabelFreeScorer.from_windows(data.windows(store, split.validation))

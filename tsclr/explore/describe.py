@@ -1,4 +1,4 @@
-"""The calls of views and the captions of what they drew.
+"""Captions of views: the call that made one, and the random values it drew.
 
 Nothing here knows a class: annotations of what `draw` returns say what a tensor holds and along
 which axes, and the views inside a view are its children. So a view that a user wrote gets a

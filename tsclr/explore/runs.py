@@ -48,13 +48,7 @@ def find_runs(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def compare(runs: dict[str, dict[str, Any]]) -> pd.DataFrame:
-    """A row for each run: data, encoder, objective, state and the metrics of the last epoch.
-
-    Parameters
-    ----------
-    runs : dict
-        As `find_runs` returns them.
-    """
+    """A row for each run: data, encoder, objective, state and the metrics of the last epoch."""
     return pd.DataFrame([_row(name, settings) for name, settings in runs.items()])
 
 

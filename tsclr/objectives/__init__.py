@@ -1,4 +1,4 @@
-"""What is learned: an encoder and a batch of views in, terms of a loss out.
+"""Objectives: an encoder and a batch of views in, the terms of a loss out.
 
 Every module says in its ``__all__`` what it adds, so that a new objective is one class in one file.
 For an objective of your own, subclass `Objective`; `represent`, `projector` and `gather` do what

@@ -1,4 +1,4 @@
-"""Views of a batch of windows in, weighted scalar loss terms out: what every objective shares."""
+"""The base class of the objectives, and the checks and passes that they share."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What an objective sees in a step: views of a batch of windows, and what is known of them."""
+"""What an objective gets in a step: views of a batch of windows, their labels and their times."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,23 +48,23 @@ class Batch:
     def __len__(self) -> int:
         return len(self.views[0])
 
-    def rows(self, chosen: slice) -> "Batch":
+    def rows(self, rows: slice) -> "Batch":
         """The batch of some of the windows.
 
         Parameters
         ----------
-        chosen : slice
+        rows : slice
             Which windows.
         """
 
         def of_each_view(values: torch.Tensor | None) -> torch.Tensor | None:
-            return None if values is None else values[:, chosen]
+            return None if values is None else values[:, rows]
 
         return Batch(
-            [view[chosen] for view in self.views],
+            [view[rows] for view in self.views],
             of_each_view(self.windows),
             of_each_view(self.starts),
             of_each_view(self.recordings),
-            None if self.labels is None else self.labels[chosen],
+            None if self.labels is None else self.labels[rows],
             self.generator,
         )

@@ -1,4 +1,4 @@
-"""Views in, clustering loss out: each view predicts the prototypes that the others belong to."""
+"""Clustering objectives: each view predicts the prototypes that the other views are assigned to."""
 
 import torch
 from jaxtyping import Float
@@ -121,8 +121,8 @@ def swav(
     with torch.autocast(z.device.type, enabled=False):
         scores = unit(z) @ at_least_float32(prototypes).T
         with torch.no_grad():
-            whole = gather(scores.transpose(0, 1)).unbind(1)
-            assigned = [own_rows(sinkhorn(each, epsilon, n_iterations)) for each in whole]
+            all_scores = gather(scores.transpose(0, 1)).unbind(1)
+            assigned = [own_rows(sinkhorn(view, epsilon, n_iterations)) for view in all_scores]
         q, log_p = torch.stack(assigned), (scores / temperature).log_softmax(-1)
         return -2 * (mean_of_others(q) * log_p).sum(-1).mean()
 

@@ -1,4 +1,4 @@
-"""Views some way apart in time in, loss of a guess out: where one lies relative to the other.
+"""Relative position: the encoder predicts how far apart in time two views are, and in which order.
 
 Positions are counted in lengths of a window, from `least` lengths away, here 1.5, so that half a
 window lies between the two::
@@ -52,9 +52,9 @@ def relative_position(
     >>> classes, valid
     (tensor([0, 0, 1, 2, 0]), tensor([False,  True,  True,  True, False]))
     """
-    place = (lag.abs() - least + TOLERANCE).floor().long()
-    valid = (place >= 0) & (place < n_positions)
-    return (place + n_positions * (lag < 0)).where(valid, 0), valid
+    index = (lag.abs() - least + TOLERANCE).floor().long()
+    valid = (index >= 0) & (index < n_positions)
+    return (index + n_positions * (lag < 0)).where(valid, 0), valid
 
 
 class ContextPrediction(Objective):

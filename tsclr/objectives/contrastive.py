@@ -1,4 +1,4 @@
-"""Views in, contrastive loss out: each view is told apart from the views of other windows."""
+"""Contrastive objectives: views of a window attract, views of other windows repel."""
 
 from collections.abc import Sequence
 
@@ -56,8 +56,8 @@ def dcl(z: Float[torch.Tensor, "V B D"], temperature: float = 0.1) -> Float[torc
     >>> dcl(z, temperature=1.0).item()  # -1 + log(2 exp(-1))
     -1.306...
     """
-    z, keys, own = anchors_and_keys(z, temperature)
-    views_of_window = own.repeat_interleave(own.shape[1], dim=0)
+    z, keys, own_columns = anchors_and_keys(z, temperature)
+    views_of_window = own_columns.repeat_interleave(own_columns.shape[1], dim=0)
     denominator = log_sum_exp(z.flatten(0, 1), keys.flatten(0, 1), excluded=views_of_window)
     positive = (z * mean_of_others(z, axis=1)).sum(-1)
     return denominator.mean() - positive.mean()
@@ -107,11 +107,13 @@ def sup_con(
     >>> sup_con(z, torch.tensor([5, 5]), temperature=1.0).item()  # log(e + 2 / e) + 1 / 3
     1.572...
     """
-    z, keys, own = anchors_and_keys(z, temperature)
-    denominator = log_sum_exp(z.flatten(0, 1), keys.flatten(0, 1), excluded=own.flatten()[:, None])
-    known = gather(labels)
-    alone = -1 - torch.arange(len(known), device=known.device)
-    group = known.where(known >= 0, alone).unique(return_inverse=True)[1]
+    z, keys, own_columns = anchors_and_keys(z, temperature)
+    denominator = log_sum_exp(
+        z.flatten(0, 1), keys.flatten(0, 1), excluded=own_columns.flatten()[:, None]
+    )
+    all_labels = gather(labels)
+    alone = -1 - torch.arange(len(all_labels), device=all_labels.device)
+    group = all_labels.where(all_labels >= 0, alone).unique(return_inverse=True)[1]
     sums = torch.zeros_like(keys[:, 0]).index_add(0, group, keys.sum(1))
     n_positives = z.shape[1] * group.bincount(minlength=len(group)) - 1
     group = own_rows(group)

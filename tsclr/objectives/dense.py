@@ -1,4 +1,4 @@
-"""Views in, loss out by contrast of steps: each with the most similar one of another view."""
+"""Dense contrast: each step of a view is paired with the most similar step of another view."""
 
 import torch
 from jaxtyping import Float, Int
@@ -91,19 +91,19 @@ def dense_nce(
     0.551...
     """
     V, B, S, _ = steps.shape
-    _, keys, own = anchors_and_keys(steps.mean(2), temperature)
+    _, keys, own_columns = anchors_and_keys(steps.mean(2), temperature)
     query = unit(steps) / temperature**0.5
     negative = log_sum_exp(
         query.transpose(0, 1).flatten(0, 2),
         keys.flatten(0, 1),
-        excluded=own.repeat_interleave(V * S, dim=0),
+        excluded=own_columns.repeat_interleave(V * S, dim=0),
     )
     negative = negative.view(B, V, S).transpose(0, 1)
     losses = []
     for shift in range(1, V):
         like = correspondence(maps.flatten(0, 1), maps.roll(shift, dims=0).flatten(0, 1))
-        found = query.roll(shift, dims=0).gather(2, like.view(V, B, S, 1).expand_as(query))
-        positive = (query * found).sum(-1)
+        positives = query.roll(shift, dims=0).gather(2, like.view(V, B, S, 1).expand_as(query))
+        positive = (query * positives).sum(-1)
         losses.append(torch.logaddexp(negative, positive) - positive)
     return torch.stack(losses).mean()
 

@@ -1,4 +1,4 @@
-"""Views in, distance to a target out: each view predicts the others, and nothing repels."""
+"""Self-distillation: each view predicts a target made of the others, without negatives."""
 
 import torch
 from jaxtyping import Float

@@ -1,4 +1,4 @@
-"""Views in, loss out: what a window shows in time agrees with what its spectrum shows."""
+"""Time-frequency consistency: the embeddings of a window and of its spectrum agree."""
 
 import torch
 from jaxtyping import Float
@@ -54,8 +54,8 @@ def contrastive_distance(
     >>> contrastive_distance(z, z, temperature=1.0)  # log(1 + 2 exp(-2))
     tensor([0.2395, 0.2395])
     """
-    z, keys, own = anchors_and_keys(torch.stack([first, second]), temperature)
-    sums = log_sum_exp(z.flatten(0, 1), keys.flatten(0, 1), excluded=own.flatten()[:, None])
+    z, keys, own_columns = anchors_and_keys(torch.stack([first, second]), temperature)
+    sums = log_sum_exp(z.flatten(0, 1), keys.flatten(0, 1), excluded=own_columns.flatten()[:, None])
     return sums.unflatten(0, (-1, 2)).mean(1) - z.prod(1).sum(-1)
 
 
@@ -191,7 +191,7 @@ class TFC(Objective):
             raise ValueError(
                 "TFC trains two encoders, one in time and one on the spectrum, and "
                 f"{type(encoder).__name__} has parts of {', '.join(map(str, widths))} features: "
-                "take a Concat of an encoder and a Spectrum"
+                "use a Concat of an encoder and a Spectrum"
             )
         self.of_time = projector(widths[0], self.hidden, self.width)
         self.of_spectrum = projector(widths[1], self.hidden, self.width)

@@ -1,4 +1,4 @@
-"""Two crops of each window in, contrast of their common steps at every time scale out: `TS2Vec`."""
+"""`TS2Vec`: the common steps of two crops of a window are contrasted at every time scale."""
 
 from collections.abc import Sequence
 
@@ -86,10 +86,10 @@ def instance_contrast(z: Float[torch.Tensor, "V B D S"]) -> Float[torch.Tensor, 
     V, B, _, S = z.shape
     z = at_least_float32(z)
     steps = z.permute(1, 3, 0, 2)
-    whole = gather(steps)
+    all_steps = gather(steps)
     itself = torch.arange(B * V, device=z.device)[:, None] + rank() * B * V
     sums = [
-        log_sum_exp(steps[:, t].flatten(0, 1), whole[:, t].flatten(0, 1), excluded=itself)
+        log_sum_exp(steps[:, t].flatten(0, 1), all_steps[:, t].flatten(0, 1), excluded=itself)
         for t in range(S)
     ]
     return torch.stack(sums).mean() - _positive(z)

@@ -1,4 +1,4 @@
-"""Embeddings in, InfoNCE out: the sum under every contrast, and the losses that several share."""
+"""Embeddings in, InfoNCE out: its denominator in chunks, and the losses that objectives share."""
 
 from typing import Any
 
@@ -41,10 +41,11 @@ class _LogSumExp(torch.autograd.Function):
         of_query, of_keys, low = torch.empty_like(query), torch.zeros_like(keys), 0
         with torch.autocast(query.device.type, enabled=False):
             for q, e in _blocks(query, keys, excluded):
-                here = slice(low, low + len(q))
-                share = _similarity(q, keys, e).sub_(sums[here, None]).exp_()
-                share.mul_(gradients[0][here, None])
-                torch.mm(share, keys, out=of_query[here])
+                chunk = slice(low, low + len(q))
+                # The gradient of log-sum-exp is the softmax, computed again rather than stored.
+                share = _similarity(q, keys, e).sub_(sums[chunk, None]).exp_()
+                share.mul_(gradients[0][chunk, None])
+                torch.mm(share, keys, out=of_query[chunk])
                 of_keys.addmm_(share.T, q)
                 low += len(q)
         return of_query, of_keys, None
@@ -96,10 +97,12 @@ def anchors_and_keys(
     V, B, _ = z.shape
     check_several(views=V, windows=B)
     check_positive(temperature=temperature)
+    # Anchors are keys as well: each gets the root, so that dot products get 1 / temperature.
     anchors = unit(z.transpose(0, 1)) / temperature**0.5
     keys = gather(anchors)
-    places = torch.arange(len(keys) * V, device=z.device).unflatten(0, (-1, V))
-    return anchors, keys, own_rows(places)
+    # Number of each anchor among all keys, by which a loss leaves it out of its own sum.
+    columns = torch.arange(len(keys) * V, device=z.device).unflatten(0, (-1, V))
+    return anchors, keys, own_rows(columns)
 
 
 def nt_xent(z: Float[torch.Tensor, "V B D"], temperature: float = 0.2) -> Float[torch.Tensor, ""]:
@@ -143,8 +146,10 @@ def nt_xent(z: Float[torch.Tensor, "V B D"], temperature: float = 0.2) -> Float[
     >>> nt_xent(z, temperature=1.0).item()  # log(1 + 2 exp(-2))
     0.239...
     """
-    z, keys, own = anchors_and_keys(z, temperature)
-    denominator = log_sum_exp(z.flatten(0, 1), keys.flatten(0, 1), excluded=own.flatten()[:, None])
+    z, keys, own_columns = anchors_and_keys(z, temperature)
+    denominator = log_sum_exp(
+        z.flatten(0, 1), keys.flatten(0, 1), excluded=own_columns.flatten()[:, None]
+    )
     positive = (z * mean_of_others(z, axis=1)).sum(-1)
     return denominator.mean() - positive.mean()
 
@@ -174,5 +179,5 @@ def step_nce(
     with torch.autocast(predicted.device.type, enabled=False):
         predicted, steps = at_least_float32(predicted), gather(at_least_float32(steps))
         similarity = torch.einsum("bnd,mnd->bmn", predicted, steps)
-        own = torch.arange(len(predicted), device=steps.device) + rank() * len(predicted)
-        return cross_entropy(similarity, own[:, None].expand(-1, steps.shape[1]))
+        target = torch.arange(len(predicted), device=steps.device) + rank() * len(predicted)
+        return cross_entropy(similarity, target[:, None].expand(-1, steps.shape[1]))

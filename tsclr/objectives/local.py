@@ -1,4 +1,4 @@
-"""Window vectors of one view and step vectors of another in, local-global contrast out."""
+"""Local-global contrast: the vector of a window is matched with the steps of its other view."""
 
 from itertools import permutations
 
@@ -71,9 +71,9 @@ def local_global_nce(
         )
     scores = clip * (raw / clip).tanh()
     row = torch.arange(B, device=z.device)
-    own = row + rank() * B
-    positive = scores[row, own]
-    is_own = (torch.arange(scores.shape[1], device=z.device) == own[:, None])[:, :, None]
+    target = row + rank() * B
+    positive = scores[row, target]
+    is_own = (torch.arange(scores.shape[1], device=z.device) == target[:, None])[:, :, None]
     negative = scores.masked_fill(is_own, -torch.inf).flatten(1).logsumexp(1, keepdim=True)
     return (torch.logaddexp(negative, positive) - positive).mean(), raw.square().mean()
 
@@ -143,9 +143,9 @@ class LocalGlobal(Objective):
         """Two terms, ``local_global`` and ``penalty``."""
         h, maps = represent_both(encoder, batch.views)
         z, steps = embed(self.project_windows, h), embed_steps(self.project_steps, maps)
-        found = [
+        pairs = [
             local_global_nce(z[one], steps[other], self.clip)
             for one, other in permutations(range(len(z)), 2)
         ]
-        loss, squares = (torch.stack(values).mean() for values in zip(*found, strict=True))
+        loss, squares = (torch.stack(values).mean() for values in zip(*pairs, strict=True))
         return {"local_global": loss, "penalty": self.penalty_weight * squares}

@@ -1,4 +1,4 @@
-"""Views in, error of their hidden samples out: the encoder fills in what it was not shown."""
+"""Masked reconstruction: the encoder fills in the samples that are hidden from it."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -209,11 +209,11 @@ class MaskedReconstruction(Objective):
     def _draw(self, batch: Batch) -> Bool[torch.Tensor, "N T"]:
         """What is hidden of each view."""
         n_windows, length = world_size() * len(batch), batch.views[0].shape[2]
-        whole = [
+        masks = [
             span_mask(n_windows, length, self.ratio, self.span, batch.generator)
             for _ in batch.views
         ]
-        return torch.cat([own_rows(mask) for mask in whole])
+        return torch.cat([own_rows(mask) for mask in masks])
 
     def _decode(
         self, features: Float[torch.Tensor, "N D S"], n_channels: int, length: int

@@ -1,4 +1,4 @@
-"""Views in, loss out by contrast with a bank that remembers an embedding of every window."""
+"""Instance discrimination: contrast with a memory bank that holds an embedding of every window."""
 
 import math
 
@@ -60,7 +60,7 @@ def log_partition(
 
 def instance_nce(
     z: Float[torch.Tensor, "N D"],
-    own: Float[torch.Tensor, "N D"],
+    remembered: Float[torch.Tensor, "N D"],
     noise: Float[torch.Tensor, "M D"],
     log_z: Float[torch.Tensor, ""],
     n_windows: int,
@@ -69,13 +69,14 @@ def instance_nce(
     """Noise-contrastive estimate of which of n windows an embedding shows.
 
     With ``P(v|z) = exp(v·z / temperature) / Z`` and ``h(v) = P(v|z) / (P(v|z) + m / n)``, the
-    probability that v is no noise, the loss is ``-log h(own) - sum over noise of log(1 - h(v))``.
+    probability that v is no noise, the loss is
+    ``-log h(remembered) - sum over noise of log(1 - h(v))``.
 
     Parameters
     ----------
     z : (N, D) tensor
         Embeddings of unit length.
-    own : (N, D) tensor
+    remembered : (N, D) tensor
         Row of the bank for the window of each.
     noise : (M, D) tensor
         Rows drawn from the whole bank, uniformly; the same for all embeddings.
@@ -112,7 +113,7 @@ def instance_nce(
     check_positive(temperature=temperature)
     offset = log_z + math.log(len(noise) / n_windows)
     with torch.autocast(z.device.type, enabled=False):
-        of_own = (z * own).sum(-1) / temperature - offset
+        of_own = (z * remembered).sum(-1) / temperature - offset
         of_noise = z @ noise.T / temperature - offset
     return -(logsigmoid(of_own) + logsigmoid(-of_noise).sum(1)).mean()
 
@@ -198,12 +199,12 @@ class InstanceDiscrimination(Objective):
         windows = require(batch.windows, "windows", self).flatten()
         z = unit(embed(self.head, represent(encoder, batch.views))).flatten(0, 1)
         drawn = torch.randint(len(self.bank), (self.n_noise,), generator=batch.generator)
-        own, noise = self.bank[windows], self.bank[drawn.to(self.bank.device)]
+        remembered, noise = self.bank[windows], self.bank[drawn.to(self.bank.device)]
         log_z = self._constant(z.detach(), noise)
         if self.training:
             self.waiting.append((gather(windows), gather(z.detach())))
-        nce = instance_nce(z, own, noise, log_z, len(self.bank), self.temperature)
-        proximal = (z - own).square().sum(1).mean()
+        nce = instance_nce(z, remembered, noise, log_z, len(self.bank), self.temperature)
+        proximal = (z - remembered).square().sum(1).mean()
         return {"instance_nce": nce, "proximal": self.proximal_weight * proximal}
 
     def after_step(self, encoder: Encoder) -> None:
@@ -217,8 +218,8 @@ class InstanceDiscrimination(Objective):
         """Logarithm of Z, the mean over the first batch of all processes."""
         if self.log_z.isfinite():
             return self.log_z
-        each = gather(log_partition(z, noise, len(self.bank), self.temperature))
-        log_z = each.logsumexp(0) - math.log(len(each))
+        estimates = gather(log_partition(z, noise, len(self.bank), self.temperature))
+        log_z = estimates.logsumexp(0) - math.log(len(estimates))
         if self.training:
             self.log_z.copy_(log_z)
         return log_z
@@ -231,6 +232,6 @@ def _remember(
     momentum: float,
 ) -> None:
     """Move rows of a bank to the mean embedding of their windows, in place."""
-    seen, place = windows.unique(return_inverse=True)
-    mean = torch.zeros_like(bank[seen]).index_add(0, place, z) / place.bincount()[:, None]
-    bank[seen] = unit(bank[seen].lerp(mean, 1 - momentum))
+    rows, group = windows.unique(return_inverse=True)
+    mean = torch.zeros_like(bank[rows]).index_add(0, group, z) / group.bincount()[:, None]
+    bank[rows] = unit(bank[rows].lerp(mean, 1 - momentum))

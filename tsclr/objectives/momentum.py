@@ -1,4 +1,4 @@
-"""Views in, loss out by contrast with a queue of keys from an averaged copy of the encoder."""
+"""Momentum contrast: keys come from an averaged copy of the encoder, negatives from a queue."""
 
 import torch
 from jaxtyping import Float

@@ -1,4 +1,4 @@
-"""Views in, loss out: what one sensor shows tells what the others show at the same time."""
+"""Multiview coding: what one sensor shows predicts what the others show at the same time."""
 
 from itertools import permutations
 
@@ -129,7 +129,7 @@ class CMC(Objective):
         if len(encoder.part_widths) < 2:
             raise ValueError(
                 f"CMC contrasts the parts of an encoder, and {type(encoder).__name__} has only "
-                "one: take a Concat with an encoder for each sensor or device"
+                "one: use a Concat with an encoder for each sensor or device"
             )
         self.projectors = nn.ModuleList(
             projector(width, self.hidden, self.width) for width in encoder.part_widths
@@ -138,5 +138,5 @@ class CMC(Objective):
     def terms(self, encoder: Encoder, batch: Batch) -> dict[str, Float[torch.Tensor, ""]]:
         """One term, ``multiview_nce``."""
         parts = represent(encoder, batch.views).split(encoder.part_widths, dim=2)
-        z = [embed(head, part) for head, part in zip(self.projectors, parts, strict=True)]
+        z = [embed(head, features) for head, features in zip(self.projectors, parts, strict=True)]
         return {"multiview_nce": multiview_nce(torch.stack(z), self.temperature)}

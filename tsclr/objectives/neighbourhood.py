@@ -1,4 +1,4 @@
-"""Neighbours in time as views in, TNC loss out: neighbours are told from windows far off."""
+"""Temporal neighbourhood coding: a discriminator separates neighbours in time from far windows."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -138,16 +138,18 @@ class TNC(Objective):
         starts = require(batch.starts, "starts", self)
         recordings = require(batch.recordings, "recordings", self)
         h = represent(encoder, batch.views)
-        drawn, own = (each.to(h.device) for each in self._drawn(batch))
+        drawn, own_indices = (indices.to(h.device) for indices in self._drawn(batch))
         near, far, counts = [], [], []
         for shift in range(1, len(h)):
-            neighbours, there, then = (x.roll(-shift, 0) for x in (h, recordings, starts))
+            neighbours, partner_recordings, partner_starts = (
+                x.roll(-shift, 0) for x in (h, recordings, starts)
+            )
             near.append(self._logits(h, neighbours))
             others = _of_all(neighbours)[:, drawn]
             far.append(self._logits(h[:, :, None].expand_as(others), others))
-            apart = (_of_all(then)[:, drawn] - starts[..., None]).abs() > self.seconds
-            elsewhere = _of_all(there)[:, drawn] != recordings[..., None]
-            counts.append((apart | elsewhere) & (drawn != own))
+            apart = (_of_all(partner_starts)[:, drawn] - starts[..., None]).abs() > self.seconds
+            elsewhere = _of_all(partner_recordings)[:, drawn] != recordings[..., None]
+            counts.append((apart | elsewhere) & (drawn != own_indices))
         loss = neighbourhood_coding(_flat(near), _flat(far), _flat(counts), self.w)
         return {"neighbourhood_coding": loss}
 
@@ -168,6 +170,6 @@ def _of_all(values: torch.Tensor) -> torch.Tensor:
     return gather(values.transpose(0, 1)).transpose(0, 1)
 
 
-def _flat(parts: list[torch.Tensor]) -> torch.Tensor:
+def _flat(tensors: list[torch.Tensor]) -> torch.Tensor:
     """All values of some tensors one after another."""
-    return torch.cat([part.flatten() for part in parts])
+    return torch.cat([tensor.flatten() for tensor in tensors])

@@ -1,4 +1,4 @@
-"""What objectives are built from: heads, averaged copies, and means over views."""
+"""Building blocks of objectives: projectors, averaged copies, and means over views."""
 
 from collections.abc import Iterable
 from copy import deepcopy
@@ -116,11 +116,11 @@ def numbered(names: Iterable[str]) -> list[str]:
     >>> numbered(["rotate", "permute", "rotate"])
     ['rotate', 'permute', 'rotate_2']
     """
-    given: list[str] = []
+    unique: list[str] = []
     for name in names:
-        tries = chain([name], (f"{name}_{number}" for number in count(2)))
-        given.append(next(each for each in tries if each not in given))
-    return given
+        candidates = chain([name], (f"{name}_{number}" for number in count(2)))
+        unique.append(next(candidate for candidate in candidates if candidate not in unique))
+    return unique
 
 
 def at_least_float32(x: Float[torch.Tensor, "..."]) -> Float[torch.Tensor, "..."]:
@@ -156,6 +156,6 @@ def check_horizon(n_steps: int, horizon: int) -> None:
     """
     if n_steps <= horizon:
         raise ValueError(
-            f"the feature map has {n_steps} steps, too few for horizon = {horizon}: take a "
+            f"the feature map has {n_steps} steps, too few for horizon = {horizon}: use a "
             "smaller horizon, longer windows or an encoder with fewer strides"
         )

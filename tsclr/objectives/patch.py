@@ -1,4 +1,4 @@
-"""Views in, loss out by contrast of steps: each is told from the others of its window."""
+"""Patch contrast: a step of one view is matched among all steps of the other view of its window."""
 
 from itertools import permutations
 
@@ -56,8 +56,8 @@ def patch_nce(
     check_positive(temperature=temperature)
     if query.shape[1] < 2:
         raise ValueError(
-            f"the feature map has {query.shape[1]} step, which has no other to be told from: take "
-            "longer windows, or an encoder with more steps"
+            f"the feature map has {query.shape[1]} step, which leaves no other to contrast "
+            "it with: use longer windows, or an encoder with more steps"
         )
     with torch.autocast(query.device.type, enabled=False):
         similarity = unit(query) @ unit(keys).mT / temperature

@@ -1,4 +1,4 @@
-"""Views in, loss of a prediction within each view out: its later steps are foretold by its earlier.
+"""Predictive coding: the later steps of a view are predicted from its earlier ones.
 
 The context of a step sums up all steps so far, and K linear maps foretell the next K::
 

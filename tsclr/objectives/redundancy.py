@@ -1,4 +1,4 @@
-"""Views in, loss terms out: views agree, and no feature of the embedding repeats another."""
+"""Redundancy reduction: views agree, and no feature of the embedding repeats another."""
 
 from itertools import combinations
 
@@ -145,8 +145,8 @@ def _whole(z: torch.Tensor) -> torch.Tensor:
 
 def _off_diagonal(matrices: torch.Tensor) -> torch.Tensor:
     """Sum of the squares off the diagonal of each of some (D, D) matrices."""
-    own = torch.eye(matrices.shape[-1], dtype=torch.bool, device=matrices.device)
-    return matrices.masked_fill(own, 0).square().sum((1, 2))
+    diagonal = torch.eye(matrices.shape[-1], dtype=torch.bool, device=matrices.device)
+    return matrices.masked_fill(diagonal, 0).square().sum((1, 2))
 
 
 def _expander(num_features: int, hidden: int, width: int) -> nn.Sequential:

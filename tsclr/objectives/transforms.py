@@ -1,4 +1,4 @@
-"""Views in, doubt about what was done to them out: the encoder tells which changes were made."""
+"""Transformation prediction: the encoder recognises which augmentations were applied."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -61,9 +61,9 @@ def apply_some(
         for augmentation in augmentations:
             drawn = augmentation.draw_gated(whole, generator).drawn
             gated = Gated(torch.rand(len(whole), generator=generator) < 0.5, drawn)
-            own = map_drawn(lambda values: own_rows(values).to(device), gated)
-            x = augmentation.transform_gated(x, own)
-            applied.append(own.applies)
+            local = map_drawn(lambda values: own_rows(values).to(device), gated)
+            x = augmentation.transform_gated(x, local)
+            applied.append(local.applies)
     return x, torch.stack(applied, dim=1)
 
 
@@ -145,12 +145,14 @@ class TransformPrediction(Objective):
         """A term for each augmentation."""
         # ModuleList does not declare the type of its elements
         augmentations = cast("Iterable[Augmentation]", self.augmentations)
-        made = [apply_some(view, augmentations, batch.generator) for view in batch.views]
-        h = represent(encoder, [views for views, _ in made]).flatten(0, 1)
+        views_and_applied = [
+            apply_some(view, augmentations, batch.generator) for view in batch.views
+        ]
+        h = represent(encoder, [views for views, _ in views_and_applied]).flatten(0, 1)
         logits = at_least_float32(torch.cat([head(h) for head in self.heads], dim=1))
-        applied = torch.cat([which for _, which in made]).to(logits.dtype)
+        applied = torch.cat([which for _, which in views_and_applied]).to(logits.dtype)
         losses = binary_cross_entropy_with_logits(logits, applied, reduction="none").mean(0)
-        names = numbered(_snake(type(each).__name__) for each in augmentations)
+        names = numbered(_snake(type(augmentation).__name__) for augmentation in augmentations)
         return dict(zip(names, losses / len(names), strict=True))
 
 

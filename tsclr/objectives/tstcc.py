@@ -1,4 +1,4 @@
-"""Weak and strong views in, TS-TCC loss out: each view foretells the other, and contexts contrast.
+"""TS-TCC: a weak and a strong view predict each other's future, and their contexts are contrasted.
 
 The context c of a view sums up its steps up to a random one, here the third; the next K steps of
 the other view are foretold from it, and the contexts of both views are positives of each other::

@@ -1,4 +1,4 @@
-"""Views in, the weighted terms of several objectives over one encoder out."""
+"""A weighted sum of several objectives over one encoder."""
 
 import math
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""Indices of windows in, indices of their positives out: what every pairing shares."""
+"""The base class of the pairings: indices of windows in, indices of their positives out."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Indices of windows in, the same moment seen by another sensor or another device out."""
+"""Pairings of sensors: the positive is the same moment seen by another sensor or device."""
 
 from collections.abc import Iterator, Sequence
 
@@ -139,18 +139,18 @@ class OtherDevice(Pairing):
         table, rate, rows = windows.store.recordings, windows.store.sample_rate, windows.rows(index)
         first, clock = table["start"].to_numpy(), table["start_time"].to_numpy()
         end = first + table["length"].to_numpy()
-        places, partners = [np.zeros(0, int)], [np.zeros(0, int)]
+        positions, partners = [np.zeros(0, int)], [np.zeros(0, int)]
         for one, other in _worn_together(table, rate, self.tolerance, np.unique(rows)):
-            here = np.flatnonzero(rows == one)
+            rows_of_one = np.flatnonzero(rows == one)
             delay = (clock[one] - clock[other]) * 1e-9 * rate
-            aim = windows.starts[index[here]] - first[one] + first[other] + delay
+            aim = windows.starts[index[rows_of_one]] - first[one] + first[other] + delay
             low, high = np.searchsorted(windows.starts, [first[other], end[other]])
             if low < high:
                 closest = low + nearest(windows.starts[low:high], aim)
                 fits = abs(windows.starts[closest] - aim) <= self.tolerance * rate
-                places.append(here[fits])
+                positions.append(rows_of_one[fits])
                 partners.append(closest[fits])
-        return np.concatenate(places), np.concatenate(partners)
+        return np.concatenate(positions), np.concatenate(partners)
 
 
 def _worn_together(

@@ -1,4 +1,4 @@
-"""Indices of windows in, indices of windows from the stationary stretch around each out.
+"""The pairing with a window from the stationary stretch around each window.
 
 The stretch grows by a length of the window to either side as long as the signal in it is
 stationary by the augmented Dickey-Fuller test; its half width is the spread of a Gaussian::
@@ -67,9 +67,9 @@ def dickey_fuller(x: Float[np.ndarray, "... T"], lags: int = 1) -> Float[np.ndar
         )
     differences = np.diff(x.astype(np.float64))
     shifted = (differences[..., lags - i :][..., :n_equations] for i in range(lags + 1))
-    known = np.stack([x[..., lags:-1], *shifted], -2)
-    known -= known.mean(-1, keepdims=True)
-    moments = known @ known.swapaxes(-1, -2)
+    regressors = np.stack([x[..., lags:-1], *shifted], -2)
+    regressors -= regressors.mean(-1, keepdims=True)
+    moments = regressors @ regressors.swapaxes(-1, -2)
     target, others = 1, np.delete(np.arange(lags + 2), 1)
     inverse = np.linalg.pinv(moments[..., others[:, None], others], hermitian=True)
     with_target = moments[..., others, target]
@@ -187,12 +187,12 @@ class StationaryNeighbour(Pairing):
         windows : Windows
             What `index` points into.
         """
-        known = _known.setdefault(windows, {}).setdefault(
+        widths = _known.setdefault(windows, {}).setdefault(
             (self.most, self.p_value, self.lags), np.zeros(len(windows), int)
         )
-        new = np.unique(index[known[index] == 0])
-        known[new] = self._grown(new, windows)
-        return known[index]
+        new = np.unique(index[widths[index] == 0])
+        widths[new] = self._grown(new, windows)
+        return widths[index]
 
     def _grown(self, index: Int[np.ndarray, " N"], windows: Windows) -> Int[np.ndarray, " N"]:
         """Widths of windows, which ascend."""

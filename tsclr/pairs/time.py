@@ -1,4 +1,4 @@
-"""Indices of windows in, indices of windows that show the same thing at another time out."""
+"""Pairings in time: the positive is the same window, or another one of its recording."""
 
 import numpy as np
 import torch
@@ -78,8 +78,8 @@ class Neighbour(Pairing):
     def __init__(self, seconds: float = 2.56, gap: float = 0.0) -> None:
         if not 0 <= seconds < float("inf"):
             raise ValueError(
-                f"seconds={seconds:g} must not be negative or without end; for any window of the "
-                "recording take SameRecording"
+                f"seconds={seconds:g} must be finite and at least 0; for any window of the "
+                "recording use SameRecording"
             )
         if not 0 <= gap <= seconds:
             raise ValueError(f"gap={gap:g} must be within 0 and seconds={seconds:g}")

@@ -64,12 +64,12 @@ def find_files(paths: Iterable[Path | str], suffixes: Iterable[str]) -> list[Pat
     ValueError: no_such_folder: no such file or folder
     """
     endings = tuple(sorted(suffix.lower() for suffix in suffixes))
-    named = [Path(path) for path in paths]
+    roots = [Path(path) for path in paths]
     files: set[Path] = set()
-    for path in named:
+    for path in roots:
         files |= _files_at(path, endings)
     if not files:
-        where = ", ".join(map(str, named)) or "no path given"
+        where = ", ".join(map(str, roots)) or "no path given"
         raise ValueError(f"no file to read in {where}: names must end in {', '.join(endings)}")
     return sorted(files)
 

@@ -88,12 +88,12 @@ def _figure(points: np.ndarray, classes: np.ndarray, subjects: np.ndarray) -> Fi
     left.set_title("By class")
     right.set_title("By subject")
     names = sorted(set(classes))
-    of_class = dict(zip(names, _styles(len(names), named=True), strict=True))
+    of_class = dict(zip(names, _styles(len(names), are_classes=True), strict=True))
     _scatter(left, points, classes, of_class)
     _name_below(left, of_class)
     names = sorted(set(subjects), key=lambda name: (len(name), name))
     few = len(names) <= len(PALETTE)
-    of_subject = dict(zip(names, _styles(len(names), named=few), strict=True))
+    of_subject = dict(zip(names, _styles(len(names), are_classes=few), strict=True))
     _scatter(right, points, subjects, of_subject)
     if few:
         _name_below(right, of_subject)
@@ -103,9 +103,9 @@ def _figure(points: np.ndarray, classes: np.ndarray, subjects: np.ndarray) -> Fi
     return figure
 
 
-def _styles(n_groups: int, named: bool) -> list[tuple[str, str]]:
+def _styles(n_groups: int, are_classes: bool) -> list[tuple[str, str]]:
     """Marker and colour of each group; colours of a rainbow where no names are shown."""
-    if named:
+    if are_classes:
         return list(
             itertools.islice(itertools.cycle(itertools.product(MARKERS, PALETTE)), n_groups)
         )

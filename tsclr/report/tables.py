@@ -103,7 +103,7 @@ def about_views(ranking: pd.DataFrame) -> pd.DataFrame:
     shown = ranking.rename(columns=lambda name: name.replace("_", " "))
     for name in shown.columns.drop("views"):
         shown[name] = [f"{value:.3f}" for value in shown[name]]
-    shown.insert(0, "rank", [str(place) for place in range(1, len(shown) + 1)])
+    shown.insert(0, "rank", [str(rank) for rank in range(1, len(shown) + 1)])
     return shown
 
 

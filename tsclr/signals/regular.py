@@ -96,15 +96,15 @@ def regularise(
     Examples
     --------
     >>> stamps = np.array([0, 20, 41, 59, 80, 5000, 5020]) * 10**6
-    >>> found = regularise(stamps, np.ones((7, 3), np.float32))
-    >>> found.rate, [len(segment.values) for segment in found.segments], found.repairs
+    >>> regular = regularise(stamps, np.ones((7, 3), np.float32))
+    >>> regular.rate, [len(segment.values) for segment in regular.segments], regular.repairs
     (50.0, [5, 2], {'gaps': 1})
     """
     check_axes(values, len(stamps))
-    kept = sort_dedupe(stamps, values, max_gap)
-    if len(kept.rows) < len(stamps) or kept.n_backward:
-        stamps, values = stamps[kept.rows], values[kept.rows]
-        labels = None if labels is None else labels[kept.rows]
+    ordered = sort_dedupe(stamps, values, max_gap)
+    if len(ordered.rows) < len(stamps) or ordered.n_backward:
+        stamps, values = stamps[ordered.rows], values[ordered.rows]
+        labels = None if labels is None else labels[ordered.rows]
     measured = sample_rate(stamps, max_gap)
     if rate is None:
         rate = snap_rate(measured)
@@ -122,10 +122,10 @@ def regularise(
         segments += pieces_of_cut
         n_filled, n_used = n_filled + filled, n_used + used
     repairs = {
-        "backward_stamps": kept.n_backward,
-        "duplicate_stamps": kept.n_duplicate,
-        "clock_resets": kept.n_resets,
-        "gaps": len(cuts) - 1 - kept.n_resets,
+        "backward_stamps": ordered.n_backward,
+        "duplicate_stamps": ordered.n_duplicate,
+        "clock_resets": ordered.n_resets,
+        "gaps": len(cuts) - 1 - ordered.n_resets,
         "batched_samples": len(stamps) if late else 0,
         "interpolated_samples": n_filled,
         "dropped_samples": len(stamps) - n_used,
@@ -147,8 +147,8 @@ def _stretch(
     seconds, on_grid = _seconds(stamps, rate, late)
     values, n_filled = fill_missing(values, seconds, max_gap)
     segments, n_used = [], 0
-    whole = np.asarray(np.isfinite(values).all(axis=1), np.int64)
-    for start, stop, usable in runs(whole).tolist():
+    is_complete = np.asarray(np.isfinite(values).all(axis=1), np.int64)
+    for start, stop, usable in runs(is_complete).tolist():
         time = seconds[start:stop]
         if not usable or (time[-1] - time[0]) * rate < 1 - REGULAR:
             continue

@@ -124,6 +124,7 @@ def _usual_step(steps: Float[np.ndarray, " N"], lag: int = LONG_LAG) -> float:
     """Median slope of stamp against index over a lag: jitter and batches within it cancel."""
     lag = max(1, min(lag, len(steps) // 2))
     time = np.concatenate([[0.0], np.cumsum(steps)])
+    # The median is 0 where batches are longer than the lag; the mean is not.
     return float(np.median(time[lag:] - time[:-lag])) / lag or float(steps.mean())
 
 
@@ -156,13 +157,14 @@ def sample_rate(stamps: Int64[np.ndarray, " T"], max_gap: float = 1.0) -> float:
     if not steps.any():
         usual = float(np.median(np.abs(np.diff(stamps)))) * 1e-9 if len(stamps) > 1 else 0.0
         raise ValueError(
-            f"{len(stamps)} stamps, none within {max_gap:g} s after the one before "
+            f"{len(stamps)} stamps, none within {max_gap:g} s of the previous one "
             f"(median step {usual:g} s): check the unit of time or raise max_gap"
         )
     if batched(stamps, max_gap):
         return 1.0 / _usual_step(steps)
     usual = _usual_step(steps, SHORT_LAG)
     away = np.abs(steps - usual)
+    # `away.min()` keeps at least one step, so that the mean is never that of an empty array.
     return 1.0 / float(steps[away <= max(0.5 * usual, away.min())].mean())
 
 

@@ -70,12 +70,12 @@ def conversion(sensor: str, unit: str) -> float:
     """
     if sensor not in FACTORS:
         raise ValueError(f"unknown sensor {sensor!r}: {nearest(sensor, FACTORS)}")
-    known = FACTORS[sensor]
+    factors = FACTORS[sensor]
     canonical = ALIASES.get(unit, unit)
-    if canonical not in known:
-        names = [*known, *(alias for alias, name in ALIASES.items() if name in known)]
+    if canonical not in factors:
+        names = [*factors, *(alias for alias, name in ALIASES.items() if name in factors)]
         raise ValueError(f"unknown unit {unit!r} of {sensor}: {nearest(unit, names)}")
-    return float(known[canonical])
+    return float(factors[canonical])
 
 
 def check_gravity(acc: Float[np.ndarray, "T 3"], unit: str = "g") -> bool:

@@ -36,13 +36,13 @@ def pipelines(
     >>> len(pipelines({"weak": [Jitter()], "strong": strong, "stronger": strong}, ["acc_x"]))
     3
     """
-    chosen = list(views.values()) if isinstance(views, dict) else [views] * 2
-    if len(chosen) < 2:
+    per_view = list(views.values()) if isinstance(views, dict) else [views] * 2
+    if len(per_view) < 2:
         raise ValueError(
-            f"views has {len(chosen)} named pipeline: name at least two, or give a list, which is "
-            "for both views"
+            f"views has {len(per_view)} named pipeline: name at least two, or pass a list, which "
+            "serves both views"
         )
-    return [Chain(augmentations).for_channels(channels) for augmentations in chosen]
+    return [Chain(augmentations).for_channels(channels) for augmentations in per_view]
 
 
 def with_partners(windows: Windows, pairing: Pairing) -> Windows:
@@ -90,7 +90,7 @@ class BatchBuilder:
         for module in itertools.chain(*(pipeline.modules() for pipeline in self.pipelines)):
             if isinstance(module, Augmentation) and module.mixes_windows:
                 raise ValueError(
-                    f"{type(module).__name__} mixes windows, and the objective would not know: "
+                    f"{type(module).__name__} mixes windows, which this objective cannot handle: "
                     "leave it out of `views`; it is for objectives with soft targets"
                 )
 

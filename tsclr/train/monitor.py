@@ -50,23 +50,24 @@ def watch(encoder: Encoder, batches: BatchBuilder, seed: int) -> dict[str, float
     """Diagnostics of the representations of validation subjects, on the same pairs every epoch."""
     windows, was_training = batches.windows, encoder.training
     gpus = [batches.device] if batches.device.type == "cuda" else []
+    # The same pairs and views at every epoch, and training continues as if nothing was drawn.
     with torch.random.fork_rng(gpus), torch.inference_mode():
         torch.manual_seed(seed_of(seed, 4))
-        chosen = np.sort(torch.randperm(len(windows))[:N_WATCHED].numpy())
-        pairs = torch.from_numpy(np.stack([chosen, batches.pairing.partner(chosen, windows)]))
+        watched = np.sort(torch.randperm(len(windows))[:N_WATCHED].numpy())
+        pairs = torch.from_numpy(np.stack([watched, batches.pairing.partner(watched, windows)]))
         views = batches(pairs, windows.take(pairs.flatten())).views
         encoder.eval()
         first, second = (encoder(view).float() for view in views)
         encoder.train(was_training)
     counts = {"dead_features": int(dead_features(first)), "num_features": encoder.num_features}
-    return pair_diagnostics(first, second) | counts | _shortcuts(first, windows, chosen)
+    return pair_diagnostics(first, second) | counts | _shortcuts(first, windows, watched)
 
 
 def _shortcuts(
-    h: Float[torch.Tensor, "N D"], windows: Windows, chosen: Int[np.ndarray, " N"]
+    h: Float[torch.Tensor, "N D"], windows: Windows, watched: Int[np.ndarray, " N"]
 ) -> dict[str, float]:
     """What can be read from features besides the activity."""
-    recordings = windows.store.recordings.iloc[windows.rows(chosen)]
+    recordings = windows.store.recordings.iloc[windows.rows(watched)]
     scores = {
         f"{name}_shortcut": shortcut(h, recordings[name].to_numpy(dtype=str))
         for name in ("subject", "device")
@@ -124,6 +125,7 @@ def forget_peak_memory() -> None:
     """Reset what `peak_memory` has measured on the CPU; only Linux can."""
     peaks = Path("/proc/self/clear_refs")
     if peaks.exists():
+        # 5 resets the peak resident set size, see proc(5).
         peaks.write_text("5")
 
 
@@ -133,6 +135,7 @@ def peak_memory(device: torch.device) -> float | None:
         return torch.cuda.max_memory_allocated(device) / 2**20
     if resource is None:
         return None
+    # ru_maxrss is in bytes on macOS and in KiB on Linux.
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
@@ -147,17 +150,7 @@ def summary(metrics: dict[str, Any], epochs: int) -> str:
 
 
 class Bar:
-    """Progress of a run with loss, speed and time left, where standard error is a terminal.
-
-    Parameters
-    ----------
-    n_steps : int
-        Of the whole run.
-    done : int
-        Steps done before.
-    shown : bool
-        Whether this process shows it.
-    """
+    """Progress of a run with loss, speed and time left, where standard error is a terminal."""
 
     def __init__(self, n_steps: int, done: int, shown: bool) -> None:
         console = Console(stderr=True)
@@ -199,6 +192,7 @@ def tensorboard(out: Path, wanted: bool) -> Iterator[Callable[[list[dict[str, An
         return
     from torch.utils.tensorboard import SummaryWriter
 
+    # A resumed run shows its earlier epochs again, so old events would appear twice.
     shutil.rmtree(out / "tensorboard", ignore_errors=True)
     with SummaryWriter(str(out / "tensorboard")) as writer:
         n_shown = 0

@@ -139,6 +139,7 @@ def pretrain(
 
             show(state.metrics)
             learn(state, batches, watched, training, save)
+            # A finished run that is resumed has its whitening already, and no step changed it.
             if not state.readout and not neighbours(train).alone(train).all():
                 arrays = on_rank_zero(lambda: fit_whitening(state.result, train).to_arrays())
                 state.readout = {name: torch.from_numpy(array) for name, array in arrays.items()}
@@ -172,6 +173,7 @@ def learn(
     check_collapse(state.metrics, training)
     with Bar(n_steps, state.step, shown=rank() == 0) as bar:
         while not is_over(state.metrics, training):
+            # After a resume, the seconds of the epoch before the interruption count as well.
             began = time.perf_counter() - state.seconds
             for indices, x in islice(loaded, sampler.in_epoch - state.counted):
                 batch = make_batch(batches, indices, x, training.seed, state.step)
@@ -207,13 +209,13 @@ def claim(out: Path, resume: bool, state: State, settings: dict[str, Any]) -> No
         return
     if not resume:
         raise FileExistsError(
-            f"there is a run in {out}: go on with it by `tsclr pretrain --resume {out}` (from "
-            "Python, by resume=True), or choose another folder"
+            f"there is a run in {out}: continue it with `tsclr pretrain --resume {out}` (from "
+            "Python, with resume=True), or choose another folder"
         )
     before, epochs = state.resume(out, settings), settings["training"]["epochs"]
     if epochs != before:
         log.info(
-            "%d epochs in place of %d: from step %d on, the learning rate follows the schedule of "
+            "%d epochs instead of %d: from step %d on, the learning rate follows the schedule of "
             "%d epochs",
             epochs,
             before,

@@ -71,8 +71,8 @@ def _as_config(spec: Any) -> Any:
         return {name: _as_config(value) for name, value in spec.items()}
     arguments = {name: _as_config(value) for name, value in spec.items() if name != "in_channels"}
     families = [subclasses(kind) for kind in (Encoder, Objective, Augmentation, Pairing)]
-    named = next((family[spec["class"]] for family in families if spec["class"] in family), None)
-    return arguments if named is None else arguments | {"class": importable_name(named)}
+    cls = next((family[spec["class"]] for family in families if spec["class"] in family), None)
+    return arguments if cls is None else arguments | {"class": importable_name(cls)}
 
 
 def environment() -> dict[str, Any]:
@@ -97,7 +97,7 @@ def environment_text() -> dict[str, str]:
 
 def facts_as_text(facts: dict[str, Any]) -> dict[str, str]:
     """An environment as text."""
-    packages = ", ".join(" ".join(each) for each in facts["packages"].items())
+    packages = ", ".join(" ".join(item) for item in facts["packages"].items())
     return {name: str(value) for name, value in (facts | {"packages": packages}).items()}
 
 

@@ -96,6 +96,8 @@ class PairSampler(Dataset):
     def indices(self, step: int) -> Int[np.ndarray, "V B"]:
         """Windows that the views of a step show, of all processes."""
         epoch, number = divmod(step, self.in_epoch)
+        # Seeds depend on the run, the epoch and the step alone, so a resumed run, and one with
+        # other processes or workers, gets the same batches.
         order = _order(len(self.windows), seed_of(self.seed, 0, epoch))
         index = order[number * self.size :][: self.size]
         generator = torch.Generator().manual_seed(seed_of(self.seed, 1, step))
@@ -110,6 +112,7 @@ class PairSampler(Dataset):
         return self.indices(step)[:, self.rank * n : (self.rank + 1) * n]
 
 
+# Every step of an epoch asks for the order of all windows, which is slow to permute.
 @lru_cache(maxsize=2)
 def _order(n_windows: int, seed: int) -> Int[np.ndarray, " N"]:
     """Order of the windows in an epoch."""
@@ -152,6 +155,8 @@ def load_batches(
         sampler=numbers,
         num_workers=workers,
         pin_memory=pinned,
+        # Without its own generator the loader would draw from the global one, and so change
+        # the random values that come after it.
         generator=torch.Generator(),
         multiprocessing_context="fork",  # shares the mapped store, which cannot be pickled
     )
@@ -160,13 +165,6 @@ def load_batches(
 
 class DeviceWindows:
     """Windows of a store that lies in the memory of a device: gathering copies nothing across.
-
-    Parameters
-    ----------
-    windows : Windows
-        Their whole store is copied to the device.
-    device : torch.device
-        Where to.
 
     Examples
     --------
@@ -178,11 +176,13 @@ class DeviceWindows:
     """
 
     def __init__(self, windows: Windows, device: torch.device) -> None:
-        whole = windows.store.signal
-        signal = torch.empty(whole.shape, device=device)
-        for low in range(0, len(whole), COPIED):
+        samples = windows.store.signal
+        signal = torch.empty(samples.shape, device=device)
+        # The store is mapped from disk and may be larger than the memory of the host.
+        for low in range(0, len(samples), COPIED):
             chunk = slice(low, low + COPIED)
-            signal[chunk] = torch.from_numpy(np.array(whole[chunk]))
+            signal[chunk] = torch.from_numpy(np.array(samples[chunk]))
+        # All windows at every start, without a copy: gathering is one indexing operation.
         self.view = signal.unfold(0, windows.length, 1)
         self.starts = torch.from_numpy(np.array(windows.starts)).to(device)
 

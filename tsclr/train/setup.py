@@ -37,13 +37,13 @@ def pick_device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError("device cuda: this machine has none that torch can use; choose cpu")
+        raise ValueError("device is cuda, but torch finds no GPU on this machine: choose cpu")
     if name == "cuda":
         number, n_gpus = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
         if number >= n_gpus:
             raise ValueError(
-                f"this machine has {n_gpus} GPUs for more processes than that: give torchrun "
-                f"--nproc-per-node {n_gpus}"
+                f"there are more processes than the {n_gpus} GPUs of this machine: run "
+                f"torchrun with --nproc-per-node {n_gpus}"
             )
         name = f"cuda:{number}"
         torch.cuda.set_device(name)

@@ -72,6 +72,7 @@ class State:
         """Count a step and its terms; a readout fitted before it no longer fits the weights."""
         self.step, self.counted, self.readout = self.step + 1, self.counted + 1, {}
         for name, term in terms.items():
+            # A float32 sum over the thousands of steps of an epoch would lose digits.
             self.sums[name] = self.sums.get(name, 0) + term.double()
 
     def means(self) -> dict[str, float]:
@@ -90,8 +91,8 @@ class State:
         loss = sum(means.values())
         if not math.isfinite(loss):
             raise FloatingPointError(
-                f"the loss became {loss} by step {self.step}: begin again in another folder, with "
-                "a lower training.learning_rate, or a higher temperature where the objective has "
+                f"the loss became {loss} by step {self.step}: start again in another folder, with "
+                "a lower training.learning_rate, or a higher temperature if the objective has "
                 "one"
             )
         return {name: value / self.counted for name, value in ({"loss": loss} | means).items()}
@@ -127,6 +128,7 @@ class State:
         checkpoint = checkpoint.adding("objective", self.objective.state_dict())
         checkpoint = checkpoint.adding("optimizer", _flat(self.optimizer))
         checkpoint.adding("readout", self.readout).save(out / FILE)
+        # For people and plots only: a run resumes from the metrics in its checkpoint.
         write_lines(out / METRICS, self.metrics)
 
     def resume(self, out: Path, settings: dict[str, Any]) -> int:
@@ -144,62 +146,62 @@ class State:
             checkpoint.restore("raw", self.encoder)
         checkpoint.restore("objective", self.objective)
         _unflatten(self.optimizer, checkpoint.part("optimizer"))
-        kept = checkpoint.settings
-        self.step, self.counted = kept["step"], kept["counted"]
-        self.seconds, self.metrics = kept["seconds"], kept["metrics"]
+        saved = checkpoint.settings
+        self.step, self.counted = saved["step"], saved["counted"]
+        self.seconds, self.metrics = saved["seconds"], saved["metrics"]
         if self.scaler is not None:
-            self.scaler.load_state_dict(kept["scaler"])
+            self.scaler.load_state_dict(saved["scaler"])
         device = self.encoder.input_scale.device
         self.sums = {
             name: torch.tensor(value, dtype=torch.float64, device=device)
-            for name, value in kept["sums"].items()
+            for name, value in saved["sums"].items()
         }
         self.readout = checkpoint.part("readout")
-        return int(kept["training"]["epochs"])
+        return int(saved["training"]["epochs"])
 
 
-def _check_settings(out: Path, kept: dict[str, Any], asked: dict[str, Any]) -> None:
+def _check_settings(out: Path, saved: dict[str, Any], requested: dict[str, Any]) -> None:
     """Raise ``ValueError`` for settings that the run was not made with, unless they are free."""
-    kept, asked = (json.loads(json.dumps(settings)) for settings in (kept, asked))
-    if kept.get("training", {}).keys() != asked["training"].keys():
+    saved, requested = (json.loads(json.dumps(settings)) for settings in (saved, requested))
+    if saved.get("training", {}).keys() != requested["training"].keys():
         raise ValueError(
-            f"{out} is not a run of this version of tsclr: go on with the version that wrote it, "
+            f"{out} was written by another version of tsclr: continue it with that version, "
             "or choose another folder"
         )
-    n_done, n_asked = kept["epoch"], asked["training"]["epochs"]
-    if n_asked <= n_done and n_asked < kept["training"]["epochs"]:
+    n_done, n_asked = saved["epoch"], requested["training"]["epochs"]
+    if n_asked <= n_done and n_asked < saved["training"]["epochs"]:
         raise ValueError(
-            f"training.epochs is {n_asked}, but the run in {out} has {n_done} epochs done: ask for "
-            "more than that, or choose another folder"
+            f"training.epochs is {n_asked}, but the run in {out} has done {n_done} epochs: set it "
+            "above that, or choose another folder"
         )
     for free in ("epochs", *Training.free):
-        asked["training"][free] = kept["training"][free]
+        requested["training"][free] = saved["training"][free]
     differences = [
-        line for name in asked for line in _differences(name, kept.get(name), asked[name])
+        line for name in requested for line in _differences(name, saved.get(name), requested[name])
     ]
     if differences:
         raise ValueError(
-            f"the run in {out} was made with other settings. {'; '.join(differences)}. Go on with "
-            f"`tsclr pretrain --resume {out}`, or choose another folder"
+            f"the run in {out} was started with other settings. {'; '.join(differences)}. Continue "
+            f"with `tsclr pretrain --resume {out}`, or choose another folder"
         )
 
 
-def _differences(name: str, kept: Any, asked: Any) -> Iterator[str]:
+def _differences(name: str, saved: Any, requested: Any) -> Iterator[str]:
     """Settings that differ, by their dotted names, with both values."""
-    if kept == asked and not (isinstance(kept, dict) and list(kept) != list(asked)):
+    if saved == requested and not (isinstance(saved, dict) and list(saved) != list(requested)):
         return
     if name == "seen":
         yield "data: its recordings are not those of the run"
-    elif isinstance(kept, dict) and isinstance(asked, dict):
-        if kept.keys() == asked.keys() and list(kept) != list(asked):
-            yield f"order of {name}: the run has {', '.join(kept)}, asked for is {', '.join(asked)}"
-        for key in kept | asked:
-            yield from _differences(f"{name}.{key}", kept.get(key), asked.get(key))
-    elif isinstance(kept, list) and isinstance(asked, list) and len(kept) == len(asked):
-        for number, (old, new) in enumerate(zip(kept, asked, strict=True)):
+    elif isinstance(saved, dict) and isinstance(requested, dict):
+        if saved.keys() == requested.keys() and list(saved) != list(requested):
+            yield f"order of {name}: {', '.join(saved)} in the run, now {', '.join(requested)}"
+        for key in saved | requested:
+            yield from _differences(f"{name}.{key}", saved.get(key), requested.get(key))
+    elif isinstance(saved, list) and isinstance(requested, list) and len(saved) == len(requested):
+        for number, (old, new) in enumerate(zip(saved, requested, strict=True)):
             yield from _differences(f"{name}[{number}]", old, new)
     else:
-        yield f"{name}: the run has {_text(kept)}, asked for is {_text(asked)}"
+        yield f"{name}: the run has {_text(saved)}, now requested is {_text(requested)}"
 
 
 def _text(value: Any) -> str:

@@ -25,17 +25,10 @@ BF16_HARDWARE = ("amx_bf16", "avx512_bf16", "bf16")
 
 
 class ChunkedEncoder(Encoder):
-    """An encoder that keeps the activations of `size` windows at a time and makes them again.
+    """An encoder that keeps the activations of `size` windows at a time and recomputes them.
 
     Outputs and gradients are those of the whole batch, except that BatchNorm normalises each chunk
     by itself. It is the memory of GradCache (Gao et al., RepL4NLP 2021) for any objective.
-
-    Parameters
-    ----------
-    encoder : Encoder
-        Shares its weights.
-    size : int
-        Windows of a chunk.
     """
 
     def __init__(self, encoder: Encoder, size: int) -> None:
@@ -76,6 +69,7 @@ class ChunkedEncoder(Encoder):
                 encode,
                 chunk,
                 use_reentrant=False,
+                # The second pass must not move the running moments of BatchNorm again.
                 context_fn=lambda: (nullcontext(), _without_memory(self.encoder)),
             )
             for chunk in x.split(self.size)
@@ -84,17 +78,7 @@ class ChunkedEncoder(Encoder):
 
 
 class Learner(nn.Module):
-    """Encoder and objective as one module, so that a step is one forward pass.
-
-    Parameters
-    ----------
-    encoder : Encoder
-        What is trained.
-    objective : Objective
-        Built for it.
-    chunk_size : int, optional
-        Windows that pass through the encoder at a time; all by default.
-    """
+    """Encoder and objective as one module, so that a step is one forward pass."""
 
     def __init__(
         self, encoder: Encoder, objective: Objective, chunk_size: int | None = None
@@ -113,19 +97,6 @@ class Learner(nn.Module):
 
 class TrainStep:
     """One optimiser step, with the precision, memory and processes that the settings ask for.
-
-    Parameters
-    ----------
-    learner : Learner
-        Moved to its device already.
-    optimizer : Optimizer
-        Over its weights.
-    scaler : GradScaler or None
-        Of ``fp16``; None for every other precision.
-    training : Training
-        Settings.
-    device : torch.device
-        Where the learner lies.
 
     Raises
     ------
@@ -170,7 +141,7 @@ class TrainStep:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.learner.objective.after_step(self.learner.encoder)
-        return {name: torch.stack([each[name] for each in terms]).mean() for name in terms[0]}
+        return {name: torch.stack([chunk[name] for chunk in terms]).mean() for name in terms[0]}
 
     def _micro_batches(self, batch: Batch) -> Iterator[Batch]:
         """The batch, cut as gradient accumulation asks."""
@@ -178,7 +149,7 @@ class TrainStep:
         if left or size < 2:
             raise ValueError(
                 f"training.accumulate is {self.training.accumulate}, but a batch of {len(batch)} "
-                "windows cannot be cut into so many equal parts of two windows or more"
+                "windows cannot be divided into that many equal chunks of at least two windows"
             )
         return (batch.rows(slice(low, low + size)) for low in range(0, len(batch), size))
 
@@ -210,10 +181,10 @@ def check_precision(precision: str, device: torch.device) -> None:
             return
         raise ValueError(
             f"training.precision {precision}: this processor would only emulate it, more slowly "
-            "than single precision; take fp32, or a GPU"
+            "than single precision; use fp32, or a GPU"
         )
     if precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported(False):
-        raise ValueError("training.precision bf16: this GPU has none; take fp16 or fp32")
+        raise ValueError("training.precision bf16: this GPU does not support it; use fp16 or fp32")
 
 
 def compile_features(encoder: Encoder) -> None:
@@ -229,13 +200,13 @@ def _without_memory(encoder: Encoder) -> Iterator[None]:
     kinds = (nn.BatchNorm1d, nn.SyncBatchNorm)
     norms = [module for module in encoder.modules() if isinstance(module, kinds)]
     counts = [norm.num_batches_tracked for norm in norms]
-    kept = [(norm.momentum, deepcopy(count)) for norm, count in zip(norms, counts, strict=True)]
+    saved = [(norm.momentum, deepcopy(count)) for norm, count in zip(norms, counts, strict=True)]
     for norm in norms:
         norm.momentum = 0.0
     try:
         yield
     finally:
-        for norm, count, (momentum, before) in zip(norms, counts, kept, strict=True):
+        for norm, count, (momentum, before) in zip(norms, counts, saved, strict=True):
             norm.momentum = momentum
             if count is not None and before is not None:
                 count.copy_(before)

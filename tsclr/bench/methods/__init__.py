@@ -1,4 +1,4 @@
-"""Methods: what learns from the unlabelled side of a fold, before a head learns from labels."""
+"""Methods: how features are learned from the unlabelled data of a fold, before a head is fitted."""
 
 from tsclr.bench.methods.base import *
 from tsclr.bench.methods.baselines import *

@@ -1,4 +1,4 @@
-"""Methods whose encoder is that of a run folder: as trained, and as it was before training."""
+"""Methods that take their encoder from a run folder: as trained, and as it was before training."""
 
 from abc import ABC
 from collections.abc import Sequence

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from tsclr.bench.access import FoldAccess, Representation
-from tsclr.bench.cache import digest, source_digest, sources_named
+from tsclr.bench.cache import source_digest, sources_named
 from tsclr.bench.methods.base import FromConfig
 from tsclr.data.splits import LeakError
 from tsclr.embed.checkpoint import Checkpoint
-from tsclr.files import lock
+from tsclr.files import digest, lock
 from tsclr.train.pretrain import pretrain
 from tsclr.train.setup import pick_device
 
@@ -67,8 +67,8 @@ class Pretrained(FromConfig):
         super().check()
         if self.sees_test_streams and self.settings.objective.reads_labels:
             raise LeakError(
-                f"the objective of {self.config} reads labels, with sees_test_streams those of the "
-                "test subjects too: take another objective, or drop sees_test_streams"
+                f"the objective of {self.config} reads labels, and with sees_test_streams those of "
+                "the test subjects too: choose another objective, or drop sees_test_streams"
             )
 
     @property

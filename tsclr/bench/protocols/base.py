@@ -60,7 +60,7 @@ class Protocol(ABC):
         """Its name in results."""
         return f"{self.title}, {self.max_folds} of the folds" if self.max_folds else self.title
 
-    def parts(self, subjects: Sequence[str], official: Sequence[str]) -> np.ndarray | None:
+    def groups(self, subjects: Sequence[str], official: Sequence[str]) -> np.ndarray | None:
         """Group of each window, given its subject; None where the split names subjects.
 
         Parameters

@@ -29,7 +29,7 @@ class Official(Protocol):
     def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:
         """The documented ones."""
         if not official:
-            raise ValueError("no test subjects are documented: take another protocol")
+            raise ValueError("no test subjects are documented: use another protocol")
         return {"official": list(official)}
 
 
@@ -117,8 +117,8 @@ class GroupKFold(Protocol):
         """Each group in turn."""
         if self.n_folds > len(subjects):
             raise ValueError(
-                f"{self.n_folds} folds cannot be made of {len(subjects)} "
-                f"subject{'s' * (len(subjects) > 1)}: lower n_folds, to 2 at least, or take more "
+                f"cannot make {self.n_folds} folds of {len(subjects)} "
+                f"subject{'s' * (len(subjects) > 1)}: lower n_folds (at least 2), or add "
                 "subjects"
             )
         order = np.random.default_rng(self.seed).permutation(sorted(subjects))

@@ -1,4 +1,4 @@
-"""Protocols that divide windows, as some published evaluations do; they show how much it flatters.
+"""Protocols that divide windows, which inflates scores: to show by how much.
 
 Every window is assigned to a random group, and the split names the groups.
 """
@@ -13,7 +13,7 @@ from tsclr.bench.protocols.base import Protocol
 
 __all__ = ["RandomValidation", "RandomWindows"]
 
-N_PARTS = 20
+N_GROUPS = 20
 """Random groups of windows; a share of the windows is a multiple of 5 % then."""
 
 
@@ -32,8 +32,8 @@ class RandomValidation(Protocol):
     Examples
     --------
     >>> protocol = RandomValidation()
-    >>> parts = protocol.parts(["one"] * 40 + ["two"] * 9, official=["two"])
-    >>> (split,) = protocol.splits(sorted(set(parts.tolist())), ["two"]).values()
+    >>> groups = protocol.groups(["one"] * 40 + ["two"] * 9, official=["two"])
+    >>> (split,) = protocol.splits(sorted(set(groups.tolist())), ["two"]).values()
     >>> split.test, len(split.train), len(split.validation)
     (('two',), 16, 4)
     """
@@ -47,11 +47,11 @@ class RandomValidation(Protocol):
         on = f", test on {' '.join(self.test)}" if self.test else ""
         return f"random validation windows{on}"
 
-    def parts(self, subjects: Sequence[str], official: Sequence[str]) -> np.ndarray:
-        """The test subjects, and twenty parts of one size of all other windows."""
+    def groups(self, subjects: Sequence[str], official: Sequence[str]) -> np.ndarray:
+        """The test subjects, and twenty groups of one size of all other windows."""
         names = np.array(subjects, dtype=object)
         others = np.flatnonzero(~np.isin(names, self.test or list(official)))
-        names[others] = drawn_parts(len(others), self.seed)
+        names[others] = random_groups(len(others), self.seed)
         return names.astype(str)
 
     def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:
@@ -76,8 +76,8 @@ class RandomWindows(Protocol):
     Examples
     --------
     >>> protocol = RandomWindows()
-    >>> parts = protocol.parts(["one"] * 100, [])
-    >>> protocol.splits(sorted(set(parts.tolist())), [])["random"].test
+    >>> groups = protocol.groups(["one"] * 100, [])
+    >>> protocol.splits(sorted(set(groups.tolist())), [])["random"].test
     ('part 00', 'part 01', 'part 02', 'part 03')
     """
 
@@ -95,22 +95,22 @@ class RandomWindows(Protocol):
         """Its name in results."""
         return "random windows (leaky)"
 
-    def parts(self, subjects: Sequence[str], official: Sequence[str]) -> np.ndarray:
-        """Twenty parts of one size."""
-        return drawn_parts(len(subjects), self.seed)
+    def groups(self, subjects: Sequence[str], official: Sequence[str]) -> np.ndarray:
+        """Twenty groups of one size."""
+        return random_groups(len(subjects), self.seed)
 
     def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:
-        """The first parts."""
+        """The first groups."""
         return {"random": sorted(subjects)[: max(1, round(self.test * len(subjects)))]}
 
 
-def drawn_parts(n_windows: int, seed: int) -> np.ndarray:
+def random_groups(n_windows: int, seed: int) -> np.ndarray:
     """A random group for each window; all groups have about the same size.
 
     Examples
     --------
-    >>> drawn_parts(3, seed=0)
+    >>> random_groups(3, seed=0)
     array(['part 02', 'part 00', 'part 01'], dtype='<U7')
     """
     order = np.random.default_rng(seed).permutation(n_windows)
-    return np.array([f"part {place % N_PARTS:02d}" for place in order])
+    return np.array([f"part {position % N_GROUPS:02d}" for position in order])

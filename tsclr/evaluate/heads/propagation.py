@@ -55,10 +55,10 @@ class Propagation(ClassifierMixin, BaseEstimator):
             If no window has a label, `n_neighbors` is less than 1, or `alpha` is not in (0, 1).
         """
         y = np.asarray(y)
-        known = y != UNLABELLED
-        self._check(known)
-        self.classes_ = np.unique(y[known])
-        self.labelled_ = KNeighborsClassifier(1).fit(X[known], y[known])
+        is_labelled = y != UNLABELLED
+        self._check(is_labelled)
+        self.classes_ = np.unique(y[is_labelled])
+        self.labelled_ = KNeighborsClassifier(1).fit(X[is_labelled], y[is_labelled])
         self.nearest_ = NearestNeighbors(n_neighbors=min(self.n_neighbors, len(X))).fit(X)
         W = neighbour_graph(X, self.n_neighbors)
         scale = 1 / np.sqrt(np.maximum(W.sum(1), 1))  # a lone window has no neighbour
@@ -67,20 +67,22 @@ class Propagation(ClassifierMixin, BaseEstimator):
         self.votes_ = self.mass_ * scale[:, None]
         return self
 
-    def _check(self, known: Bool[np.ndarray, " N"]) -> None:
+    def _check(self, is_labelled: Bool[np.ndarray, " N"]) -> None:
         """Raise unless there is something to spread, and a way to."""
         if self.n_neighbors < 1:
             raise ValueError(f"n_neighbors is {self.n_neighbors}, it must be at least 1")
         if not 0 < self.alpha < 1:
             raise ValueError(f"alpha is {self.alpha}, it must be in (0, 1)")
-        if not known.any():
-            raise ValueError(f"none of {len(known)} windows has a label: label one of each class")
+        if not is_labelled.any():
+            raise ValueError(
+                f"none of {len(is_labelled)} windows has a label: label one of each class"
+            )
 
     def predict(self, X: Float[np.ndarray, "N F"]) -> Int[np.ndarray, " N"]:
         """Class of each row."""
         votes = self.votes_[self.nearest_.kneighbors(X, return_distance=False)].sum(1)
-        found = self.classes_[votes.argmax(1)]
-        return np.where(votes.any(1), found, self.labelled_.predict(X))
+        voted = self.classes_[votes.argmax(1)]
+        return np.where(votes.any(1), voted, self.labelled_.predict(X))
 
 
 def neighbour_graph(X: Float[np.ndarray, "N F"], n_neighbors: int) -> sparse.csr_array:
@@ -93,6 +95,7 @@ def neighbour_graph(X: Float[np.ndarray, "N F"], n_neighbors: int) -> sparse.csr
            [1., 0., 1.],
            [0., 1., 0.]])
     """
+    # One more, since each window is its own nearest neighbour; the diagonal is cleared below.
     nearest = NearestNeighbors(n_neighbors=min(n_neighbors + 1, len(X))).fit(X)
     directed = sparse.csr_array(nearest.kneighbors_graph(X))
     both = directed.maximum(directed.T)
@@ -113,10 +116,10 @@ def spread(
     array([[2.],
            [1.]])
     """
-    given = (1 - alpha) * Y
-    F, growing = given, True
+    injected = (1 - alpha) * Y
+    F, growing = injected, True
     while growing:
-        before, F = F, alpha * (S @ F) + given
+        before, F = F, alpha * (S @ F) + injected
         growing = ((F - before).sum(1) > TOLERANCE * F.sum(1)).any()
     return F
 

@@ -62,9 +62,9 @@ def collect(
         if time is not None:
             column = batch.column(time)
             is_date = pa.types.is_timestamp(column.type)
-            values, known = _times(column)
+            values, is_timed = _times(column)
             times.append(values)
-            timed.append(known)
+            timed.append(is_timed)
     return Table(
         numbers=_joined(blocks, np.empty((0, len(numbers)), np.float32)),
         time=None if time is None else _joined(times, np.empty(0)),
@@ -97,23 +97,23 @@ def _cast_number(column: pa.Array, name: str) -> pa.Array:
     return column.cast(pa.float32(), safe=False)
 
 
-def _codes(column: pa.Array, known: dict[str, int]) -> Int[np.ndarray, " N"]:
-    """Codes of a text column; texts not seen before are added to `known`."""
+def _codes(column: pa.Array, codes: dict[str, int]) -> Int[np.ndarray, " N"]:
+    """Codes of a text column; texts not seen before are added to `codes`."""
     if not pa.types.is_dictionary(column.type):
         column = column.cast(pa.string()).dictionary_encode()
     texts = [str(text or "").strip() for text in column.dictionary.to_pylist()]
-    table = np.array([known.setdefault(text, len(known)) if text else -1 for text in [*texts, ""]])
+    table = np.array([codes.setdefault(text, len(codes)) if text else -1 for text in [*texts, ""]])
     return table[column.indices.fill_null(len(texts)).to_numpy()].astype(np.int32)
 
 
 def _times(column: pa.Array) -> tuple[Shaped[np.ndarray, " N"], Bool[np.ndarray, " N"]]:
     """Time column of a batch, and which rows have a time."""
     if pa.types.is_timestamp(column.type):
-        whole = column.cast(pa.timestamp("ns", column.type.tz)).cast(pa.int64())
-        return whole.fill_null(0).to_numpy(), whole.is_valid().to_numpy(zero_copy_only=False)
+        stamps = column.cast(pa.timestamp("ns", column.type.tz)).cast(pa.int64())
+        return stamps.fill_null(0).to_numpy(), stamps.is_valid().to_numpy(zero_copy_only=False)
     values = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    known = np.isfinite(values)
-    return np.where(known, values, 0.0), known
+    is_finite = np.isfinite(values)
+    return np.where(is_finite, values, 0.0), is_finite
 
 
 def _joined(blocks: list[np.ndarray], empty: np.ndarray) -> Shaped[np.ndarray, "N ..."]:
@@ -121,9 +121,9 @@ def _joined(blocks: list[np.ndarray], empty: np.ndarray) -> Shaped[np.ndarray, "
     if not blocks:
         return empty
     stop = sum(map(len, blocks))
-    whole = np.empty((stop, *blocks[0].shape[1:]), blocks[0].dtype)
+    joined = np.empty((stop, *blocks[0].shape[1:]), blocks[0].dtype)
     while blocks:
         block = blocks.pop()
-        whole[stop - len(block) : stop] = block
+        joined[stop - len(block) : stop] = block
         stop -= len(block)
-    return whole
+    return joined

@@ -72,11 +72,11 @@ def _in_order(channels: list[str]) -> list[str]:
     """Whole triads in the order device, sensor, axis; devices as they first appear."""
     triads: dict[str, dict[str, list[str]]] = {}
     for channel in channels:
-        parts = CHANNEL.fullmatch(channel)
-        if parts is None:
+        match = CHANNEL.fullmatch(channel)
+        if match is None:
             raise ValueError(f"unknown channel {channel!r}: {nearest(channel, _usual())}")
-        sensors = triads.setdefault(parts["device"] or "", {})
-        sensors.setdefault(parts["sensor"], []).append(parts["axis"])
+        sensors = triads.setdefault(match["device"] or "", {})
+        sensors.setdefault(match["sensor"], []).append(match["axis"])
     ordered = []
     for device, sensors in triads.items():
         for sensor in sorted(sensors, key=list(UNITS).index):

@@ -123,7 +123,7 @@ class Tabular(Reader):
             )
         if self.time is None and self.log_rate is None:
             raise ValueError(
-                "neither time nor log_rate: name the time column, or give log_rate in Hz"
+                "neither time nor log_rate is set: name the time column, or give log_rate in Hz"
             )
         for name, value in {"log_rate": self.log_rate, "max_gap": self.max_gap}.items():
             if value is not None and not 0 < value < np.inf:
@@ -149,10 +149,10 @@ class Tabular(Reader):
 
     def read(self, path: Path) -> Iterator[Recording]:  # noqa: D102 - inherited
         try:
-            found = self._recordings(path)
+            recordings = self._recordings(path)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
-        yield from found
+        yield from recordings
 
     def _recordings(self, path: Path) -> list[Recording]:
         """All recordings of a file; messages do not name it yet."""
@@ -164,7 +164,7 @@ class Tabular(Reader):
         subjects = _subjects(table, groups)
         repairs = Counter(malformed_rows=table.n_malformed)
         repairs["unusual_gravity"] = self._convert(table.numbers, channels)
-        whole = Recording(
+        log = Recording(
             signal=table.numbers,
             sample_rate=1.0,
             channels=channels,
@@ -178,13 +178,17 @@ class Tabular(Reader):
         )
         if table.timed is not None and not table.timed.all():
             repairs["missing_stamps"] = int(np.count_nonzero(~table.timed))
-            whole = _rows(whole, table.timed)
+            log = _rows(log, table.timed)
             subjects = replace(subjects, codes=subjects.codes[table.timed])
-        found = self._stretches(whole, self._stamps(table), subjects, repairs)
-        if not found:
-            raise ValueError(f"no two samples in a row can be used: {dict(+repairs)}")
-        found[0] = replace(found[0], repairs=dict(+repairs))
-        return found if len(found) == 1 else [_numbered(*each) for each in enumerate(found, 1)]
+        recordings = self._stretches(log, self._stamps(table), subjects, repairs)
+        if not recordings:
+            raise ValueError(f"no two consecutive samples can be used: {dict(+repairs)}")
+        recordings[0] = replace(recordings[0], repairs=dict(+repairs))
+        return (
+            recordings
+            if len(recordings) == 1
+            else [_numbered(*item) for item in enumerate(recordings, 1)]
+        )
 
     def _table(self, path: Path) -> tuple[tuple[str, ...], Table]:
         """Channels, and the columns that the settings ask for."""
@@ -193,16 +197,16 @@ class Tabular(Reader):
         names = file.schema.names
         channels = match_channels(self.columns, names)
         time = None if self.time is None else match_column(self.time, names)
-        asked = {"label": self.label, "subject": self.subject}
-        texts = {role: match_column(name, names) for role, name in asked.items() if name}
+        columns = {"label": self.label, "subject": self.subject}
+        texts = {role: match_column(name, names) for role, name in columns.items() if name}
         return tuple(channels), file.read(list(channels.values()), time, texts)
 
     def _groups(self, path: Path) -> dict[str, str]:
         """What the pattern finds in the path."""
-        found = re.search(self.pattern or "", path.as_posix())
-        if found is None:
+        match = re.search(self.pattern or "", path.as_posix())
+        if match is None:
             raise ValueError(f"pattern {self.pattern!r} does not match the path")
-        return {group: text for group, text in found.groupdict().items() if text is not None}
+        return {group: text for group, text in match.groupdict().items() if text is not None}
 
     def _labels(
         self, table: Table, groups: dict[str, str]
@@ -256,29 +260,29 @@ class Tabular(Reader):
 
     def _stretches(
         self,
-        whole: Recording,
+        log: Recording,
         stamps: Int64[np.ndarray, " T"],
         subjects: Texts,
         repairs: Counter[str],
     ) -> list[Recording]:
         """Regular stretches of one subject each; repairs are added up in `repairs`."""
-        found = []
+        recordings = []
         for start, stop, subject in signals.runs(subjects.codes).tolist():
             if stop - start < 2:
                 repairs["dropped_samples"] += stop - start
                 continue
-            part = _rows(whole, slice(start, stop))
+            block = _rows(log, slice(start, stop))
             regular = signals.regularise(
                 stamps[start:stop],
-                part.signal,
-                part.labels,
+                block.signal,
+                block.labels,
                 rate=self.log_rate,
                 max_gap=self.max_gap,
             )
             repairs.update(regular.repairs)
-            whole = replace(whole, sample_rate=regular.rate, subject=subjects.names[subject])
-            found += [_cut(whole, segment) for segment in regular.segments]
-        return found
+            log = replace(log, sample_rate=regular.rate, subject=subjects.names[subject])
+            recordings += [_cut(log, segment) for segment in regular.segments]
+        return recordings
 
 
 def _subjects(table: Table, groups: dict[str, str]) -> Texts:
@@ -292,16 +296,16 @@ def _subjects(table: Table, groups: dict[str, str]) -> Texts:
     return texts
 
 
-def _rows(whole: Recording, rows: slice | Bool[np.ndarray, " T"]) -> Recording:
+def _rows(recording: Recording, rows: slice | Bool[np.ndarray, " T"]) -> Recording:
     """The recording with these rows only."""
-    labels = None if whole.labels is None else whole.labels[rows]
-    return replace(whole, signal=whole.signal[rows], labels=labels)
+    labels = None if recording.labels is None else recording.labels[rows]
+    return replace(recording, signal=recording.signal[rows], labels=labels)
 
 
-def _cut(whole: Recording, segment: signals.Segment) -> Recording:
+def _cut(recording: Recording, segment: signals.Segment) -> Recording:
     """The recording with the samples and the start of one segment."""
     start = segment.start if signals.is_unix(segment.start) else 0
-    return replace(whole, signal=segment.values, labels=segment.labels, start_time=start)
+    return replace(recording, signal=segment.values, labels=segment.labels, start_time=start)
 
 
 def _numbered(number: int, recording: Recording) -> Recording:

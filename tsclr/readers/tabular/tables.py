@@ -26,15 +26,7 @@ CONVERSION_ERROR = re.compile(r"CSV column #(\d+):.*conversion error to .*?'(.*)
 
 @dataclass(frozen=True)
 class File:
-    """A table on disk and how it is delimited.
-
-    Parameters
-    ----------
-    path : Path
-        Parquet if it ends so, else CSV.
-    delimiter : str
-        Between the columns of a CSV row.
-    """
+    """A table on disk and how it is delimited."""
 
     path: Path
     delimiter: str = ","
@@ -124,10 +116,10 @@ class File:
 
     def _bad_cell(self, message: str) -> ValueError | None:
         """Error that names column, row and text of the cell pyarrow stumbled over."""
-        found = CONVERSION_ERROR.search(message)
-        if not found:
+        match = CONVERSION_ERROR.search(message)
+        if not match:
             return None
-        name, text = self.schema.names[int(found[1])], found[2]
+        name, text = self.schema.names[int(match[1])], match[2]
         row = self._row_of(name, text)
         where = f"column {name!r}, data row {row}" if row else f"column {name!r}"
         return ValueError(
@@ -140,9 +132,9 @@ class File:
         # To the end of the file even so: a stream left half-way can abort Python when it exits.
         n_rows = row = 0
         for batch in self._csv({name: pa.binary()}, []):
-            found = pc.index(batch.column(0), pa.scalar(text.encode(), pa.binary())).as_py()
-            if found >= 0 and not row:
-                row = n_rows + found + 1
+            index = pc.index(batch.column(0), pa.scalar(text.encode(), pa.binary())).as_py()
+            if index >= 0 and not row:
+                row = n_rows + index + 1
             n_rows += batch.num_rows
         return row
 
@@ -158,16 +150,16 @@ class File:
         return ValueError(f"cannot be read, expected {expected}: {str(error)[:200]!r}")
 
 
-def _time_type(name: str, found: pa.DataType) -> pa.DataType:
+def _time_type(name: str, kind: pa.DataType) -> pa.DataType:
     """Type to read a time column as, from the type pyarrow finds in its first block."""
-    if pa.types.is_timestamp(found):
-        return pa.timestamp("ns", found.tz)
+    if pa.types.is_timestamp(kind):
+        return pa.timestamp("ns", kind.tz)
     # Whole numbers in the first block do not mean that no fraction follows. A float64 keeps
     # UNIX nanoseconds to 0.2 µs.
-    if pa.types.is_integer(found) or pa.types.is_floating(found):
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         return pa.float64()
     raise ValueError(
-        f"time column {name!r} holds {found}, expected numbers or dates such as "
+        f"time column {name!r} holds {kind}, expected numbers or dates such as "
         "2024-05-31 13:45:00.25 (ISO 8601, UTC unless an offset is written)"
     )
 
