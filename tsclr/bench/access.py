@@ -15,7 +15,8 @@ import numpy as np
 from jaxtyping import Float
 from sklearn.preprocessing import StandardScaler
 
-from tsclr.data.identity import fingerprints, seen_before
+from tsclr.bench.seen import check_unseen, was_pretrained_on
+from tsclr.data.identity import fingerprints
 from tsclr.data.settings import Data
 from tsclr.data.splits import LeakError, Split
 from tsclr.data.store import Store
@@ -138,19 +139,8 @@ class FoldAccess:
 
     def refuse_seen(self, checkpoint: Checkpoint) -> None:
         """Raise ``LeakError`` if a run was trained or validated on test subjects of the fold."""
-        used, settings, store = checkpoint.split, checkpoint.settings, self._task.windows.store
-        same_source = settings["place"] == self.source
-        shared = [
-            subject
-            for subject in self.data.test or []
-            if (same_source and subject in (*used.train, *used.validation))
-            or seen_before(store, subject, settings["seen"])
-        ]
-        if shared:
-            raise LeakError(
-                f"pretraining has seen the test subjects {', '.join(sorted(shared))}: pretrain "
-                f'with `--data.test "{self.data.test}"`, or name other test subjects'
-            )
+        store = self._task.windows.store
+        check_unseen(checkpoint, store, self.source, self.data.test or [])
 
     def note_run(self, checkpoint: Checkpoint) -> str | None:
         """Record the windows that a run was pretrained on; if that fails, return the reason."""
@@ -178,8 +168,7 @@ class FoldAccess:
         settings, used = checkpoint.settings, checkpoint.split
         store, dataset = self._task.windows.store, self._task.ledger.dataset
         pretrained_files, subjects = set(settings["seen"]), (*used.train, *used.validation)
-        is_copy = pretrained_files and pretrained_files <= set(fingerprints(store, subjects))
-        if not is_copy and settings["place"] != self.source:
+        if not was_pretrained_on(checkpoint, store, self.source):
             dataset = settings["place"]
             store = Store.load(dataset, settings["data"]["root"])
         n_lost = len(pretrained_files - set(fingerprints(store, subjects)))

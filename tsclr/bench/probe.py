@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 from rich.progress import track
 
 from tsclr.audit import ledger
@@ -19,8 +20,10 @@ from tsclr.bench.fitted import run_unit
 from tsclr.bench.methods import FromRun, HandFeatures, Method, RandomInitFromRun
 from tsclr.bench.protocols import GivenSubjects, Official, Protocol
 from tsclr.bench.results import collect_results, save
+from tsclr.bench.seen import check_unseen, was_pretrained_on
 from tsclr.bench.suite import Suite
-from tsclr.data.splits import split_subjects
+from tsclr.data.settings import MEMORY
+from tsclr.data.splits import Split, parse_budget, split_subjects
 from tsclr.embed.checkpoint import Checkpoint
 from tsclr.evaluate.heads import FeatureHead, find_head
 from tsclr.specs import nearest
@@ -86,24 +89,29 @@ def probe(
     LeakError
         If the encoder has seen a test subject.
     ValueError
-        If the data do not fit the encoder, or a budget exceeds a class.
+        If the data do not fit the encoder, or every budget exceeds a class. Some budgets that are
+        too large are left out with a warning.
     """
     checkpoint = Checkpoint.load(run)
+    budgets, heads, methods = (_listed(names) or [] for names in (budgets, heads, methods))
     _check_names(methods, heads)
-    source = Source(
-        dataset or str(checkpoint.settings["data"]["source"]),
-        classes=None if classes is None else list(classes),
-    )
+    source = Source(dataset or _source_of(checkpoint), classes=_listed(classes))
     with TemporaryDirectory() as folder:
         out = Path(folder)
         source, benchmark = _fitting(source, checkpoint, out / "data", root)
+        protocol = _protocol(checkpoint, benchmark, _listed(test))
+        (split,) = protocol.splits(benchmark.store.subjects, benchmark.test_subjects).values()
+        if (
+            PRETRAINED in methods
+        ):  # before anything is computed, and before budgets are complained of
+            check_unseen(checkpoint, benchmark.store, benchmark.source, split.test)
         suite = Suite(
             [source],
             _methods(run, heads, whiten, methods),
-            list(heads),
-            list(budgets),
+            heads,
+            _affordable(budgets, benchmark, split),
             draws,
-            [_protocol(checkpoint, benchmark, test)],
+            [protocol],
             root=root,
             seed=seed,
         )
@@ -148,6 +156,49 @@ def _check_names(methods: Sequence[str], heads: Sequence[str]) -> None:
             raise ValueError(f"no method {name!r}: {nearest(name, METHODS)}")
 
 
+def _listed(names: Sequence[str] | str | None) -> list[str] | None:
+    """Names as a list; a string is a comma list, as on the command line."""
+    if isinstance(names, str):
+        return [name.strip() for name in names.split(",")]
+    return None if names is None else list(names)
+
+
+def _source_of(checkpoint: Checkpoint) -> str:
+    """What a run was pretrained on, by which it can be opened again."""
+    if checkpoint.settings["place"] == MEMORY:
+        raise ValueError(
+            "the run was trained on a store in memory, which is gone: write the store to a folder "
+            "(store.write) and name that folder as the dataset"
+        )
+    return str(checkpoint.settings["data"]["source"])
+
+
+def _affordable(budgets: Sequence[str], benchmark: Benchmark, split: Split) -> list[int | str]:
+    """The budgets that every class can meet; the others are left out with a warning."""
+    windows = benchmark.windows
+    labels = windows.labels[np.isin(windows.subjects, [*split.train, *split.validation])]
+    counts = np.bincount(labels, minlength=len(benchmark.classes))
+    scarcest, most = benchmark.classes[int(counts.argmin())], int(counts.min())
+    parsed = {budget: parse_budget(str(budget)) for budget in budgets}
+    kept = [
+        name for name, budget in parsed.items() if not isinstance(budget, int) or budget <= most
+    ]
+    left_out = [str(name) for name in parsed if name not in kept]
+    if left_out and not kept:
+        raise ValueError(
+            f"a budget of {left_out[0]} labels per class is more than the {most} training windows "
+            f"of class {scarcest!r}: choose budgets up to {most}, or all"
+        )
+    if left_out:
+        log.warning(
+            "left out the budgets %s: class %r has only %d training windows",
+            ", ".join(left_out),
+            scarcest,
+            most,
+        )
+    return list(kept)
+
+
 def _fitting(
     source: Source, checkpoint: Checkpoint, data: Path, root: str | None
 ) -> tuple[Source, Benchmark]:
@@ -162,10 +213,10 @@ def _fitting(
 
 def _protocol(checkpoint: Checkpoint, benchmark: Benchmark, test: Sequence[str] | None) -> Protocol:
     """The split of the run on its own dataset; elsewhere that of the dataset or a random one."""
-    split, settings = checkpoint.split, checkpoint.settings
+    split = checkpoint.split
     if test is not None:
         return GivenSubjects(list(test))
-    if split.test and settings["place"] == benchmark.source:
+    if split.test and was_pretrained_on(checkpoint, benchmark.store, benchmark.source):
         return GivenSubjects(list(split.test), validation=list(split.validation))
     if benchmark.test_subjects:
         return Official()

@@ -1,0 +1,38 @@
+"""What a run has seen of a store: whether it was pretrained there, and on whom."""
+
+from collections.abc import Sequence
+
+from tsclr.data.identity import fingerprints, seen_before
+from tsclr.data.splits import LeakError
+from tsclr.data.store import Store
+from tsclr.embed.checkpoint import Checkpoint
+
+
+def was_pretrained_on(checkpoint: Checkpoint, store: Store, source: str) -> bool:
+    """Whether a run was pretrained on a store, or on a copy of it in another place."""
+    used, settings = checkpoint.split, checkpoint.settings
+    recordings = set(settings["seen"])
+    is_copy = recordings <= set(fingerprints(store, (*used.train, *used.validation)))
+    return settings["place"] == source or (bool(recordings) and is_copy)
+
+
+def check_unseen(checkpoint: Checkpoint, store: Store, source: str, test: Sequence[str]) -> None:
+    """Raise ``LeakError`` if a run was trained or validated on one of the test subjects."""
+    used, settings = checkpoint.split, checkpoint.settings
+    same_source = settings["place"] == source
+    seen = [
+        subject
+        for subject in store.subjects
+        if (same_source and subject in (*used.train, *used.validation))
+        or seen_before(store, subject, settings["seen"])
+    ]
+    leaked = sorted(set(test) & set(seen))
+    if not leaked:
+        return
+    unseen = [subject for subject in store.subjects if subject not in seen]
+    others = f"it has not seen {', '.join(unseen)}: name them with --test {','.join(unseen)}, or "
+    raise LeakError(
+        f"pretraining has seen the test subjects {', '.join(leaked)}; "
+        f"{others if unseen else 'it has seen everybody here: '}pretrain again and leave them out "
+        f"with --data.test {','.join(leaked)}"
+    )
