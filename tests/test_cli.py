@@ -173,7 +173,7 @@ def test_data_list_names_every_dataset_within_100_columns(capsys: pytest.Capture
 
 def test_data_fetch_needs_a_name(capsys: pytest.CaptureFixture) -> None:
     assert main(["data", "fetch"]) == 2
-    assert "NAME is missing: Name of the dataset, as tsclr data list" in capsys.readouterr().err
+    assert "NAME is missing: Name as tsclr data list has it" in capsys.readouterr().err
 
 
 def test_data_fetch_of_a_simulation_says_there_is_nothing(capsys: pytest.CaptureFixture) -> None:

@@ -171,7 +171,9 @@ def test_a_mistake_in_a_file_of_options_is_named_with_the_file(
     assert error_of(words, tmp_path, capsys) == f"{path}: log_rate: 'fast' is not a number\n"
     path.write_text("log_rat: 50\n")
     error = error_of(words, tmp_path, capsys)
-    assert error.startswith(f"{path}: log_rat: no option 'log_rat': did you mean log_rate?")
+    assert error.startswith(
+        f"{path}: log_rat: Tabular has no argument 'log_rat': did you mean log_rate?"
+    )
     path.write_text("log_rate: fast\n")
     error = error_of([*words, "--log-rate", "slow"], tmp_path, capsys)
     assert error == "--log_rate: 'slow' is not a number\n"

@@ -59,11 +59,12 @@ def probe(
     root : str, optional
         Folder with the archive of the dataset.
     budgets : sequence of str
-        Labels per class, shares (``10%``), or ``all``.
+        Label budgets: labels per class, shares (``10%``), or ``all``.
     draws : int
         Label draws for each budget.
     heads : sequence of str
-        Names of heads (`tsclr.evaluate.heads.registered_heads`), or class paths of your own heads.
+        Heads to train on the features, such as ``linear`` and ``knn``; the names of
+        `tsclr.evaluate.heads.registered_heads`, or class paths of your own heads.
     whiten : bool
         Also score each method after pair whitening, fitted on unlabelled training streams.
     classes : sequence of str, optional
@@ -74,7 +75,7 @@ def probe(
     seed : int
         Seed of the label draws.
     methods : sequence of str
-        Some of ``pretrained``, ``random-init`` and ``hand features``.
+        Methods to score, of ``pretrained``, ``random-init`` and ``hand features``.
 
     Returns
     -------

@@ -39,18 +39,19 @@ class Suite:
         Names that ``tsclr data list`` shows, or folders of labelled stores; or a `Source`, with a
         window and channels of its own.
     methods : dict of str to Method
-        By the name that results give them. The first is compared with every other one.
+        Methods by the name that results give them. The first is compared with every other one.
     heads : list of str
-        Names of heads (`tsclr.evaluate.heads.registered_heads`), or class paths of your own heads.
+        Heads to train on the features, such as ``linear`` and ``knn``; the names of
+        `tsclr.evaluate.heads.registered_heads`, or class paths of your own heads.
         A method may have other heads.
     budgets : list of int or str
-        Labels per class, shares (``10%``), or ``all``.
+        Label budgets: labels per class, shares (``10%``), or ``all``.
     draws : int
         Label draws for each budget.
     protocols : list of Protocol
         How subjects are held out; each protocol is scored by itself.
     segmentation : float, optional
-        Also label every sample, by windows that start so many seconds apart, and score segments.
+        Also label every sample, by windows with this stride in s, and score segments.
     root : str, optional
         Folder with the archives of the datasets.
     seed : int

@@ -34,13 +34,9 @@ def reader_of(given: Given) -> "Tabular":
 @command(
     "ingest",
     lambda: [
-        Option(
-            "paths", Path, "Log files, or folders of them", REQUIRED, positional=True, many=True
-        ),
+        Option("paths", Path, "Logs, or folders of them", REQUIRED, positional=True, many=True),
         Option("out", Path, "Folder of the store", REQUIRED),
-        Option(
-            "rate", float | None, "Sample rate of the store in Hz; by default that of the first log"
-        ),
+        Option("rate", float | None, "Sample rate of the store, Hz; else that of the first log"),
         *log_options(),
     ],
     "out rate columns units time label subject pattern log_rate config",
@@ -82,9 +78,7 @@ def data_list(_: Given) -> None:
 @command(
     "data fetch",
     lambda: [
-        Option(
-            "name", str, "Name of the dataset, as tsclr data list has it", REQUIRED, positional=True
-        ),
+        Option("name", str, "Name as tsclr data list has it", REQUIRED, positional=True),
         Option("root", str | None, ROOT),
     ],
     "root",

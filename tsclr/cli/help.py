@@ -57,7 +57,7 @@ def _usage(option: Option) -> str:
 def _rows(option: Option) -> Iterator[str]:
     """What an option is for, and its default."""
     default = option.default
-    if isinstance(default, list | tuple):
+    if isinstance(default, list | tuple) and all(isinstance(item, int | str) for item in default):
         default = ",".join(map(str, default))
     # What a preset may set has no default of its own; --print-config shows it.
     fixed = isinstance(default, str | int | float | Path) and "." not in option.name

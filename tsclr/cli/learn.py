@@ -12,7 +12,7 @@ from tsclr.config.options import REQUIRED, Option, options_of
 
 @command("presets", list)
 def presets(_: Given) -> None:
-    """List the presets of a pretraining.
+    """List the presets for pretraining.
 
     For example:
       tsclr presets
@@ -39,7 +39,7 @@ def setting_options() -> list[Option]:
 def _views_options() -> list[Option]:
     from tsclr.explore.advise import EPOCHS
 
-    out = "Page to write, or folder of --advise; gallery.html or advice by default"
+    out = "Page to write (default: gallery.html), or folder of --advise (default: advice)"
     advise = "Rank each view and each pair by short pretrainings, without labels (minutes)"
     return [
         Option("preset", str, "Preset or YAML file", "ntxent", positional=True),
@@ -156,7 +156,7 @@ def pretrain(given: Given) -> None:
         Option(
             "folder", Path, "A run folder, or a folder with runs in it", REQUIRED, positional=True
         ),
-        Option("plot", Path | None, "Page with their curves to write"),
+        Option("plot", Path | None, "HTML page of their curves to write"),
     ],
     "plot",
 )

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tsclr import __version__
 from tsclr.cli import data, learn, score, use  # noqa: F401  # they register their commands
 from tsclr.cli.command import CHANGES, COMMANDS, Command, Given
 from tsclr.cli.help import help_of, overview
@@ -39,8 +40,6 @@ def main(words: Sequence[str] | None = None) -> int:
         say(overview(COMMANDS))
         return 0 if words else USAGE
     if words[0] == "--version":
-        from tsclr import __version__
-
         say(__version__)
         return 0
     name = " ".join(words[:2]) if " ".join(words[:2]) in COMMANDS else words[0]

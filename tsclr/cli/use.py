@@ -20,7 +20,7 @@ if TYPE_CHECKING:
             "source", str, "A store, a dataset, or log files", REQUIRED, positional=True, many=True
         ),
         Option("out", Path, "Parquet file to write", REQUIRED),
-        Option("stride", float | None, "From window to window, s; one window by default"),
+        Option("stride", float | None, "Stride, s; by default the length of a window"),
         Option("whiten", bool, "Apply the pair whitening of the run", False),
         Option("root", str | None, ROOT),
         *log_options(),
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     "out stride whiten root columns units time subject label config",
 )
 def embed(given: Given) -> None:
-    """Write the features of each window, a row of a Parquet file each.
+    """Write the features of windows to a Parquet file, one row for each.
 
     Logs are read with the options of tsclr ingest.
 

@@ -112,9 +112,9 @@ def parameter_docs(call: Callable[..., Any]) -> dict[str, str]:
     docs = {}
     for names, described in zip(pieces[::2], pieces[1::2], strict=True):
         _, _, body = described.partition("\n")
-        sentence = re.split(r"(?<=\w)[.;](?:\s|$)", " ".join(body.split()))[0]
-        sentence = MARKUP.sub("", sentence).rstrip(". ")
-        docs |= dict.fromkeys(names.split(", "), sentence)
+        body = MARKUP.sub("", " ".join(body.split()))
+        sentence = re.split(r"(?<=[\w)}])[.;](?:\s|$)", body)[0]
+        docs |= dict.fromkeys(names.split(", "), sentence.rstrip(". "))
     return docs
 
 

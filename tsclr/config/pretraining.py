@@ -24,20 +24,20 @@ from tsclr.train.settings import Training
 
 @dataclass
 class Pretraining:
-    """Everything that a pretraining depends on, but for its folder.
+    """Everything that a pretraining depends on, except for its folder.
 
     Parameters
     ----------
     data : Data
         Windows and subjects.
     encoder : callable
-        Makes the encoder from its number of channels.
+        Encoder, such as ``CNN1d``; a callable that makes it from its number of channels.
     objective : Objective
-        What is learned.
+        What to learn, such as ``NTXent`` or ``MoCo``.
     views : list of Augmentation, or dict of such lists
-        One pipeline for all views, or one for each by name.
+        Augmentations of all views, or a pipeline for each view by name.
     pairing : Pairing
-        Which window is the positive of which.
+        Which windows form positive pairs, such as ``Neighbour``.
     training : Training
         Settings of the optimiser.
     """

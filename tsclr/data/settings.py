@@ -22,17 +22,17 @@ class Data:
     source : str or Store
         Folder of a store, or name of a public dataset; from Python also an open `Store`.
     root : str, optional
-        Folder with the archive of the dataset; the variable TSCLR_DATA by default.
+        Folder with the archive of the dataset, by default that of the variable TSCLR_DATA.
     window : float
         Length of a window, s.
     stride : float
-        From start to start, s.
+        From the start of a window to that of the next, s.
     test : list of str, optional
         Subjects to leave out for a later test; for a public dataset its documented ones.
     validation : float or list of str
-        Share of the other subjects that is watched, not trained on; or their names.
+        Share of the other subjects to validate on, or their names.
     split_seed : int
-        Seed of the draw of validation subjects.
+        Seed of the choice of validation subjects.
     """
 
     source: str | Store

@@ -14,10 +14,6 @@ LISTS = (list, tuple, Sequence, Iterable)
 MAPPINGS = (dict, Mapping)
 
 
-def _truth(value: Any) -> bool:
-    return value if isinstance(value, bool) else TRUTH[str(value).lower()]
-
-
 def _whole_number(value: Any) -> int:
     if str(value).lstrip("+-").isdecimal():
         return int(value)  # exact: a seed may be above 2**53
@@ -40,16 +36,12 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _file_path(value: Any) -> Path:
-    return value if isinstance(value, Path) else Path(_text(value))
-
-
 SCALARS: dict[Any, tuple[str, Callable[[Any], Any]]] = {
-    bool: ("true or false", _truth),
+    bool: ("true or false", lambda value: TRUTH[str(value).lower()]),
     int: ("a whole number", _whole_number),
     float: ("a number", _number),
     str: ("text", _text),
-    Path: ("a path", _file_path),
+    Path: ("a path", Path),
 }
 
 

@@ -18,48 +18,48 @@ class Training:
         Passes over the training windows. A run may be resumed with more of them; from the step
         reached, its learning rate follows the schedule of the longer run.
     batch_size : int
-        Pairs per step, of all processes together.
+        Pairs in a batch, over all processes.
     accumulate : int
-        Micro-batches of a batch that pass one after the other; each is contrasted within itself,
-        and the gradients are averaged.
+        Micro-batches into which a batch is divided to save memory; each is contrasted within
+        itself, and the gradients are averaged.
     chunk_size : int, optional
-        Windows that pass through the encoder at a time. The loss is still that of the whole batch
+        Windows to encode at a time, to save memory. The loss is still that of the whole batch
         while memory is that of a chunk; every chunk is encoded twice, and BatchNorm sees a chunk.
     optimizer : {'adamw', 'sgd', 'lars'}
-        SGD and LARS with a momentum of 0.9; LARS is for batches of thousands.
+        Optimiser, where SGD and LARS have a momentum of 0.9; LARS is for batches of thousands.
     learning_rate : float
-        Highest rate, after the warm-up.
+        Highest learning rate, after the warm-up.
     weight_decay : float
-        Decoupled for AdamW, added to the gradient otherwise.
+        Weight decay, decoupled for AdamW and added to the gradient otherwise.
     exclude_bias_and_norm : bool
-        Spare biases and norms the weight decay, and the scaling of LARS.
+        Leave biases and norms out of the weight decay and of the scaling of LARS.
     warmup : float
-        Share of the steps with a rate that grows linearly; a half cosine to zero follows.
+        Share of the steps in which the learning rate grows linearly; a half cosine to zero follows.
     clip_norm : float
-        Largest norm of the gradient.
+        Largest norm of the gradient; a larger gradient is scaled down.
     ema_decay : float, optional
-        Keep an average of the encoder's weights, which moves by 1 - `ema_decay` a step, and give
-        that as the result.
+        Decay of a moving average of the encoder's weights, which becomes the result. It moves by
+        1 - `ema_decay` a step.
     precision : {'fp32', 'bf16', 'fp16'}
-        Of matrix products and convolutions.
+        Precision of matrix products and convolutions.
     compile : bool
         Compile the encoder first; pays off in long runs on a GPU.
     windows_per_epoch : int, optional
-        Windows drawn per epoch; all by default.
+        Windows in an epoch; all by default.
     workers : int
         Processes that read windows ahead; they change nothing but the speed.
     save_every : int, optional
-        Steps between checkpoints; the end of each epoch by default.
+        Optimiser steps between checkpoints; the end of each epoch by default.
     patience : int, optional
         Epochs without a higher effective rank on validation subjects after which to stop.
     min_rank : float
         Effective rank on validation subjects below which the run stops as collapsed.
     tensorboard : bool
-        Write the epochs for TensorBoard too; needs the extra ``tensorboard``.
+        Also write the metrics for TensorBoard; needs the extra ``tensorboard``.
     seed : int
         Seed of weights, batches and views.
     device : str
-        ``cpu``, ``cuda``, or ``auto``: cuda where there is one.
+        Device: ``cpu``, ``cuda``, or ``auto`` for CUDA if there is a GPU.
 
     Raises
     ------

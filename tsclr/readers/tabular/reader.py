@@ -31,20 +31,22 @@ class Tabular(Reader):
     Parameters
     ----------
     columns : dict of str to str, optional
-        Column of each channel, for example ``{acc_x: ax, acc_y: ay, acc_z: az}``. Channels are
+        Column of each channel, such as ``{acc_x: ax, acc_y: ay, acc_z: az}``. Channels are
         called ``acc_x … mag_z``, with the name of a device before them where there are several
         (``wrist_acc_x``), and come in whole triads. Without it every column that is called like a
         channel is read; case does not count.
     units : dict of str to str, optional
-        Unit of each sensor as in `signals.conversion`; acc g, gyr rad/s, mag µT if not given.
+        Unit of each sensor that is not in g (acc), rad/s (gyr) or µT (mag), such as
+        ``{acc: m/s²}``; `signals.conversion` has all units.
     time : str, optional
         Column of the time stamps. Without one, rows are `log_rate` Hz apart.
     time_unit : str
-        ``iso``, ``s``, ``ms``, ``us`` or ``ns``, UNIX or relative. ``auto``: dates are ``iso``; for
-        numbers see `signals.time_unit`, which uses `log_rate` if given. Dates without an offset are
-        UTC. Numbers between the years 1990 and 2100 give the recording its start time.
+        Unit of the time stamps, UNIX or relative: ``iso``, ``s``, ``ms``, ``us``, ``ns``, or
+        ``auto`` to recognise it. With ``auto``, dates are ``iso``; for numbers see
+        `signals.time_unit`, which uses `log_rate` if given. Dates without an offset
+        are UTC. Numbers between the years 1990 and 2100 give the recording its start time.
     log_rate : float, optional
-        Hz. With a time column it is checked against the stamps.
+        Sample rate of the logs, Hz. With a time column it is checked against the stamps.
     label : str, optional
         Column of the labels; an empty cell is unlabelled.
     classes : list of str, optional
@@ -52,13 +54,14 @@ class Tabular(Reader):
     subject : str, optional
         Column of the subject. The log is split where it changes.
     pattern : str, optional
-        Regular expression with named groups among ``subject``, ``label`` and ``device``, searched
-        for in the path written with forward slashes, such as ``(?P<subject>s\d+)/(?P<label>\w+)``.
+        Regular expression that finds ``subject``, ``label`` or ``device`` in the path of a log,
+        such as ``(?P<subject>s\d+)/(?P<label>\w+)``. The path is written with forward slashes.
         Without any subject the recordings have the empty one.
     max_gap : float
-        Seconds. Longer gaps and longer runs of missing samples cut the log.
+        Longest gap within a recording, s. Longer gaps and longer runs of missing samples
+        cut the log.
     delimiter : str
-        Between the columns of a CSV row; a tab (``\\t``) in files that end in ``.tsv``.
+        Character between the columns of a CSV row; a tab (``\\t``) in files that end in ``.tsv``.
 
     Notes
     -----
