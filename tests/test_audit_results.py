@@ -374,7 +374,7 @@ def test_folds_together_test_whom_the_row_scores(results):
     folder = results({"one": provenance()})
     assert len(audit_results(changed(folder, unfold))) == 4
     changed(folder, lambda content: content["units"].pop(1))
-    message = r"row 0 of .* \(mine, official, one; units 0, 1, 2\) scores the subjects s1, whom"
+    message = r"row 0 of .* \(mine, official, one; units 0, 1, 2\) scores the subjects s1, which"
     with pytest.raises(ValueError, match=message):
         audit_results(folder)
 

@@ -90,7 +90,7 @@ def test_features_that_depend_on_the_test_are_refused(
     kind: Callable[[], Method], tiny_store: Path, tmp_path: Path
 ) -> None:
     suite = suite_on(tiny_store, methods={"joint": kind()}, budgets=["1"])
-    with pytest.raises(LeakError, match="change when it is embedded with other windows"):
+    with pytest.raises(LeakError, match="change with the other windows of its batch"):
         scored(suite, tmp_path)
 
 
@@ -130,9 +130,7 @@ def test_a_method_that_gives_no_encoder_is_told_what_to_say(
 ) -> None:
     method = Wrong(lambda good: good)
     suite = suite_on(tiny_store, methods={"flat": method}, budgets=["1"], segmentation=0.64)
-    with pytest.raises(
-        ValueError, match=r"no encoder for a segmentation: .* encodes = False in its"
-    ):
+    with pytest.raises(ValueError, match=r"no encoder to segment with: .* encodes = False in its"):
         scored(suite, tmp_path)
 
 
