@@ -14,9 +14,9 @@ from tsclr.train.optimisers import optimizer_for
 from tsclr.train.settings import Training
 from tsclr.train.step import (
     BF16_HARDWARE,
-    ChunkedEncoder,
     Learner,
     TrainStep,
+    _ChunkedEncoder,
     _without_memory,
     check_precision,
 )
@@ -137,7 +137,7 @@ def test_the_norm_of_the_whole_gradient_is_clipped() -> None:
 def test_chunks_pass_through_every_way_into_an_encoder() -> None:
     encoder, _ = learner(NTXent)
     encoder.eval()
-    x, chunked = batch(n=8).views[0], ChunkedEncoder(encoder, 3)
+    x, chunked = batch(n=8).views[0], _ChunkedEncoder(encoder, 3)
     torch.testing.assert_close(chunked(x), encoder(x))
     torch.testing.assert_close(chunked.forward_features(x), encoder.forward_features(x))
     assert [part.shape for part in chunked.parts(x)] == [part.shape for part in encoder.parts(x)]

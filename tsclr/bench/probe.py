@@ -102,9 +102,7 @@ def probe(
         source, benchmark = _fitting(source, checkpoint, out / "data", root)
         protocol = _protocol(checkpoint, benchmark, _listed(test))
         (split,) = protocol.splits(benchmark.store.subjects, benchmark.test_subjects).values()
-        if (
-            PRETRAINED in methods
-        ):  # before anything is computed, and before budgets are complained of
+        if PRETRAINED in methods:  # whatever else is wrong, this comes first
             check_unseen(checkpoint, benchmark.store, benchmark.source, split.test)
         suite = Suite(
             [source],
@@ -174,7 +172,7 @@ def _source_of(checkpoint: Checkpoint) -> str:
     return str(checkpoint.settings["data"]["source"])
 
 
-def _affordable(budgets: Sequence[str], benchmark: Benchmark, split: Split) -> list[int | str]:
+def _affordable(budgets: Sequence[str], benchmark: Benchmark, split: Split) -> list[Any]:
     """The budgets that every class can meet; the others are left out with a warning."""
     windows = benchmark.windows
     labels = windows.labels[np.isin(windows.subjects, [*split.train, *split.validation])]
@@ -197,7 +195,7 @@ def _affordable(budgets: Sequence[str], benchmark: Benchmark, split: Split) -> l
             scarcest,
             most,
         )
-    return list(kept)
+    return kept
 
 
 def _fitting(

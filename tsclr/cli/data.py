@@ -59,7 +59,10 @@ def ingest(given: Given) -> None:
     store = ingest(given["paths"], given["out"], rate=given["rate"], reader=reader)
     units = ", ".join(f"{name} {unit}" for name, unit in (UNITS | (reader.units or {})).items())
     say(f"store: {given['out']}\n{about_store(store)}\nread as: {units}")
-    say_next(f"tsclr pretrain ntxent --data.source {given['out']} --out runs/a")
+    held_out = store.subjects[-max(1, len(store.subjects) // 4) :]
+    test = ["--data.test", ",".join(held_out)] if store.classes and len(store.subjects) > 2 else []
+    words = "tsclr", "pretrain", "ntxent", "--data.source", given["out"], *test, "--out", "runs/a"
+    say_next(*words, note="leaves out people to test on" if test else "")
 
 
 @command("data list", list)
@@ -72,7 +75,7 @@ def data_list(_: Given) -> None:
     from tsclr.report.tables import about_datasets
 
     say_table(about_datasets(), "Public datasets, by the name that every command takes.")
-    say_next("tsclr data fetch NAME")
+    say_next("tsclr", "data", "fetch", "NAME")
 
 
 @command(
@@ -95,4 +98,5 @@ def data_fetch(given: Given) -> None:
     from tsclr import datasets
 
     say(str(datasets.find(given["name"])(given["root"]).fetch()))
-    say_next(f"tsclr pretrain ntxent --data.source {given['name']} --out runs/{given['name']}")
+    name = given["name"]
+    say_next("tsclr", "pretrain", "ntxent", "--data.source", name, "--out", f"runs/{name}")

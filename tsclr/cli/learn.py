@@ -17,10 +17,13 @@ def presets(_: Given) -> None:
     For example:
       tsclr presets
     """
+    import pandas as pd
+
     from tsclr.config.presets import presets
 
-    say("\n".join(f"{name:<22} {about}" for name, about in presets().items()))
-    say_next("tsclr pretrain ntxent --data.source STORE --out runs/a")
+    table = pd.DataFrame(presets().items(), columns=["preset", "for"])
+    say_table(table, "Presets, by the name that tsclr pretrain takes.")
+    say_next("tsclr", "pretrain", "ntxent", "--data.source", "STORE", "--out", "runs/a")
 
 
 def setting_options() -> list[Option]:
@@ -80,7 +83,7 @@ def views(given: Given) -> None:
         return
     out = given["out"] or Path("gallery.html")
     page = gallery(data, pretraining.views, out, n_windows=given["windows"], seed=given["seed"])
-    say_next(f"open {page}")
+    say_next("open", page)
 
 
 def _advise(given: Given, pretraining: dict[str, Any]) -> None:
@@ -101,7 +104,7 @@ def _advise(given: Given, pretraining: dict[str, Any]) -> None:
         f"Effective rank of features on validation subjects after {given['epochs']} epochs.",
     )
     say(f"ranking: {out / 'advice.json'}")
-    say_next(advice.recommendation)
+    say(f"next: {advice.recommendation}")
 
 
 def _pretrain_options() -> list[Option]:
@@ -132,8 +135,10 @@ def pretrain(given: Given) -> None:
       tsclr pretrain ntxent --objective MoCo --objective.queue 1024 --data.source hapt --out runs/b
       tsclr pretrain --resume runs/a --training.epochs 40
     """
-    from tsclr.config.pretraining import pretrain, starter
-    from tsclr.train.runs import CONFIG
+    import json
+
+    from tsclr.config.pretraining import pretrain, read_config, starter
+    from tsclr.train.runs import CONFIG, MACHINE
 
     if given["print_config"]:
         say(starter(given["preset"], given[CHANGES]))
@@ -147,7 +152,12 @@ def pretrain(given: Given) -> None:
             raise KeyboardInterrupt(again) from None
         raise
     say(f"run: {run}")
-    say_next(f"tsclr probe {run}  (few-label scores), or tsclr runs {run.parent}")
+    facts = json.loads((run / MACHINE).read_text())
+    if facts["split"]["test"]:
+        say_next("tsclr", "probe", run, note="scores with few labels")
+    else:  # everybody was trained on, so there is nobody to test on
+        source = read_config(run / CONFIG).data.name
+        say_next("tsclr", "embed", run, source, "--out", "vectors.parquet")
 
 
 @command(
@@ -175,6 +185,6 @@ def runs(given: Given) -> None:
     found = find_runs(given["folder"])
     say_table(about_runs(compare(found)), "Last epoch of each run, on validation subjects.")
     if given["plot"]:
-        say_next(f"open {write_comparison(found, given['plot'])}")
+        say_next("open", write_comparison(found, given["plot"]))
     else:
-        say_next(f"tsclr runs {given['folder']} --plot runs.html")
+        say_next("tsclr", "runs", given["folder"], "--plot", "runs.html")

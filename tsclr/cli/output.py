@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shlex
 import sys
 from typing import Any
 
@@ -28,9 +29,9 @@ def say(text: str) -> None:
         print(text)  # noqa: T201
 
 
-def say_next(text: str) -> None:
-    """Print the last line of a command: what to run or to open."""
-    say(f"next: {text}")
+def say_next(*words: object, note: str = "") -> None:
+    """Print the last line of a command: what to run next, quoted so that it can be pasted."""
+    say(f"next: {shlex.join(map(str, words))}{note and f'  # {note}'}")
 
 
 def say_table(table: Any, caption: str) -> None:

@@ -90,4 +90,7 @@ def _message(error: Exception, given: Given) -> str:
     if isinstance(error, SpecError):
         typed = not error.source and re.split(r"[.\[]", error.path)[0] in given.get(CHANGES, {})
         return f"--{error}" if typed else str(error)
+    if isinstance(error, OSError) and error.errno and error.filename:
+        reason = (error.strerror or "failed").lower()
+        return f"cannot read or write {error.filename}: {reason}; check the path, or use another"
     return str(error.args[0] if isinstance(error, KeyError) and error.args else error)

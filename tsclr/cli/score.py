@@ -41,10 +41,10 @@ def probe(given: Given) -> None:
     say_table(by_budget(rows), about_scores(rows, n_subjects, scores["n_test_windows"], classes))
     if given["json"]:
         write_scores(given["json"], scores)
-        say_next(f"tsclr bench audit {given['json']}")
+        say_next("tsclr", "bench", "audit", given["json"])
     else:
         source = scores["suite"]["datasets"][0]["name"]
-        say_next(f"tsclr embed {given['run']} {source} --out vectors.parquet")
+        say_next("tsclr", "embed", given["run"], source, "--out", "vectors.parquet")
 
 
 def _bench_options() -> list[Option]:
@@ -88,7 +88,8 @@ def bench(given: Given) -> None:
         return
     out = bench(suite, out=given["out"], jobs=given["jobs"])
     say(f"results: {out}")
-    say_next(f"open {out / 'report.html'}, or tsclr bench audit {out}")
+    say(f"report: {out / 'report.html'}")
+    say_next("tsclr", "bench", "audit", out, note="checks that nothing leaked")
 
 
 @command(

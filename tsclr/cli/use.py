@@ -48,7 +48,7 @@ def embed(given: Given) -> None:
     step = spec.length if stride is None else samples(stride, spec.sample_rate)
     n_windows = write_vectors(embedder, store, step, given["out"])
     say(f"{n_windows:,} windows, {embedder.encoder_.num_features} features: {given['out']}")
-    say_next(f"pandas.read_parquet({str(given['out'])!r})")
+    say(f"next: read it with pandas.read_parquet({str(given['out'])!r})")
 
 
 def _open(given: Given, sample_rate: float) -> "Store":
@@ -83,4 +83,4 @@ def demo(given: Given) -> None:
     """
     from tsclr.demo import demo
 
-    say_next(f"open {demo(given['out'], given['seed'])}")
+    say_next("open", demo(given["out"], given["seed"]))

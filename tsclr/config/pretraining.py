@@ -58,6 +58,8 @@ class Pretraining:
         }
 
 
+DEFAULT = "ntxent"
+"""The preset of a pretraining that names none."""
 NAMED = tuple(each.name for each in fields(Pretraining))
 """Keys of a config."""
 
@@ -135,7 +137,7 @@ def pretrain(
     data: Data | Store | str | Path | Mapping[str, Any] | None = None,
     *,
     out: str | Path | None = None,
-    preset: str | Path = "ntxent",
+    preset: str | Path = DEFAULT,
     objective: Objective | str | Mapping[str, Any] | None = None,
     encoder: Callable[[int], Encoder] | str | Mapping[str, Any] | None = None,
     views: Sequence[Any] | Mapping[str, Sequence[Any]] | None = None,
@@ -202,6 +204,8 @@ def pretrain(
     >>> (run / "checkpoint.safetensors").exists()
     True
     """
+    if resume is True and out is not None and preset == DEFAULT and Path(out, CONFIG).is_file():
+        resume = out
     if isinstance(resume, str | Path):
         out, preset, resume = resume, Path(resume, CONFIG), True
         if not preset.is_file():
@@ -214,7 +218,7 @@ def pretrain(
     given = read_config(preset, changes)
     out = out or read_yaml(config_file(preset)).get("out")
     if out is None:
-        raise ValueError("there is no folder for the run: name one with out")
+        raise ValueError("no folder for the run is named: give one with out (--out)")
     return train(**{name: getattr(given, name) for name in NAMED}, out=Path(out), resume=resume)
 
 

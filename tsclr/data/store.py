@@ -72,6 +72,13 @@ class Store:
     maps: tuple[mmap.mmap, ...] = field(default=(), repr=False)
     source: str | None = None
 
+    def __repr__(self) -> str:
+        hours = len(self.signal) / self.sample_rate / 3600
+        return (
+            f"Store({len(self.subjects)} subjects, {len(self.recordings)} recordings, "
+            f"{hours:.2f} h at {self.sample_rate:g} Hz, channels {', '.join(self.channels)})"
+        )
+
     @classmethod
     def load(cls, source: str | Path, root: str | Path | None = None) -> "Store":
         """Open the store in folder `source`, or read the public dataset of that name into memory.

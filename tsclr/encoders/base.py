@@ -220,7 +220,7 @@ def build_encoder(encoder: Callable[[int], Encoder], in_channels: int) -> Encode
     3
     >>> build_encoder(CNN1d(6), 3)
     Traceback (most recent call last):
-    ValueError: CNN1d takes 6 channels, but sees 3 here: make it with in_channels=3
+    ValueError: CNN1d takes 6 channels, but gets 3 here: make it with in_channels=3
     """
     if not isinstance(encoder, Encoder):
         encoder = encoder(in_channels)

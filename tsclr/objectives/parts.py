@@ -152,7 +152,7 @@ def check_horizon(n_steps: int, horizon: int) -> None:
     --------
     >>> check_horizon(n_steps=4, horizon=4)
     Traceback (most recent call last):
-    ValueError: the feature map has 4 steps, too few for horizon = 4: take a smaller horizon, ...
+    ValueError: the feature map has 4 steps, too few for horizon = 4: use a smaller horizon, ...
     """
     if n_steps <= horizon:
         raise ValueError(

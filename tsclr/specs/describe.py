@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def subclasses(kind: type[T]) -> dict[str, type[T]]:
-    """Every concrete subclass of `kind`, by name, in order of definition.
+    """Every concrete subclass of `kind`, by name, in order of definition; private ones are hidden.
 
     Examples
     --------
@@ -21,7 +21,7 @@ def subclasses(kind: type[T]) -> dict[str, type[T]]:
     """
     found: dict[str, type[T]] = {}
     for child in kind.__subclasses__():
-        if not inspect.isabstract(child):
+        if not inspect.isabstract(child) and not child.__name__.startswith("_"):
             found[child.__name__] = child
         found |= subclasses(child)
     return found

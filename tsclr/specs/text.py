@@ -90,7 +90,10 @@ def split_pairs(text: str) -> dict[str, Word] | Word:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Contents of a YAML file, which has to be a mapping."""
+    """Contents of a YAML file, which has to be a mapping.
+
+    Runs of earlier versions wrote ``class_path`` with ``init_args``, which is translated.
+    """
     try:
         contents = parse_yaml(path.read_text("utf-8"))
     except SpecError as error:
@@ -100,4 +103,24 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(contents, dict) or not contents:
         kind = "it is empty" if not contents else f"it holds a {type(contents).__name__}"
         raise SpecError("", f"{kind}, expected settings such as `training: {{…}}`", str(path))
-    return contents
+    return translated(contents)
+
+
+def translated(value: Any) -> Any:
+    """A value in which ``{class_path: …, init_args: {…}}`` became ``{class: …, …}``.
+
+    Examples
+    --------
+    >>> translated([{"class_path": "tsclr.encoders.CNN1d", "init_args": {"width": 8}}])
+    [{'class': 'CNN1d', 'width': 8}]
+    """
+    if isinstance(value, list):
+        return [translated(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "class_path" not in value:
+        return {key: translated(item) for key, item in value.items()}
+    name = str(value["class_path"])
+    # Modules of tsclr have moved since; its class names have not.
+    name = name.rpartition(".")[2] if name.startswith("tsclr.") else name
+    return {"class": name, **translated(value.get("init_args") or {})}

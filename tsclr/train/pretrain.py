@@ -1,6 +1,7 @@
 """A store in, a run folder out: the encoder learns from positive pairs, without labels."""
 
 import logging
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -209,10 +210,17 @@ def claim(out: Path, resume: bool, state: State, settings: dict[str, Any]) -> No
         return
     if not resume:
         raise FileExistsError(
-            f"there is a run in {out}: continue it with `tsclr pretrain --resume {out}` (from "
-            "Python, with resume=True), or choose another folder"
+            f"there is a run in {out}: `tsclr pretrain --resume {shlex.quote(str(out))}` continues "
+            f"it, in Python tsclr.pretrain(resume={str(out)!r}), and tsclr.load({str(out)!r}) uses "
+            "it; or choose another folder"
         )
     before, epochs = state.resume(out, settings), settings["training"]["epochs"]
+    if len(state.metrics) >= epochs:
+        log.info(
+            "the run is finished (%d of %d epochs); --training.epochs N trains it longer",
+            len(state.metrics),
+            epochs,
+        )
     if epochs != before:
         log.info(
             "%d epochs instead of %d: from step %d on, the learning rate follows the schedule of "

@@ -24,7 +24,7 @@ BF16_HARDWARE = ("amx_bf16", "avx512_bf16", "bf16")
 """Names of instructions, on Intel and AMD, and on ARM, as torch knows them."""
 
 
-class ChunkedEncoder(Encoder):
+class _ChunkedEncoder(Encoder):
     """An encoder that keeps the activations of `size` windows at a time and recomputes them.
 
     Outputs and gradients are those of the whole batch, except that BatchNorm normalises each chunk
@@ -92,7 +92,7 @@ class Learner(nn.Module):
         """Terms of the loss on the windows of this process."""
         if self.chunk_size is None:
             return self.objective(self.encoder, batch)
-        return self.objective(ChunkedEncoder(self.encoder, self.chunk_size), batch)
+        return self.objective(_ChunkedEncoder(self.encoder, self.chunk_size), batch)
 
 
 class TrainStep:
