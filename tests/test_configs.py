@@ -230,11 +230,16 @@ def test_a_class_of_the_user_is_named_by_its_path(
 
 
 def test_resume_without_a_folder_goes_on_with_the_run_in_out(
-    tiny_store: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+    tiny_store: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     run = pretrain(tiny_store, out=tmp_path / "a run", **SMALL)
-    assert main(["pretrain", "--resume", "--out", str(run)]) == 0
-    assert "the run is finished (1 of 1 epochs)" in capsys.readouterr().err
+    with caplog.at_level("INFO"):
+        assert main(["pretrain", "--resume", "--out", str(run)]) == 0
+    assert "the run is finished (1 of 1 epochs)" in caplog.text
+    assert f"next: tsclr embed '{run}'" in capsys.readouterr().out
 
 
 def test_the_config_of_an_earlier_version_is_still_read(tiny_store: Path, tmp_path: Path) -> None:
