@@ -311,7 +311,7 @@ def test_certificate_that_was_changed_is_refused(results, name):
     lie = certificate(provenance())
     first = next(iter(lie[name]))
     lie[name].pop(first)
-    with pytest.raises(ValueError, match=f"has {name} .* the file gives .*{first}"):
+    with pytest.raises(ValueError, match=f"states {name} .* the file gives .*{first}"):
         audit_results(results({"one": provenance()}, certificate=lie))
 
 

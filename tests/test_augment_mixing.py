@@ -174,7 +174,7 @@ def test_targets_of_a_window_that_is_its_own_partner():
 
 def test_targets_of_something_else():
     chain, x = Chain([Mixup()]), batch()
-    with pytest.raises(TypeError, match="gated holds a tuple, allowed is what draw_gated of a Mix"):
+    with pytest.raises(TypeError, match="gated holds a tuple, expected what draw_gated of a Mix"):
         soft_targets(chain.draw_gated(x))
     with pytest.raises(TypeError, match="gated holds a Tensor"):
         soft_targets(Jitter().draw_gated(x))

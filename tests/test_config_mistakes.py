@@ -58,7 +58,7 @@ IN_CONFIG = [
         {"encoder": {"class": "CNN1d", "init_args": {"width": 8}}},
         "encoder.init_args: CNN1d has no argument 'init_args'",
     ),
-    ({"encoder": "mine.Net"}, "encoder: cannot import mine.Net: No module named"),
+    ({"encoder": "nowhere.Net"}, "encoder: cannot import nowhere.Net: No module named"),
     ({"objective": None}, "objective: null is not the name of a class (Objective)"),
     (
         {"objective": {"class": "TransformPrediction"}},

@@ -39,7 +39,7 @@ def test_a_head_of_ones_own_is_named_by_its_class_path() -> None:
     ("name", "message"),
     [
         ("liner", "no head 'liner': did you mean linear"),
-        ("mine.SVM", "no head 'mine.SVM': No module named 'mine'"),
+        ("nowhere.SVM", "no head 'nowhere.SVM': No module named 'nowhere'"),
         ("tsclr.evaluate.heads.KNN", "no head .*has no attribute 'KNN'"),
         ("sklearn.svm.SVC", "sklearn.svm.SVC is not a head: subclass FeatureHead or EncoderHead"),
         ("tsclr.evaluate.heads.Head", "is not a head"),

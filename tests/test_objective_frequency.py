@@ -163,7 +163,7 @@ def test_the_two_parts_have_their_own_projector():
     ],
 )
 def test_other_than_two_parts_are_refused(encoder, widths):
-    with pytest.raises(ValueError, match=f"has parts of {widths} features: take a Concat"):
+    with pytest.raises(ValueError, match=f"has parts of {widths} features: use a Concat"):
         TFC().build(encoder, n_windows=10)
 
 

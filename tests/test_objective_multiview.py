@@ -135,7 +135,7 @@ def test_each_part_has_a_projector_of_its_width():
 
 
 def test_an_encoder_of_one_part_is_refused():
-    with pytest.raises(ValueError, match="CNN1d has only one: take a Concat"):
+    with pytest.raises(ValueError, match="CNN1d has only one: use a Concat"):
         CMC().build(CNN1d(6), n_windows=10)
 
 

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ def run_page(text: str) -> dict[str, Any]:
     for language, block in blocks(text):
         if file := re.match(r"# (\w+\.\w+)\n", block):
             Path(file[1]).write_text(block)
+            sys.modules.pop(Path(file[1]).stem, None)  # another page may have one of that name
         elif language == "python":
             exec(compile(block, "<page>", "exec"), names)
         elif language == "bash":
