@@ -87,9 +87,8 @@ def test_ctrl_c_ends_every_process_at_once(late: bool, tiny_store: Path, tmp_pat
         assert not late or (tmp_path / "ignored").read_text() == "True"
         for worker in psutil.Process(process.pid).children():
             worker.send_signal(signal.SIGINT)
-        time.sleep(
-            0.5
-        )  # a terminal signals all at once; workers could receive it before the parent does
+        # A terminal signals all at once; workers could receive it before the parent does.
+        time.sleep(0.5)
         pressed = time.monotonic()
         os.killpg(process.pid, signal.SIGINT)
         message += process.stderr.read()  # to its end: when the last process is gone
@@ -97,7 +96,7 @@ def test_ctrl_c_ends_every_process_at_once(late: bool, tiny_store: Path, tmp_pat
     assert time.monotonic() - pressed < 10
     assert message.splitlines() == [
         "4 cells in 2 units, 1 at a time",
-        "tsclr: interrupted; run the command again to go on",
+        "tsclr: interrupted; to go on: tsclr bench suite.yaml --out out --jobs=1",
     ]
 
 

@@ -10,6 +10,7 @@ from tsclr.embed.diagnostics import effective_rank
 from tsclr.encoders import CNN1d
 from tsclr.objectives import BYOL, BarlowTwins, SimSiam, SwAV, VICReg
 
+pytestmark = pytest.mark.slow
 FLOOR = 25
 """Least effective rank of what 64 windows become."""
 

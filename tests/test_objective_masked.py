@@ -215,6 +215,7 @@ def test_the_error_is_taken_in_single_precision_under_mixed_precision():
     torch.testing.assert_close(loss, exact, rtol=2e-2, atol=0)
 
 
+@pytest.mark.slow
 def test_after_a_short_training_it_beats_the_mean_of_the_window():
     torch.manual_seed(0)
     encoder = CNN1d(6, width=16)

@@ -35,7 +35,7 @@ def test_make_targets_of_the_readme_exist() -> None:
         assert f"\n{target}:" in targets
 
 
-@pytest.mark.parametrize("name", ["hapt", "motionsense"])
+@pytest.mark.parametrize("name", ["hapt", pytest.param("motionsense", marks=pytest.mark.slow)])
 def test_a_run_on_a_public_dataset_is_scored_on_it(
     name: str, data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

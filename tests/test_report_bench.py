@@ -82,13 +82,16 @@ def test_methods_are_compared_at_five_labels_or_the_smallest_budget(budgets, exp
 
 def test_the_table_of_the_docs_has_a_dash_where_nothing_can_be_proven() -> None:
     title, _, *table = suite_page.budget_table(suite_of({"wisdm": 3}), "wisdm").splitlines()
-    assert "**WISDM watch**, 3 test subjects. No difference could be proven with 3 test" in title
+    assert (
+        "**WISDM watch (12 of 51 people)**, 3 test subjects. No difference could be proven with 3 test"
+        in title
+    )
     assert [line.split(" | ")[-1].strip(" |") for line in table[2:]] == ["", DASH, DASH]
 
 
 def test_the_table_of_the_docs_has_p_where_it_can_be_small() -> None:
     title, _, *table = suite_page.budget_table(suite_of({"wisdm": 7}), "wisdm").splitlines()
-    assert title == "**WISDM watch**, 7 test subjects"
+    assert title == "**WISDM watch (12 of 51 people)**, 7 test subjects"
     assert [line.split(" | ")[-1].strip(" |") for line in table[2:]] == ["", "0.031", "0.031"]
 
 

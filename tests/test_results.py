@@ -14,7 +14,17 @@ BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 FOLDERS = sorted(path.parent for path in BENCHMARKS.glob("results/*/results.json"))
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+LARGE = "clhar"
+"""It takes as long as all others together."""
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        pytest.param(folder, marks=[pytest.mark.slow] * (folder.name == LARGE), id=folder.name)
+        for folder in FOLDERS
+    ],
+)
 def test_certificates_are_true(folder: Path) -> None:
     checked = audit_results(folder)
     n_units = len(json.loads((folder / "results.json").read_text())["units"])
