@@ -82,10 +82,7 @@ def test_methods_are_compared_at_five_labels_or_the_smallest_budget(budgets, exp
 
 def test_the_table_of_the_docs_has_a_dash_where_nothing_can_be_proven() -> None:
     title, _, *table = suite_page.budget_table(suite_of({"wisdm": 3}), "wisdm").splitlines()
-    assert (
-        "**WISDM watch (12 of 51 people)**, 3 test subjects. No difference could be proven with 3 test"
-        in title
-    )
+    assert title.startswith("**WISDM watch (12 of 51 people)**, 3 test subjects. No difference")
     assert [line.split(" | ")[-1].strip(" |") for line in table[2:]] == ["", DASH, DASH]
 
 

@@ -26,24 +26,8 @@ from tsclr.types import UNLABELLED
 class Task:
     """Labelled windows and who may see them.
 
-    Parameters
-    ----------
-    windows : Windows
-        Labelled windows.
-    classes : tuple of str
-        Names of the classes that the labels index.
-    split : Split
-        Subjects for training, validation and test.
-    draws : int
-        Label draws for each budget.
-    seed : int
-        Seed of the label draws.
-    ledger : Ledger
-        Records which windows are used for what.
-    groups : (N,) str, optional
-        Group of each window, where the split names groups of windows and not subjects.
-    leaky : bool
-        Allow windows of one subject on both sides, for protocols that are known to leak.
+    Where the split divides windows and not subjects, `groups` names the group of each window.
+    `leaky` allows windows of one subject on both sides, for protocols that are known to leak.
 
     Raises
     ------

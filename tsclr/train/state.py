@@ -24,31 +24,10 @@ from tsclr.types import InputSpec
 class State:
     """Everything that training changes.
 
-    Parameters
-    ----------
-    encoder : Encoder
-        What is trained.
-    objective : Objective
-        Its projector is trained as well.
-    optimizer : Optimizer
-        Over the parameters of both.
-    average : Encoder or None
-        Moving average of the encoder, where the settings ask for one.
-    step : int
-        Steps done.
-    sums : dict of str to Tensor
-        Terms of the loss, summed over the steps of the unfinished epoch; those since the last
-        look at `means` in this process, those before as the mean of all processes.
-    counted : int
-        How many steps these are.
-    seconds : float
-        Time spent on them.
-    scaler : GradScaler or None
-        Scale of the gradients in half precision.
-    metrics : list of dict
-        One for each epoch done.
-    readout : dict of str to Tensor
-        Arrays of the pair whitening, fitted once training has ended.
+    `sums` holds the terms of the loss, summed over the `counted` steps of the unfinished epoch: those
+    since the last look at `means` in this process, those before as the mean of all processes.
+    `average` is the moving average of the encoder, where the settings ask for one, and `readout` the
+    arrays of the pair whitening, fitted once training has ended.
     """
 
     encoder: Encoder
