@@ -24,10 +24,10 @@ from tsclr.types import InputSpec
 class State:
     """Everything that training changes.
 
-    `sums` holds the terms of the loss, summed over the `counted` steps of the unfinished epoch: those
-    since the last look at `means` in this process, those before as the mean of all processes.
-    `average` is the moving average of the encoder, where the settings ask for one, and `readout` the
-    arrays of the pair whitening, fitted once training has ended.
+    `sums` holds the terms of the loss, summed over the `counted` steps of the unfinished epoch:
+    those since the last look at `means` in this process, those before as the mean of all processes.
+    `average` is the moving average of the encoder, where the settings ask for one, and `readout`
+    the arrays of the pair whitening, fitted once training has ended.
     """
 
     encoder: Encoder
