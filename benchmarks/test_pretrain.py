@@ -20,7 +20,7 @@ from tsclr.data.windows import Windows
 from tsclr.demo import VIEWS
 from tsclr.encoders import CNN1d
 from tsclr.objectives import NTXent
-from tsclr.objectives.parts import projector
+from tsclr.objectives.blocks import projector
 from tsclr.pairs import Neighbour
 from tsclr.train.batches import BatchBuilder, make_batch, pipelines
 from tsclr.train.sampler import PairSampler, load_batches

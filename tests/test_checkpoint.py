@@ -32,7 +32,7 @@ def test_round_trip_keeps_weights_settings_and_output(tmp_path: Path) -> None:
 def test_parts_come_back_without_their_prefix(tmp_path: Path) -> None:
     part = {"a.b": torch.arange(3), "c": torch.ones(2, 2)}
     Checkpoint({}, {}).adding("x", part).adding("xy", {"d": torch.ones(1)}).save(tmp_path / FILE)
-    found = Checkpoint.load(tmp_path).part("x")
+    found = Checkpoint.load(tmp_path).section("x")
     assert found.keys() == part.keys()
     assert all(torch.equal(found[name], part[name]) for name in part)
 

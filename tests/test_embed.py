@@ -45,7 +45,7 @@ def test_it_works_in_a_pipeline_and_clones(tiny_run: Path, X: np.ndarray, window
 
 
 def test_whitened_vectors_are_those_of_the_run(tiny_run: Path, X: np.ndarray) -> None:
-    arrays = {k: v.numpy() for k, v in Checkpoint.load(tiny_run).part("readout").items()}
+    arrays = {k: v.numpy() for k, v in Checkpoint.load(tiny_run).section("readout").items()}
     expected = PairWhitening.from_arrays(arrays).transform(Embedder.load(tiny_run).transform(X))
     np.testing.assert_allclose(Embedder.load(tiny_run, whiten=True).transform(X), expected)
 

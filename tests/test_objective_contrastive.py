@@ -9,8 +9,8 @@ import torch
 from tests.support.objectives import assert_same_with_gradient, batch, learner
 from tsclr.objectives import DCL, NTXent, SupCon, dcl, nt_xent, sup_con
 from tsclr.objectives.base import represent
+from tsclr.objectives.blocks import projector
 from tsclr.objectives.infonce import log_sum_exp, unit
-from tsclr.objectives.parts import projector
 
 LABELS = torch.tensor([0, -1, 0, 2, -1])
 

@@ -146,5 +146,5 @@ def test_a_run_of_nested_objectives_repeats_from_its_own_config(tiny_store, tmp_
     assert inner["augmentations"][0] == {"class": "Permute", "n_segments": 3, "p": 1.0}
     assert found[1].settings["objective"] == found[0].settings["objective"]
     torch.testing.assert_close(
-        found[1].part("objective"), found[0].part("objective"), rtol=0, atol=0
+        found[1].section("objective"), found[0].section("objective"), rtol=0, atol=0
     )

@@ -96,9 +96,9 @@ def test_resume_ends_with_the_weights_of_an_uninterrupted_run(
 
 def test_resume_keeps_optimiser_and_objective_unlike_ts2vec(tiny_run: Path) -> None:
     checkpoint = Checkpoint.load(tiny_run)
-    moments = checkpoint.part("optimizer")
+    moments = checkpoint.section("optimizer")
     assert any(name.endswith("exp_avg_sq") for name in moments)
-    assert checkpoint.part("objective")
+    assert checkpoint.section("objective")
 
 
 @pytest.mark.parametrize("nth", range(1, 9))
@@ -333,7 +333,7 @@ def test_whitening_is_fitted_on_neighbours_at_the_end(tiny_run: Path, tiny_store
     checkpoint = Checkpoint.load(tiny_run)
     split = checkpoint.settings["split"]
     streams = Windows.sliding(Store.open(tiny_store), 128, 64, split["train"])
-    arrays = {name: tensor.numpy() for name, tensor in checkpoint.part("readout").items()}
+    arrays = {name: tensor.numpy() for name, tensor in checkpoint.section("readout").items()}
     kept = PairWhitening.from_arrays(arrays)
     fitted = fit_whitening(checkpoint.encoder(), streams)
     np.testing.assert_allclose(kept.mean_, fitted.mean_, rtol=1e-5)
@@ -505,7 +505,7 @@ def test_windows_that_start_far_apart_are_whitened_too(tiny_store: Path, tmp_pat
         )
         == 0
     )
-    assert Checkpoint.load(tmp_path / "far").part("readout")
+    assert Checkpoint.load(tmp_path / "far").section("readout")
 
 
 def test_recordings_of_one_window_have_no_whitening(tmp_path: Path) -> None:
@@ -513,6 +513,6 @@ def test_recordings_of_one_window_have_no_whitening(tmp_path: Path) -> None:
     Store.build(brief).write(tmp_path / "store")
     words = [f"--data.source={tmp_path / 'store'}", f"--out={tmp_path / 'run'}"]
     assert main([*SAME_WINDOW, *words]) == 0
-    assert not Checkpoint.load(tmp_path / "run").part("readout")
+    assert not Checkpoint.load(tmp_path / "run").section("readout")
     with pytest.raises(ValueError, match="no window had a neighbour; embed without whitening"):
         Embedder.load(tmp_path / "run", whiten=True)

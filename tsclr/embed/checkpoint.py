@@ -82,7 +82,7 @@ class Checkpoint:
         added = {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
         return replace(self, tensors=self.tensors | added)
 
-    def part(self, prefix: str) -> dict[str, torch.Tensor]:
+    def section(self, prefix: str) -> dict[str, torch.Tensor]:
         """The tensors under ``prefix.``, without it."""
         start = f"{prefix}."
         return {
@@ -174,7 +174,7 @@ class Checkpoint:
             self.settings.get("epoch"),
             self.settings.get("training", {}).get("epochs"),
         )
-        if n_done is None or n_epochs is None or n_done >= n_epochs or self.part("readout"):
+        if n_done is None or n_epochs is None or n_done >= n_epochs or self.section("readout"):
             return
         run = self.path.parent if self.path is not None and self.path.name == FILE else "RUN"
         log.warning(
@@ -201,7 +201,7 @@ class Checkpoint:
             If names or shapes do not fit.
         """
         try:
-            module.load_state_dict(self.part(prefix))
+            module.load_state_dict(self.section(prefix))
         except RuntimeError as error:
             raise ValueError(
                 f"the checkpoint does not fit this {type(module).__name__} ({error}): "

@@ -116,7 +116,7 @@ class Embedder(TransformerMixin, BaseEstimator):
         return features if self.whitening_ is None else self.whitening_.transform(features)
 
     def _whitening(self) -> PairWhitening:
-        arrays = {name: t.numpy() for name, t in self.checkpoint_.part("readout").items()}
+        arrays = {name: t.numpy() for name, t in self.checkpoint_.section("readout").items()}
         if not arrays:
             raise ValueError(
                 f"the run {self.run} has no whitening: it is not finished (`tsclr pretrain "

@@ -9,6 +9,7 @@ from tsclr.distributed import gather as gather
 from tsclr.objectives.base import Objective as Objective
 from tsclr.objectives.base import represent as represent
 from tsclr.objectives.batch import Batch as Batch
+from tsclr.objectives.blocks import projector as projector
 from tsclr.objectives.clustering import *
 from tsclr.objectives.context import *
 from tsclr.objectives.contrastive import *
@@ -22,7 +23,6 @@ from tsclr.objectives.memory import *
 from tsclr.objectives.momentum import *
 from tsclr.objectives.multiview import *
 from tsclr.objectives.neighbourhood import *
-from tsclr.objectives.parts import projector as projector
 from tsclr.objectives.patch import *
 from tsclr.objectives.predictive import *
 from tsclr.objectives.redundancy import *

@@ -9,8 +9,8 @@ from tsclr.distributed import gather, own_rows
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent
 from tsclr.objectives.batch import Batch
+from tsclr.objectives.blocks import at_least_float32, embed, mean_of_others, projector
 from tsclr.objectives.infonce import unit
-from tsclr.objectives.parts import at_least_float32, embed, mean_of_others, projector
 
 __all__ = ["SwAV", "sinkhorn", "swav"]
 

@@ -17,7 +17,7 @@ from tsclr.distributed import masked_mean
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent, require
 from tsclr.objectives.batch import Batch
-from tsclr.objectives.parts import at_least_float32, projector
+from tsclr.objectives.blocks import at_least_float32, projector
 
 __all__ = ["ContextPrediction", "relative_position"]
 

@@ -10,8 +10,8 @@ from tsclr.distributed import gather, own_rows
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent, require
 from tsclr.objectives.batch import Batch
+from tsclr.objectives.blocks import embed, mean_of_others, projector
 from tsclr.objectives.infonce import anchors_and_keys, log_sum_exp, nt_xent
-from tsclr.objectives.parts import embed, mean_of_others, projector
 
 __all__ = ["DCL", "NTXent", "SupCon", "dcl", "nt_xent", "sup_con"]
 

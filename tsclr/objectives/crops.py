@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 
 from tsclr.distributed import own_rows, world_size
 from tsclr.encoders.base import Encoder
-from tsclr.objectives.parts import averaged_copy
+from tsclr.objectives.blocks import averaged_copy
 
 LONGEST_STEP = 4096
 """Samples of a step that `samples_per_step` looks for at most."""

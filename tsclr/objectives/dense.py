@@ -7,8 +7,8 @@ from tsclr.checks import check_fractions, check_positive, check_sizes
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent_both
 from tsclr.objectives.batch import Batch
+from tsclr.objectives.blocks import embed, embed_steps, projector
 from tsclr.objectives.infonce import anchors_and_keys, log_sum_exp, nt_xent, unit
-from tsclr.objectives.parts import embed, embed_steps, projector
 
 __all__ = ["Dense", "correspondence", "dense_nce"]
 

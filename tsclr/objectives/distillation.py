@@ -8,8 +8,7 @@ from tsclr.checks import check_fractions, check_several, check_sizes
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent
 from tsclr.objectives.batch import Batch
-from tsclr.objectives.infonce import unit
-from tsclr.objectives.parts import (
+from tsclr.objectives.blocks import (
     averaged_copy,
     ema_update,
     embed,
@@ -17,6 +16,7 @@ from tsclr.objectives.parts import (
     mean_of_others,
     projector,
 )
+from tsclr.objectives.infonce import unit
 
 __all__ = ["BYOL", "SimSiam", "byol", "simsiam"]
 

@@ -7,8 +7,8 @@ from tsclr.checks import check_fractions, check_not_negative, check_positive, ch
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent
 from tsclr.objectives.batch import Batch
+from tsclr.objectives.blocks import embed, projector
 from tsclr.objectives.infonce import anchors_and_keys, log_sum_exp
-from tsclr.objectives.parts import embed, projector
 
 __all__ = ["TFC", "contrastive_distance", "time_frequency_consistency"]
 

@@ -11,9 +11,9 @@ from tsclr.distributed import gather, own_rows, rank, world_size
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent_steps
 from tsclr.objectives.batch import Batch
+from tsclr.objectives.blocks import at_least_float32, mean_of_others
 from tsclr.objectives.crops import cropped, draw_crops, masked, samples_per_step
 from tsclr.objectives.infonce import log_sum_exp
-from tsclr.objectives.parts import at_least_float32, mean_of_others
 
 __all__ = ["TS2Vec", "hierarchical_contrast", "instance_contrast", "temporal_contrast"]
 

@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy, normalize
 
 from tsclr.checks import check_positive, check_several
 from tsclr.distributed import gather, own_rows, rank
-from tsclr.objectives.parts import at_least_float32, mean_of_others
+from tsclr.objectives.blocks import at_least_float32, mean_of_others
 
 BLOCK = 2**21
 """Similarities that `log_sum_exp` holds at once: 8 MiB in single precision."""

@@ -10,7 +10,7 @@ from tsclr.distributed import gather, rank
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent_both
 from tsclr.objectives.batch import Batch
-from tsclr.objectives.parts import at_least_float32, embed, embed_steps, projector
+from tsclr.objectives.blocks import at_least_float32, embed, embed_steps, projector
 
 __all__ = ["LocalGlobal", "local_global_nce"]
 

@@ -12,8 +12,8 @@ from tsclr.distributed import gather
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent, require
 from tsclr.objectives.batch import Batch
+from tsclr.objectives.blocks import embed
 from tsclr.objectives.infonce import log_sum_exp, unit
-from tsclr.objectives.parts import embed
 
 __all__ = ["InstanceDiscrimination", "instance_nce", "log_partition"]
 

@@ -11,8 +11,8 @@ from tsclr.distributed import gather
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent
 from tsclr.objectives.batch import Batch
+from tsclr.objectives.blocks import embed, projector
 from tsclr.objectives.infonce import log_sum_exp, unit
-from tsclr.objectives.parts import embed, projector
 
 __all__ = ["CMC", "multiview_nce"]
 

@@ -10,7 +10,7 @@ from tsclr.distributed import gather, masked_mean, own_rows, world_size
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent, require
 from tsclr.objectives.batch import Batch
-from tsclr.objectives.parts import at_least_float32
+from tsclr.objectives.blocks import at_least_float32
 
 __all__ = ["TNC", "neighbourhood_coding"]
 

@@ -9,8 +9,8 @@ from tsclr.checks import check_positive, check_sizes
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent_steps
 from tsclr.objectives.batch import Batch
+from tsclr.objectives.blocks import embed_steps, projector
 from tsclr.objectives.infonce import unit
-from tsclr.objectives.parts import embed_steps, projector
 
 __all__ = ["PatchNCE", "patch_nce"]
 

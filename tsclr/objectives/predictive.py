@@ -15,8 +15,8 @@ from tsclr.checks import check_sizes
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent_steps
 from tsclr.objectives.batch import Batch
+from tsclr.objectives.blocks import check_horizon
 from tsclr.objectives.infonce import step_nce
-from tsclr.objectives.parts import check_horizon
 
 __all__ = ["CPC", "predictive_coding"]
 

@@ -12,7 +12,7 @@ from tsclr.distributed import gather
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent
 from tsclr.objectives.batch import Batch
-from tsclr.objectives.parts import at_least_float32, embed, hidden_layer, projector
+from tsclr.objectives.blocks import at_least_float32, embed, hidden_layer, projector
 
 __all__ = ["BarlowTwins", "VICReg", "barlow_twins", "vicreg"]
 

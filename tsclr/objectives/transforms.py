@@ -15,7 +15,7 @@ from tsclr.distributed import own_rows, world_size
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent
 from tsclr.objectives.batch import Batch
-from tsclr.objectives.parts import at_least_float32, numbered
+from tsclr.objectives.blocks import at_least_float32, numbered
 
 __all__ = ["TransformPrediction", "apply_some"]
 

@@ -16,8 +16,8 @@ from tsclr.checks import check_not_negative, check_positive, check_several, chec
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective, represent_steps
 from tsclr.objectives.batch import Batch
+from tsclr.objectives.blocks import check_horizon, embed, projector
 from tsclr.objectives.infonce import nt_xent, step_nce
-from tsclr.objectives.parts import check_horizon, embed, projector
 
 __all__ = ["TSTCC", "TokenContext", "cross_view_prediction"]
 

@@ -12,7 +12,7 @@ from tsclr.checks import check_sizes
 from tsclr.encoders.base import Encoder
 from tsclr.objectives.base import Objective
 from tsclr.objectives.batch import Batch
-from tsclr.objectives.parts import numbered
+from tsclr.objectives.blocks import numbered
 
 __all__ = ["Weighted"]
 

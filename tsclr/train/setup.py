@@ -13,7 +13,7 @@ from tsclr.data.windows import Windows
 from tsclr.distributed import with_synchronised_norms, world_size
 from tsclr.encoders import Encoder
 from tsclr.objectives import Objective
-from tsclr.objectives.parts import averaged_copy
+from tsclr.objectives.blocks import averaged_copy
 from tsclr.train.optimisers import optimizer_for
 from tsclr.train.settings import Training
 from tsclr.train.state import State

@@ -13,7 +13,7 @@ from tsclr.distributed import total, world_size
 from tsclr.embed.checkpoint import FILE, Checkpoint
 from tsclr.encoders import Encoder
 from tsclr.objectives import Objective
-from tsclr.objectives.parts import ema_update
+from tsclr.objectives.blocks import ema_update
 from tsclr.specs import spec_of
 from tsclr.train.runs import METRICS, write_lines
 from tsclr.train.settings import Training
@@ -124,7 +124,7 @@ class State:
         if self.average is not None:
             checkpoint.restore("raw", self.encoder)
         checkpoint.restore("objective", self.objective)
-        _unflatten(self.optimizer, checkpoint.part("optimizer"))
+        _unflatten(self.optimizer, checkpoint.section("optimizer"))
         saved = checkpoint.settings
         self.step, self.counted = saved["step"], saved["counted"]
         self.seconds, self.metrics = saved["seconds"], saved["metrics"]
@@ -135,7 +135,7 @@ class State:
             name: torch.tensor(value, dtype=torch.float64, device=device)
             for name, value in saved["sums"].items()
         }
-        self.readout = checkpoint.part("readout")
+        self.readout = checkpoint.section("readout")
         return int(saved["training"]["epochs"])
 
 
