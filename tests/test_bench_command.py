@@ -131,6 +131,7 @@ def test_every_suite_that_ships_is_understood(
         assert config_file(method.get("config", "ntxent")).is_file()
 
 
+@pytest.mark.slow
 def test_the_quick_suite_has_every_protocol_head_and_section(tmp_path: Path) -> None:
     pytest.importorskip("aeon", reason="needs the extra bench: pip install 'tsclr[bench]'")
     (suite,) = [path for path in SUITES if path.stem == "quick"]
