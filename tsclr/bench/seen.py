@@ -11,25 +11,26 @@ from tsclr.embed.checkpoint import Checkpoint
 def was_pretrained_on(checkpoint: Checkpoint, store: Store, source: str) -> bool:
     """Whether a run was pretrained on a store, or on a copy of it in another place."""
     used, settings = checkpoint.split, checkpoint.settings
+    if settings["place"] == source:  # spares hashing the recordings
+        return True
     recordings = set(settings["seen"])
-    is_copy = recordings <= set(fingerprints(store, (*used.train, *used.validation)))
-    return settings["place"] == source or (bool(recordings) and is_copy)
+    used_here = fingerprints(store, (*used.train, *used.validation))
+    return bool(recordings) and recordings <= set(used_here)
 
 
 def check_unseen(checkpoint: Checkpoint, store: Store, source: str, test: Sequence[str]) -> None:
     """Raise ``LeakError`` if a run was trained or validated on one of the test subjects."""
     used, settings = checkpoint.split, checkpoint.settings
     same_source = settings["place"] == source
-    seen = [
-        subject
-        for subject in store.subjects
-        if (same_source and subject in (*used.train, *used.validation))
-        or seen_before(store, subject, settings["seen"])
-    ]
-    leaked = sorted(set(test) & set(seen))
+
+    def has_seen(subject: str) -> bool:
+        by_name = same_source and subject in (*used.train, *used.validation)
+        return by_name or seen_before(store, subject, settings["seen"])
+
+    leaked = sorted(filter(has_seen, test))
     if not leaked:
         return
-    unseen = [subject for subject in store.subjects if subject not in seen]
+    unseen = [subject for subject in store.subjects if not has_seen(subject)]
     others = f"it has not seen {', '.join(unseen)}: name them with --test {','.join(unseen)}, or "
     raise LeakError(
         f"pretraining has seen the test subjects {', '.join(leaked)}; "

@@ -17,17 +17,7 @@ __all__ = ["FromRun", "RandomInitFromRun"]
 
 
 class OfRun(Method, ABC):
-    """Base of the methods that take the encoder of a run.
-
-    Parameters
-    ----------
-    run : str
-        Run folder or checkpoint.
-    whiten : bool
-        Apply pair whitening to the encoder's features, which are then not standardised.
-    heads : sequence of str, optional
-        Heads for this method, instead of those of the suite.
-    """
+    """Base of the methods that take the encoder of a run."""
 
     trainable = True
 
