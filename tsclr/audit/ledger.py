@@ -7,7 +7,9 @@ score: a row for each interval of samples that one role has seen, as long as it 
                     |=======|           |=======|
     rows       |-------------------|    |-------|      touching and overlapping windows join
 
-Recordings and subjects are hashes, so a provenance can be published where names may not.
+Recordings and subjects are hashes, so a provenance can be published where names may not. The sketch
+of a recording, by which a copy of it is recognised, stands in its first row, in the others an empty
+text.
 """
 
 import hashlib
@@ -22,6 +24,7 @@ from jaxtyping import Bool, Int
 
 from tsclr.audit.intervals import intersections, union
 from tsclr.data.identity import hashed, recording_hashes
+from tsclr.data.landmarks import from_text, to_text
 from tsclr.data.store import Store
 from tsclr.data.windows import Windows
 from tsclr.files import read_table, write_table
@@ -43,10 +46,13 @@ COLUMNS = {
     "sample_rate": float,
     "start": int,
     "stop": int,
+    "sketch": str,
 }
 """Columns of a provenance; `start` and `stop` are samples of the recording at `sample_rate`, Hz."""
 
-FORMAT = 1
+FORMAT = 2
+WITHOUT_SKETCHES = 1
+"""The format of provenances from before there were sketches."""
 
 
 class Ledger:
@@ -142,9 +148,9 @@ def merged(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     0  test      0    18
     1  test     20    29
     """
-    frame = frame_of([]) if not frames else pd.concat(frames)
+    frame = frame_of(pd.concat(frames) if frames else [])
     if frame.empty:
-        return frame_of([])
+        return frame
     order = frame["role"].map(list(ROLES).index)
     key = ["order", "recording", "subject", "sample_rate"]
     frame = frame.assign(order=order).sort_values([*key, "start"], ignore_index=True)
@@ -154,9 +160,16 @@ def merged(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     moved = frame["start"].to_numpy() + offset
     starts, stops = union(moved, frame["stop"].to_numpy() + offset)
     first = np.searchsorted(moved, starts)
-    return frame_of(
-        frame.iloc[first].assign(start=starts - offset[first], stop=stops - offset[first])
-    ).reset_index(drop=True)
+    rows = frame.iloc[first].assign(start=starts - offset[first], stop=stops - offset[first])
+    sketch = rows["recording"].map(sketches_of(frame)).fillna("")
+    rows["sketch"] = sketch.where(~rows["recording"].duplicated(), "")
+    return frame_of(rows).reset_index(drop=True)
+
+
+def sketches_of(frame: pd.DataFrame) -> dict[str, str]:
+    """The sketch of each recording in a provenance that has one."""
+    rows = frame.loc[frame["sketch"] != ""]
+    return dict(sorted(zip(rows["recording"], rows["sketch"], strict=True)))
 
 
 def frame_of(rows: pd.DataFrame | list[dict[str, Any]]) -> pd.DataFrame:
@@ -165,9 +178,10 @@ def frame_of(rows: pd.DataFrame | list[dict[str, Any]]) -> pd.DataFrame:
     Examples
     --------
     >>> list(frame_of([]))
-    ['role', 'recording', 'subject', 'sample_rate', 'start', 'stop']
+    ['role', 'recording', 'subject', 'sample_rate', 'start', 'stop', 'sketch']
     """
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    return frame.fillna({"sketch": ""}).astype(COLUMNS)
 
 
 def write(frame: pd.DataFrame, path: Path) -> None:
@@ -186,7 +200,9 @@ def read(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise ValueError(f"there is no provenance file {path}: run the evaluation again")
     rows, header = read_table(path)
-    if header != {"format": FORMAT}:
+    if header == {"format": WITHOUT_SKETCHES}:
+        rows = [row | {"sketch": ""} for row in rows]
+    elif header != {"format": FORMAT}:
         raise ValueError(f"{path} has header {header!r}, a provenance has {{'format': {FORMAT}}}")
     for number, row in enumerate(rows):
         _check_row(row, f"{path}, row {number}")
@@ -201,7 +217,9 @@ def digest(frame: pd.DataFrame) -> str:
     >>> digest(Ledger("mine").frame())[:16]
     '4f53cda18c2baa0c'
     """
-    rows = frame[list(COLUMNS)].to_numpy(object).tolist()
+    columns = frame_of(frame).drop(columns="sketch").to_numpy(object).tolist()
+    sketches = sketches_of(frame_of(frame))
+    rows = [*columns, sketches] if sketches else columns  # a file without any keeps its digest
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
@@ -220,6 +238,10 @@ def _check_row(row: dict[str, Any], where: str) -> None:
         )
     if not 0 < row["sample_rate"] < np.inf:
         raise ValueError(f"{where} has a rate of {row['sample_rate']} Hz, it must be above 0")
+    try:
+        from_text(row["sketch"])
+    except ValueError as error:
+        raise ValueError(f"{where} has a sketch that cannot be read: {error}") from error
 
 
 def _contains(known_starts: np.ndarray, starts: np.ndarray) -> np.ndarray:
@@ -249,5 +271,6 @@ def _intervals(store: Store, dataset: str, starts: np.ndarray, length: int) -> p
             "sample_rate": float(store.sample_rate),
             "start": start - first[row],
             "stop": stop - first[row],
+            "sketch": np.array(list(map(to_text, store.sketches)), object)[row],
         }
     )
