@@ -22,6 +22,7 @@ ROW = {
     "sample_rate": 50.0,
     "start": 0,
     "stop": 9,
+    "sketch": "AQAAAA==",
 }
 
 
@@ -273,18 +274,19 @@ def test_cut_file_is_named(tmp_path):
         ({"start": -1}, "row 1 has samples -1 to 9"),
         ({"sample_rate": float("nan")}, "row 1 has a rate of nan Hz"),
         ({"sample_rate": 0.0}, "row 1 has a rate of 0.0 Hz"),
+        ({"sketch": "AQAAAAEAAAA="}, "row 1 has a sketch that cannot be read: .* must ascend"),
         ({"subject": None}, "row 1 is .* a provenance has role"),
         ({"more": 1}, "row 0 is .* a provenance has role"),
     ],
 )
 def test_rows_that_no_ledger_writes_are_refused(tmp_path, change, message):
     more = dict.fromkeys(change.keys() - ROW.keys(), 0)
-    write_table(tmp_path / "a.parquet", [ROW | more, ROW | change], {"format": 1})
+    write_table(tmp_path / "a.parquet", [ROW | more, ROW | change], {"format": 2})
     with pytest.raises(ValueError, match=message):
         read(tmp_path / "a.parquet")
 
 
 def test_another_kind_of_table_is_refused(tmp_path):
-    write_table(tmp_path / "a.parquet", [ROW], {"format": 2})
-    with pytest.raises(ValueError, match=r"has header {'format': 2}, a provenance has"):
+    write_table(tmp_path / "a.parquet", [ROW], {"format": 3})
+    with pytest.raises(ValueError, match=r"has header {'format': 3}, a provenance has"):
         read(tmp_path / "a.parquet")
