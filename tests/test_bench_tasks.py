@@ -119,7 +119,7 @@ def test_random_validation_flatters_the_choice_and_leaves_the_test_clean(
     assert (chosen[True] > chosen[False]).all()
     assert all(list(row["by_subject"]) == tested for row in results["rows"])
     checked = audit_results(tmp_path)["holds"]
-    assert (checked == "subject, overlap, statistics, choice").all()
+    assert (checked == "subject, overlap, copy, statistics, choice").all()
     runs = [yaml.safe_load(path.read_text()) for path in tmp_path.glob("runs/*/config.yaml")]
     assert [run["data"]["test"] for run in runs] == [tested]  # of both, since both see the same
     assert {row["protocol"] for row in results["segmentation"]} == {f"test on {tested[0]}"}

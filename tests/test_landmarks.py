@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.landmarks import CHANGES
 from tsclr import signals
 from tsclr.data import landmarks
 from tsclr.data.landmarks import (
@@ -32,39 +33,10 @@ def movement(seed=0, seconds=120, channels=6):
     return signals.resample(signals.resample(noise, RATE, 10.0), 10.0, RATE)
 
 
-def delayed(signal, samples):
-    """The signal as a clock that starts a fraction of a sample later would have sampled it."""
-    grid = np.arange(len(signal) - 1) + samples
-    return np.stack([np.interp(grid, np.arange(len(signal)), axis) for axis in signal.T], axis=1)
-
-
-CHANGES = {
-    "3 decimals": lambda x: (np.round(x, 3), RATE),
-    "half precision": lambda x: (x.astype(np.float16).astype(np.float32), RATE),
-    "other units, not declared": lambda x: (9.80665 * x, RATE),
-    "standardised": lambda x: ((x - x.mean(0)) / x.std(0), RATE),
-    "upside down": lambda x: (-x, RATE),
-    "other order": lambda x: (x[:, ::-1], RATE),
-    "acc only": lambda x: (x[:, :3], RATE),
-    "gyr only": lambda x: (x[:, 3:], RATE),
-    "7 ms later": lambda x: (delayed(x, 0.007 * RATE), RATE),
-    "half a sample later": lambda x: (delayed(x, 0.5), RATE),
-    "cut at both ends": lambda x: (x[130:-270], RATE),
-    "second half": lambda x: (x[len(x) // 2 :], RATE),
-    "100 Hz": lambda x: (signals.resample(x, RATE, 100.0), 100.0),
-    "25 Hz": lambda x: (signals.resample(x, RATE, 25.0), 25.0),
-    "20 Hz": lambda x: (signals.resample(x, RATE, 20.0), 20.0),
-    "20 Hz of three channels, later, cut and rounded": lambda x: (
-        np.round(signals.resample(delayed(x[200:, :3], 0.007 * RATE), RATE, 20.0), 3),
-        20.0,
-    ),
-}
-
-
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_recording_is_known_after(change):
     people = [movement(seed) for seed in range(5)]
-    changed = [sketch(*CHANGES[change](person)) for person in people]
+    changed = [sketch(*CHANGES[change](person, RATE)) for person in people]
     pairs = set(same_pairs([sketch(person, RATE) for person in people], changed))
     assert pairs == {(index, index) for index in range(5)}
 
@@ -168,7 +140,7 @@ def test_text_of_no_sketch_is_refused(text):
         from_text(text)
 
 
-# Real recordings. What is found is in docs/decisions.md.
+# Real recordings: `python -m benchmarks.landmarks` compares all of them.
 
 
 @pytest.mark.parametrize("name", ["hapt_store", "motionsense_store"])
@@ -189,7 +161,7 @@ def test_real_recordings_are_known_after(change, hapt_store):
     rows = hapt_store.recordings[["start", "length"]].to_numpy().tolist()[::6]
     for index, (start, length) in zip(range(0, 61, 6), rows, strict=True):
         signal = hapt_store.signal[start : start + length]
-        assert is_same(hapt_store.sketches[index], sketch(*CHANGES[change](signal)))
+        assert is_same(hapt_store.sketches[index], sketch(*CHANGES[change](signal, RATE)))
 
 
 def test_sketches_of_a_store_are_those_of_its_recordings(hapt_store):

@@ -19,9 +19,9 @@ TRANSDUCTIVE = ("pretraining", "statistics")
 CHECKS = {
     "subject": "no subject of the test in pretraining or fitting",
     "overlap": "no sample of the test in pretraining or fitting",
-    "copy": "no recording of the test saved again, under whatever name, in pretraining or fitting",
-    "statistics": "no subject or sample of the test behind moments, scales or whitening",
-    "choice": "no subject or sample of the test where settings or epochs are chosen",
+    "copy": "no recording of the test, saved again under any name, in pretraining or fitting",
+    "statistics": "no subject, sample or copy of the test behind moments, scales or whitening",
+    "choice": "no subject, sample or copy of the test where settings or epochs are chosen",
 }
 """What is checked, and the kinds of `Leak`."""
 
@@ -118,9 +118,11 @@ def certificate(frame: pd.DataFrame, transductive: bool = False) -> dict[str, An
     """
     if "test" not in frame["role"].tolist():
         raise ValueError("the provenance has no test windows: note them in the ledger as 'test'")
+    frame = ledger.frame_of(frame)
     kinds = {leak.kind for leak in leaks(frame, transductive)}
+    tested = frame.loc[frame["role"] == "test", "recording"]
     omitted = {*TRANSDUCTIVE} if transductive else set()
-    if not _has_sketch(ledger.frame_of(frame)):
+    if not tested.isin(list(ledger.sketches_of(frame))).any():
         omitted.add("copy")
     return {
         "transductive": transductive,
@@ -241,7 +243,7 @@ def _shared_samples(used: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
 
 
 def _copied(frame: pd.DataFrame) -> dict[str, str]:
-    """Recordings outside the test that are copies of tested ones, and one that each is a copy of."""
+    """The copies of tested recordings that other roles have seen, each with a tested one."""
     sketches = {name: from_text(text) for name, text in ledger.sketches_of(frame).items()}
     tested = set(frame.loc[frame["role"] == "test", "recording"])
     used = set(frame.loc[frame["role"] != "test", "recording"])
@@ -252,7 +254,7 @@ def _copied(frame: pd.DataFrame) -> dict[str, str]:
 
 def _copies(role: str, used: pd.DataFrame, copied: dict[str, str]) -> Iterator[Leak]:
     """A leak for each copy of a tested recording that a role has seen."""
-    shared = used.loc[used["recording"].isin(copied.keys())]
+    shared = used.loc[used["recording"].isin(list(copied))]
     for row in shared.drop_duplicates("recording").itertuples():
         yield Leak(
             _kind(role, "copy"),
@@ -260,12 +262,6 @@ def _copies(role: str, used: pd.DataFrame, copied: dict[str, str]) -> Iterator[L
             f"saw recording {row.recording}, subject {row.subject}, whose samples are those of "
             f"recording {copied[str(row.recording)]} of the test",
         )
-
-
-def _has_sketch(frame: pd.DataFrame) -> bool:
-    """Whether a copy of a tested recording could be recognised."""
-    tested = frame.loc[frame["role"] == "test", "recording"]
-    return bool(tested.isin(ledger.sketches_of(frame).keys()).any())
 
 
 def _kind(role: str, kind: str) -> str:

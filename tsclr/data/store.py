@@ -229,7 +229,7 @@ class Store:
 
     @cached_property
     def sketches(self) -> tuple[Sketch, ...]:
-        """What each recording is recognised by, however it is saved; computed once, 0.1 s an hour."""
+        """What each recording is recognised by, however it is saved; see `tsclr.data.landmarks`."""
         sketches = []
         for start, length in self.recordings[["start", "length"]].to_numpy().tolist():
             sketches.append(sketch(self.signal[start : start + length], self.sample_rate))
