@@ -8,8 +8,8 @@ score: a row for each interval of samples that one role has seen, as long as it 
     rows       |-------------------|    |-------|      touching and overlapping windows join
 
 Recordings and subjects are hashes, so a provenance can be published where names may not. The sketch
-of a recording, by which a copy of it is recognised, stands in its first row, in the others an empty
-text.
+of a recording, by which a copy of it is recognised, is in the first of its rows; in the others, and
+where it has none, the text is empty. Files keep sketches apart, so that units share them.
 """
 
 import hashlib
@@ -50,9 +50,7 @@ COLUMNS = {
 }
 """Columns of a provenance; `start` and `stop` are samples of the recording at `sample_rate`, Hz."""
 
-FORMAT = 2
-WITHOUT_SKETCHES = 1
-"""The format of provenances from before there were sketches."""
+FORMAT = 1
 
 
 class Ledger:
@@ -161,9 +159,7 @@ def merged(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     starts, stops = union(moved, frame["stop"].to_numpy() + offset)
     first = np.searchsorted(moved, starts)
     rows = frame.iloc[first].assign(start=starts - offset[first], stop=stops - offset[first])
-    sketch = rows["recording"].map(sketches_of(frame)).fillna("")
-    rows["sketch"] = sketch.where(~rows["recording"].duplicated(), "")
-    return frame_of(rows).reset_index(drop=True)
+    return _with_sketches(rows, sketches_of(frame)).reset_index(drop=True)
 
 
 def sketches_of(frame: pd.DataFrame) -> dict[str, str]:
@@ -185,8 +181,17 @@ def frame_of(rows: pd.DataFrame | list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def write(frame: pd.DataFrame, path: Path) -> None:
-    """Write a provenance as Parquet, atomically; equal rows give equal bytes."""
-    write_table(path, frame_of(frame).to_dict("records"), {"format": FORMAT})
+    """Write a provenance as Parquet, atomically; equal rows give equal bytes.
+
+    The sketches go to a file next to it that is named by its content.
+    """
+    frame, header = frame_of(frame), {"format": FORMAT}
+    if sketches := sketches_of(frame):
+        file = f"sketches-{hashed(*sketches, *sketches.values())}.parquet"
+        rows = [{"recording": name, "sketch": text} for name, text in sketches.items()]
+        write_table(path.with_name(file), rows, header)
+        header = header | {"sketches": file}
+    write_table(path, frame.drop(columns="sketch").to_dict("records"), header)
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -195,18 +200,16 @@ def read(path: Path) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If the file is missing or damaged, or it holds what no ledger writes.
+        If a file is missing or damaged, or it holds what no ledger writes.
     """
-    if not path.is_file():
-        raise ValueError(f"there is no provenance file {path}: run the evaluation again")
-    rows, header = read_table(path)
-    if header == {"format": WITHOUT_SKETCHES}:
-        rows = [row | {"sketch": ""} for row in rows]
-    elif header != {"format": FORMAT}:
-        raise ValueError(f"{path} has header {header!r}, a provenance has {{'format': {FORMAT}}}")
+    rows, header = _read(path)
     for number, row in enumerate(rows):
         _check_row(row, f"{path}, row {number}")
-    return frame_of(rows)
+    if "sketches" not in header:  # none had one, or it was written before there were any
+        return frame_of(rows)
+    file = path.with_name(Path(str(header["sketches"])).name)
+    sketches = {row.get("recording"): _sketch_text(row, file) for row in _read(file)[0]}
+    return _with_sketches(frame_of(rows), sketches)
 
 
 def digest(frame: pd.DataFrame) -> str:
@@ -223,11 +226,38 @@ def digest(frame: pd.DataFrame) -> str:
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
+def _read(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Rows and header of a file that `write` wrote."""
+    if not path.is_file():
+        raise ValueError(f"there is no provenance file {path}: run the evaluation again")
+    rows, header = read_table(path)
+    if header.get("format") != FORMAT:
+        raise ValueError(f"{path} has header {header!r}, a provenance has {{'format': {FORMAT}}}")
+    return rows, header
+
+
+def _sketch_text(row: dict[str, Any], file: Path) -> str:
+    """The sketch in a row of a file of sketches."""
+    text = str(row.get("sketch"))
+    try:
+        from_text(text)
+    except ValueError as error:
+        raise ValueError(f"{file} has a sketch that cannot be read: {error}") from error
+    return text
+
+
+def _with_sketches(frame: pd.DataFrame, sketches: dict[Any, str]) -> pd.DataFrame:
+    """A provenance with the sketch of each recording in the first of its rows."""
+    texts = frame["recording"].map(sketches)
+    return frame_of(frame.assign(sketch=texts.mask(frame["recording"].duplicated())))
+
+
 def _check_row(row: dict[str, Any], where: str) -> None:
     """Raise ``ValueError`` unless a ledger could have written the row."""
     kinds = {name: type(value) for name, value in row.items()}
-    if kinds != COLUMNS:
-        columns = ", ".join(f"{name} ({kind.__name__})" for name, kind in COLUMNS.items())
+    expected = {name: kind for name, kind in COLUMNS.items() if name != "sketch"}
+    if kinds != expected:
+        columns = ", ".join(f"{name} ({kind.__name__})" for name, kind in expected.items())
         raise ValueError(f"{where} is {row!r}, a provenance has {columns}")
     if row["role"] not in ROLES:
         raise ValueError(f"{where} has the role {row['role']!r}: allowed are {', '.join(ROLES)}")
@@ -238,10 +268,6 @@ def _check_row(row: dict[str, Any], where: str) -> None:
         )
     if not 0 < row["sample_rate"] < np.inf:
         raise ValueError(f"{where} has a rate of {row['sample_rate']} Hz, it must be above 0")
-    try:
-        from_text(row["sketch"])
-    except ValueError as error:
-        raise ValueError(f"{where} has a sketch that cannot be read: {error}") from error
 
 
 def _contains(known_starts: np.ndarray, starts: np.ndarray) -> np.ndarray:
