@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float, Float32, Int
 from torch.utils.data import Dataset
 
 from tsclr.data.store import Store
-from tsclr.specs import nearest
+from tsclr.specs import comma_list, nearest
 from tsclr.types import UNLABELLED, InputSpec
 
 KEPT_BYTES = 256 * 2**20
@@ -286,7 +286,7 @@ def _class_index(store: Store, classes: Sequence[str] | None) -> np.ndarray:
     if unknown:
         raise ValueError(
             f"no class {', '.join(map(repr, unknown))} in the store: "
-            f"it has {', '.join(store.classes)}"
+            f"it has {comma_list(store.classes)}"
         )
     numbers = {name: number for number, name in enumerate(classes)}
     return np.array([numbers.get(name, UNLABELLED) for name in store.classes])

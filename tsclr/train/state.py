@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,13 @@ from tsclr.embed.checkpoint import FILE, Checkpoint
 from tsclr.encoders import Encoder
 from tsclr.objectives import Objective
 from tsclr.objectives.blocks import ema_update
-from tsclr.specs import spec_of
+from tsclr.specs import differences, spec_of
 from tsclr.train.runs import METRICS, write_lines
 from tsclr.train.settings import Training
 from tsclr.types import InputSpec
+
+DERIVED = ("split", "place", "seen")
+"""Settings of a run that follow from the block ``data``."""
 
 
 @dataclass
@@ -155,37 +158,21 @@ def _check_settings(out: Path, saved: dict[str, Any], requested: dict[str, Any])
         )
     for free in ("epochs", *Training.free):
         requested["training"][free] = saved["training"][free]
-    differences = [
-        line for name in requested for line in _differences(name, saved.get(name), requested[name])
-    ]
-    if differences:
+    differ = _between(saved, requested, [name for name in requested if name not in DERIVED])
+    if not differ and saved.get("seen") != requested["seen"]:
+        differ = ["data: its recordings are not those of the run"]
+    # What follows from other settings is worth a word only where none of those differ.
+    if differ := differ or _between(saved, requested, DERIVED):
         raise ValueError(
-            f"the run in {out} was started with other settings. {'; '.join(differences)}. Continue "
+            f"the run in {out} was started with other settings. {'; '.join(differ)}. Continue "
             f"with `tsclr pretrain --resume {out}`, or choose another folder"
         )
 
 
-def _differences(name: str, saved: Any, requested: Any) -> Iterator[str]:
-    """Settings that differ, by their dotted names, with both values."""
-    if saved == requested and not (isinstance(saved, dict) and list(saved) != list(requested)):
-        return
-    if name == "seen":
-        yield "data: its recordings are not those of the run"
-    elif isinstance(saved, dict) and isinstance(requested, dict):
-        if saved.keys() == requested.keys() and list(saved) != list(requested):
-            yield f"order of {name}: {', '.join(saved)} in the run, now {', '.join(requested)}"
-        for key in saved | requested:
-            yield from _differences(f"{name}.{key}", saved.get(key), requested.get(key))
-    elif isinstance(saved, list) and isinstance(requested, list) and len(saved) == len(requested):
-        for number, (old, new) in enumerate(zip(saved, requested, strict=True)):
-            yield from _differences(f"{name}[{number}]", old, new)
-    else:
-        yield f"{name}: the run has {_text(saved)}, now requested is {_text(requested)}"
-
-
-def _text(value: Any) -> str:
-    """A setting as a user writes it."""
-    return value if isinstance(value, str) else json.dumps(value)
+def _between(saved: dict[str, Any], requested: dict[str, Any], names: Iterable[str]) -> list[str]:
+    """Differences of some settings of a run."""
+    old, new = ({name: settings.get(name) for name in names} for settings in (saved, requested))
+    return list(differences("the run", old, new))
 
 
 def _flat(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
