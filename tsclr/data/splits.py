@@ -86,6 +86,7 @@ def split_subjects(
     for name, share in (("validation", validation), ("test", test)):
         if isinstance(share, int | float) and not 0 <= share < 1:
             raise ValueError(f"{name} share {share:g} must be in [0, 1)")
+    # Sorted first: the split must not depend on the order in which a dataset is read.
     order = np.random.default_rng(seed).permutation(sorted(set(subjects))).tolist()
     if isinstance(test, int | float):
         tested = [str(name) for name in order[: int(np.ceil(test * len(order)))]]
@@ -187,6 +188,7 @@ def draw_budget(
                 f"a budget of {count} labels per class is more than the {len(of_class)} training "
                 f"windows of class {name!r}"
             )
+        # A whole permutation whatever the count, so draws of one seed are nested across budgets.
         drawn.append(generator.permutation(of_class)[:count])
     return np.sort(np.concatenate(drawn))
 
@@ -216,6 +218,7 @@ def audit(train: Windows, test: Windows) -> None:
     if shared:
         raise LeakError(f"train and test share the subjects {', '.join(sorted(shared))}")
     if train.store is test.store and len(train) and len(test):
+        # Each side has windows of one length: the nearest start on either side of each decides.
         order = np.sort(test.starts)
         following = np.searchsorted(order, train.starts)
         after = order[np.minimum(following, len(order) - 1)] - train.starts

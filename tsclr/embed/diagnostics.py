@@ -125,6 +125,7 @@ def effective_rank(h: Float[torch.Tensor, "..."]) -> Float64[torch.Tensor, ""]:
     5.0...
     """
     sigma = torch.linalg.svdvals(_checked(h, 1))
+    # Of an all-zero matrix every p is then 0, not NaN, and the rank 1.
     p = sigma / sigma.sum().clamp_min(torch.finfo(sigma.dtype).tiny)
     return torch.special.entr(p).sum().exp()
 
@@ -219,6 +220,7 @@ def dead_features(
     h = _checked(h, 2)
     spread = h.std(dim=0, correction=0)
     size = h.square().mean(dim=0).sqrt()
+    # Equality counts: of a feature that is always 0 both sides are 0.
     return (spread <= threshold * size).sum()
 
 
@@ -234,6 +236,7 @@ def pair_diagnostics(
     first, second : (N, D) tensors
         Representations; row n of both is a positive pair.
     """
+    # Features after a ReLU are positive: around 0 instead of their mean, windows look alike.
     centre = first.mean(0)
     return {
         "effective_rank": float(effective_rank(first - centre)),

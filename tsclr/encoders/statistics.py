@@ -88,6 +88,7 @@ class Statistics(Encoder):
         if sample_rate <= 0:
             raise ValueError(f"sample_rate is {sample_rate}, expected more than 0 Hz")
         names = feature_names(in_channels)
+        # The mean over one step is that step.
         super().__init__(in_channels, len(names), pooling=("mean",))
         self.sample_rate = sample_rate
 
@@ -148,8 +149,10 @@ def time_statistics(
     Quantiles interpolate linearly, SD divides by T, kurtosis is that of Pearson (3 for a normal
     distribution), energy is the mean square.
     """
+    # In the order of `TIME_NAMES`; one sort serves all five.
     levels = signals.new_tensor([0.0, 1.0, 0.5, 0.25, 0.75])
     deviation = centred.square().mean(-1).clamp_min(TINY).sqrt()
+    # Divided before it is raised to the fourth power, which underflows for small signals.
     squared = (centred / deviation[..., None]).square()
     moments = [
         (squared * centred).mean(-1) / deviation,
@@ -209,7 +212,9 @@ def periodogram(
 ) -> Float[torch.Tensor, "B M n_frequencies"]:
     """One-sided power spectral density |FFT(x)|² / (rate · T) in unit²/Hz, without a taper."""
     n_samples = centred.shape[-1]
+    # Squares of both components, without the root that `abs` would take.
     spectrum = torch.view_as_real(torch.fft.rfft(centred))
+    # Every bin stands for its mirror image too; bin 0 has none, but is 0 after centring.
     power = spectrum.square().sum(-1) * (2 / (sample_rate * n_samples))
     if n_samples % 2 == 0:
         power[..., -1] /= 2  # half the sample rate has no mirror image, unlike the bins below

@@ -104,6 +104,7 @@ class TokenContext(nn.Module):
             Steps so far.
         """
         steps = self.embedding(z)
+        # Under autocast the steps are in half precision and the token is not.
         token = self.token.to(steps.dtype).expand(len(z), 1, -1)
         return self.layers(torch.cat([token, steps], 1))[:, 0]
 

@@ -87,6 +87,7 @@ class State:
         """Move the average a little towards the encoder, and copy the moments of batch norms."""
         if self.average is not None and decay is not None:
             ema_update(self.average, self.encoder, decay)
+            # The average sees no training batch, so its batch norms gather no moments of their own.
             for old, new in zip(self.average.buffers(), self.encoder.buffers(), strict=True):
                 old.copy_(new)
 
@@ -141,6 +142,7 @@ class State:
 
 def _check_settings(out: Path, saved: dict[str, Any], requested: dict[str, Any]) -> None:
     """Raise ``ValueError`` for settings that the run was not made with, unless they are free."""
+    # As the checkpoint has them: JSON turns tuples into lists.
     saved, requested = (json.loads(json.dumps(settings)) for settings in (saved, requested))
     if saved.get("training", {}).keys() != requested["training"].keys():
         raise ValueError(
@@ -167,6 +169,7 @@ def _check_settings(out: Path, saved: dict[str, Any], requested: dict[str, Any])
 
 def _differences(name: str, saved: Any, requested: Any) -> Iterator[str]:
     """Settings that differ, by their dotted names, with both values."""
+    # Equal dicts may differ in order, which decides for named views which one comes first.
     if saved == requested and not (isinstance(saved, dict) and list(saved) != list(requested)):
         return
     if name == "seen":
@@ -204,4 +207,5 @@ def _unflatten(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor
     for key, tensor in tensors.items():
         number, name = key.split(".")
         state.setdefault(int(number), {})[name] = tensor
+    # The parameter groups come from the settings, and their rate is set at every step.
     optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
