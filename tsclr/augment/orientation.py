@@ -283,6 +283,7 @@ def mount_flips(quarter_turns: bool) -> list[list[list[float]]]:
     for order, signs in itertools.product(
         itertools.permutations(range(3)), itertools.product((1.0, -1.0), repeat=3)
     ):
+        # The determinant, the sign of the permutation times those of the entries, has to be 1.
         n_swaps = sum(a > b for a, b in itertools.combinations(order, 2))
         is_rotation = math.prod(signs) == (-1) ** n_swaps
         if is_rotation and (quarter_turns or order == (0, 1, 2)):

@@ -98,6 +98,7 @@ def ingest(
                     recordings = reader.read(file)
                     if not _append(recordings, table, signal_file, label_file, settings):
                         raise ValueError(f"{file} holds no recording: leave it out")
+                    # The rows of a file agree in source, hash and reader: the last stands for all.
                     done[str(file)] = table.rows[-1]
                     contents[table.rows[-1]["source_hash"]] = str(file)
                     # After the arrays: what they hold beyond the table, the next run cuts off.

@@ -241,6 +241,7 @@ def samples(seconds: float, sample_rate: float, what: str = "window") -> int:
     >>> samples(2.56, 50.0)
     128
     """
+    # A product of decimals misses a whole number by its rounding, hence the tolerance.
     exact = seconds * sample_rate
     if exact < 1 or abs(exact - round(exact)) > 1e-6 * exact:
         near = max(1, round(exact)) / sample_rate

@@ -293,6 +293,7 @@ def shortcut(
     by_group = [indices for indices in by_group if len(indices) >= 4]
     if len(by_group) < 2:
         return None
+    # Halves in time: at random, overlapping windows would be in both.
     first = np.concatenate([indices[: len(indices) // 2] for indices in by_group])
     second = np.concatenate([indices[len(indices) // 2 :] for indices in by_group])
     scale = features[first].std(0)

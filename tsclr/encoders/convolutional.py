@@ -156,10 +156,9 @@ class Residual(nn.Module):
 
     def __init__(self, n_in: int, n_out: int, kernel: int, stride: int) -> None:
         super().__init__()
+        # No ReLU after the second convolution: it follows the sum.
         self.branch = nn.Sequential(
-            # No ReLU after the second: it follows the sum.
-            conv_block(n_in, n_out, kernel, stride),
-            ConvNorm(n_out, n_out, kernel, 1),
+            conv_block(n_in, n_out, kernel, stride), ConvNorm(n_out, n_out, kernel, 1)
         )
         same = n_in == n_out and stride == 1
         self.shortcut = nn.Identity() if same else ConvNorm(n_in, n_out, 1, stride)

@@ -201,10 +201,9 @@ class TFC(Objective):
         """Three terms: ``time``, ``frequency``, ``consistency``."""
         h_time, h_spectrum = represent(encoder, batch.views).split(encoder.part_widths, dim=-1)
         h_time, h_spectrum = h_time[[0, 1]], h_spectrum[[0, -1]]
+        # On representations, as in equation 1; only the consistency uses embeddings.
         time, frequency = (
-            # On representations, as in equation 1; only the consistency uses embeddings.
-            contrastive_distance(h[0], h[1], self.temperature).mean()
-            for h in (h_time, h_spectrum)
+            contrastive_distance(h[0], h[1], self.temperature).mean() for h in (h_time, h_spectrum)
         )
         z_time, z_spectrum = embed(self.of_time, h_time), embed(self.of_spectrum, h_spectrum)
         consistency = time_frequency_consistency(z_time, z_spectrum, self.temperature, self.margin)

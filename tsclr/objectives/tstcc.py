@@ -197,6 +197,7 @@ class TSTCC(Objective):
         """Two terms, ``temporal`` and ``contextual``."""
         z = represent_steps(encoder, batch.views).transpose(2, 3)
         check_horizon(z.shape[2], self.horizon)
+        # One step at least is seen, and `horizon` are left.
         n_seen = 1 + int(torch.randint(z.shape[2] - self.horizon, (), generator=batch.generator))
         context = self.context(z[:, :, :n_seen].flatten(0, 1)).unflatten(0, z.shape[:2])
         predicted = self.predictions(context).unflatten(2, (self.horizon, -1))

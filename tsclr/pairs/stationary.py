@@ -197,6 +197,7 @@ class StationaryNeighbour(Pairing):
         widths = _known.setdefault(windows, {}).setdefault(
             (self.most, self.p_value, self.lags), np.zeros(len(windows), int)
         )
+        # Ascending, as the starts of `Windows` have to be.
         new = np.unique(index[widths[index] == 0])
         widths[new] = self._grown(new, windows)
         return widths[index]

@@ -173,6 +173,7 @@ def time_unit(values: Shaped[np.ndarray, " T"], rate: float | None = None) -> st
     step = _raw_step(values)
     rates = {unit: 1e9 / (step * scale) for unit, scale in NANOSECONDS.items()}
     if rate is not None:
+        # Nearest by ratio, as the units differ by factors.
         return min(rates, key=lambda unit: abs(np.log(rates[unit] / rate)))
     low, high = PLAUSIBLE_RATES
     fitting = [unit for unit, value in rates.items() if low <= value <= high]

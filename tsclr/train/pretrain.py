@@ -121,11 +121,13 @@ def pretrain(
         state = start(encoder, objective, train, training, device)
         chains = pipelines(views, store.channels)
         batches = BatchBuilder(chains, pairing, train, device, objective.reads_labels)
+        # The diagnostics compare a window with one positive, whatever else the objective sees.
         watched = BatchBuilder(chains[:2], pairing, validation, device)
         settings = {
             "data": data.settings(),
             "split": asdict(split),
             "place": canonical_source(data.name),
+            # By content, so that `probe` knows these subjects wherever their store lies.
             "seen": fingerprints(store, (*split.train, *split.validation)),
             "objective": spec_of(objective),
             "views": spec_of(views),

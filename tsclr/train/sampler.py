@@ -143,6 +143,7 @@ def load_batches(
         If there should be workers where processes cannot be forked: on Windows.
     """
     source = _BatchDataset(steps, gather)
+    # A forked process cannot use a GPU that its parent uses.
     if not workers or isinstance(gather, DeviceWindows):
         return map(source.__getitem__, numbers)
     if not hasattr(os, "fork"):

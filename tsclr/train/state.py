@@ -64,6 +64,7 @@ class State:
         FloatingPointError
             If one of them is not finite.
         """
+        # What was shared before is the same in all processes, so sharing it again changes nothing.
         shared = total(torch.stack(list(self.sums.values()))) / world_size()
         self.sums = dict(zip(self.sums, shared, strict=True))
         means = dict(zip(self.sums, shared.tolist(), strict=True))

@@ -121,6 +121,7 @@ class TrainStep:
         self.optimizer = optimizer
         self.training = training
         self.device = device
+        # A disabled one passes everything through, so that a step is written once.
         self.scaler = scaler or torch.amp.GradScaler(device.type, enabled=False)
         self.model: nn.Module = learner
         if is_parallel():
