@@ -101,10 +101,12 @@ def ingest(
                     recordings = reader.read(file)
                     if not _append(recordings, table, signal_file, label_file, settings):
                         raise ValueError(f"{file} holds no recording: leave it out")
+                    # The rows of a file agree in source, hash and reader: the last stands for all.
                     done[str(file)] = table.rows[-1]
                     contents[table.rows[-1]["source_hash"]] = str(file)
                     # After the arrays: what they hold beyond the table, the next run cuts off.
                     table.write(out / UNFINISHED)
+        # For its error where nothing was ingested.
         table.header()
         table.write(out / TABLE)
         (out / UNFINISHED).unlink(missing_ok=True)
@@ -175,6 +177,7 @@ def _append(
         signal, labels = table.add(recording, settings)
         signal_file.write(np.ascontiguousarray(signal, "<f4").data)
         label_file.write(np.ascontiguousarray(labels, "<i2").data)
+    # The table that is written next may name only what has reached the disk.
     for handle in (signal_file, label_file):
         handle.flush()
         os.fsync(handle.fileno())

@@ -67,6 +67,7 @@ class State:
         FloatingPointError
             If one of them is not finite.
         """
+        # What was shared before is the same in all processes, so sharing it again changes nothing.
         shared = total(torch.stack(list(self.sums.values()))) / world_size()
         self.sums = dict(zip(self.sums, shared, strict=True))
         means = dict(zip(self.sums, shared.tolist(), strict=True))
@@ -90,6 +91,7 @@ class State:
         """Move the average a little towards the encoder, and copy the moments of batch norms."""
         if self.average is not None and decay is not None:
             ema_update(self.average, self.encoder, decay)
+            # The average sees no training batch, so its batch norms gather no moments of their own.
             for old, new in zip(self.average.buffers(), self.encoder.buffers(), strict=True):
                 old.copy_(new)
 
@@ -144,6 +146,7 @@ class State:
 
 def _check_settings(out: Path, saved: dict[str, Any], requested: dict[str, Any]) -> None:
     """Raise ``ValueError`` for settings that the run was not made with, unless they are free."""
+    # As the checkpoint has them: JSON turns tuples into lists.
     saved, requested = (json.loads(json.dumps(settings)) for settings in (saved, requested))
     if saved.get("training", {}).keys() != requested["training"].keys():
         raise ValueError(
@@ -191,4 +194,5 @@ def _unflatten(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor
     for key, tensor in tensors.items():
         number, name = key.split(".")
         state.setdefault(int(number), {})[name] = tensor
+    # The parameter groups come from the settings, and their rate is set at every step.
     optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
