@@ -85,11 +85,6 @@ def download(url: str, archive: Path, published_hash: str | None, title: str) ->
 def read_file(file: Folder) -> bytes:
     """Whole content of a file on disk or in an archive.
 
-    Parameters
-    ----------
-    file : Folder
-        Its path.
-
     Raises
     ------
     ValueError
@@ -106,20 +101,10 @@ def read_file(file: Folder) -> bytes:
 def parse_numbers(
     content: bytes, source: str, columns: tuple[str, ...], delimiter: str = ",", header: bool = True
 ) -> Float64[np.ndarray, "T C"]:
-    r"""Parse the text of a table of numbers.
+    r"""Parse the text of a table of numbers, a line for each row.
 
-    Parameters
-    ----------
-    content : bytes
-        Text, a line for each row.
-    source : str
-        Names the file in messages.
-    columns : tuple of str
-        With a header: those to take, in this order. Without: the names of all columns.
-    delimiter : str
-        Between two numbers.
-    header : bool
-        Whether the first line names the columns.
+    With a header, `columns` are those to take, in this order; without, the names of all columns.
+    Messages call the file `source`.
 
     Raises
     ------

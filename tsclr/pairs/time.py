@@ -16,12 +16,7 @@ class SameWindow(Pairing):
     Examples
     --------
     >>> from tsclr.data.store import Store
-    >>> from tsclr.types import Recording
-    >>> signal = np.zeros((100, 1), np.float32)
-    >>> still = Recording(
-    ...     signal=signal, sample_rate=50.0, channels=("acc_x",), subject="s1", name="still"
-    ... )
-    >>> windows = Windows.sliding(Store.build([still]), length=20, stride=20)
+    >>> windows = Windows.sliding(Store.load("synthetic"), length=128, stride=64)
     >>> SameWindow().partner(np.array([3, 1]), windows)
     array([3, 1])
     """
@@ -61,12 +56,7 @@ class Neighbour(Pairing):
     Examples
     --------
     >>> from tsclr.data.store import Store
-    >>> from tsclr.types import Recording
-    >>> signal = np.zeros((1000, 1), np.float32)
-    >>> still = Recording(
-    ...     signal=signal, sample_rate=50.0, channels=("acc_x",), subject="s1", name="still"
-    ... )
-    >>> windows = Windows.sliding(Store.build([still]), length=100, stride=50)
+    >>> windows = Windows.sliding(Store.load("synthetic"), length=100, stride=50)
     >>> partner = Neighbour(seconds=2.0).partner(np.full(200, 7), windows)
     >>> np.unique(partner)
     array([5, 6, 7, 8, 9])

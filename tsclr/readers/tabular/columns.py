@@ -12,12 +12,7 @@ CHANNEL = re.compile(rf"(?:(?P<device>.+)_)?(?P<sensor>{'|'.join(UNITS)})_(?P<ax
 
 
 def match_column(name: str, names: list[str]) -> str:
-    """Column called `name`, blanks around it aside.
-
-    Raises
-    ------
-    ValueError
-        If there is no such column, or more than one.
+    """Column called `name`, blanks around it aside; ``ValueError`` if there is none or several.
 
     Examples
     --------
