@@ -43,12 +43,9 @@ def pipelines(
 def with_partners(windows: Windows, pairing: Pairing) -> Windows:
     """Leave out, and count in the log, the windows for which the pairing has no partner."""
     usable = pairing.usable(windows)
-    if len(usable) < len(windows):
-        log.info(
-            "%d of %d windows have no partner and are left out",
-            len(windows) - len(usable),
-            len(windows),
-        )
+    n_alone = len(windows) - len(usable)
+    if n_alone:
+        log.info("%d of %d windows have no partner and are left out", n_alone, len(windows))
     return windows.select(usable)
 
 
