@@ -122,11 +122,6 @@ def _check_known(side: str, names: Sequence[str], subjects: Sequence[str]) -> No
 def parse_budget(text: str) -> Budget:
     """Read a label budget: ``5`` (labels a class), ``10%`` (of the labels), or ``all`` (``100%``).
 
-    Raises
-    ------
-    ValueError
-        If it is none of these, or not positive, or a share of more than 100 %.
-
     Examples
     --------
     >>> parse_budget("5"), parse_budget("10%"), parse_budget("all")

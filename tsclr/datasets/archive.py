@@ -37,12 +37,8 @@ DAMAGE = (zipfile.BadZipFile, zlib.error, LZMAError, EOFError, NotImplementedErr
 def opened(root: Path, names: Sequence[str], marker: str) -> Iterator[Folder]:
     """Open the archive or the unpacked folder where the data begin.
 
-    Raises
-    ------
-    FileNotFoundError
-        If there is neither; the message says where it was looked for.
-    ValueError
-        If the zip file is damaged, is not what was downloaded, or holds no marker.
+    ``FileNotFoundError`` says where it was looked for if there is neither; ``ValueError`` if the
+    zip file is damaged, is not what was downloaded, or holds no marker.
     """
     file = zip_file(root, names)
     with ExitStack() as stack:

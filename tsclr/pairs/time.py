@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Bool, Int
 
 from tsclr.data.windows import Windows
-from tsclr.pairs.base import Pairing, stretch, uniform
+from tsclr.pairs.base import Indices, Pairing, stretch, uniform
 
 __all__ = ["Neighbour", "SameRecording", "SameWindow"]
 
@@ -22,11 +22,8 @@ class SameWindow(Pairing):
     """
 
     def partner(
-        self,
-        index: Int[np.ndarray, " B"],
-        windows: Windows,
-        generator: torch.Generator | None = None,
-    ) -> Int[np.ndarray, " B"]:
+        self, index: Indices, windows: Windows, generator: torch.Generator | None = None
+    ) -> Indices:
         """Give `index` back."""
         return index
 
@@ -77,11 +74,8 @@ class Neighbour(Pairing):
         self.gap = gap
 
     def partner(
-        self,
-        index: Int[np.ndarray, " B"],
-        windows: Windows,
-        generator: torch.Generator | None = None,
-    ) -> Int[np.ndarray, " B"]:
+        self, index: Indices, windows: Windows, generator: torch.Generator | None = None
+    ) -> Indices:
         """Draw a start within reach of each start, and beyond the gap."""
         first, n_before, after, n_after = self._within_reach(index, windows)
         n_all = n_before + n_after
@@ -116,7 +110,7 @@ class Neighbour(Pairing):
         return n_before + n_after == (self.gap == 0)
 
     def _within_reach(
-        self, index: Int[np.ndarray, " B"], windows: Windows
+        self, index: Indices, windows: Windows
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """First window before the gap and how many, first window after it and how many.
 
@@ -155,11 +149,8 @@ class SameRecording(Pairing):
     """
 
     def partner(
-        self,
-        index: Int[np.ndarray, " B"],
-        windows: Windows,
-        generator: torch.Generator | None = None,
-    ) -> Int[np.ndarray, " B"]:
+        self, index: Indices, windows: Windows, generator: torch.Generator | None = None
+    ) -> Indices:
         """Draw a window of the recording of each window."""
         first, last = stretch(index, windows)
         low = np.searchsorted(windows.starts, first)
