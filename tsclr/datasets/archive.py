@@ -52,18 +52,11 @@ def zip_file(root: Path, names: Sequence[str]) -> Path | None:
 
 
 def download(url: str, archive: Path, published_hash: str | None, title: str) -> None:
-    """Download an archive unless it is there, and check its SHA-256.
+    """Download an archive unless it is there; ``ValueError`` if its SHA-256 is not as expected.
 
     Where no hash is published, that of the first download is kept in a lock file beside the
     archive (``hapt.zip.sha256``) and holds from then on. An archive that somebody put there
     without a lock file is left as it is.
-
-    Raises
-    ------
-    ValueError
-        If what came has another hash than expected.
-    OSError
-        If the network or the disk fails.
     """
     expected = published_hash or _locked_hash(archive)
     if archive.exists() and expected is None:

@@ -65,7 +65,7 @@ class _Std(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable  # what is saved has no graph: a second gradient would be wrong in silence
-    def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:
+    def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
         centred, spread = ctx.saved_tensors
         # There is no term for the mean: centred values sum to 0, and so does its gradient.
         share = gradients[0] / (spread * centred.shape[-1])
