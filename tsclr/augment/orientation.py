@@ -287,12 +287,8 @@ def mount_flips(quarter_turns: bool) -> list[list[list[float]]]:
         n_swaps = sum(a > b for a, b in itertools.combinations(order, 2))
         is_rotation = math.prod(signs) == (-1) ** n_swaps
         if is_rotation and (quarter_turns or order == (0, 1, 2)):
-            flips.append(
-                [
-                    [s if c == o else 0.0 for c in range(3)]
-                    for o, s in zip(order, signs, strict=True)
-                ]
-            )
+            entries = zip(order, signs, strict=True)
+            flips.append([[s if c == o else 0.0 for c in range(3)] for o, s in entries])
     return flips
 
 

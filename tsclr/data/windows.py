@@ -217,24 +217,15 @@ def all_of(windows: Windows) -> Float32[np.ndarray, "N C T"]:
 
     Examples
     --------
-    >>> from tsclr.types import Recording
-    >>> signal = np.zeros((100, 1), np.float32)
-    >>> walk = Recording(
-    ...     signal=signal, sample_rate=50.0, channels=("acc_x",), subject="s1", name="walk"
-    ... )
-    >>> all_of(Windows.sliding(Store.build([walk]), length=20, stride=10)).shape
-    (9, 1, 20)
+    >>> windows = Windows.sliding(Store.load("synthetic"), length=128, stride=64)
+    >>> all_of(windows).shape == (len(windows), 6, 128)
+    True
     """
     return windows.take(range(len(windows))).numpy()
 
 
 def samples(seconds: float, sample_rate: float, what: str = "window") -> int:
-    """How many samples `seconds` are, refused where that is no whole number.
-
-    Raises
-    ------
-    ValueError
-        If it is no whole number, or less than one.
+    """How many samples `seconds` are; ``ValueError`` where that is no whole number of one or more.
 
     Examples
     --------

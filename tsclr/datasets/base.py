@@ -192,19 +192,7 @@ def checked(
 ) -> Iterator[Recording]:
     """Pass recordings on, count them, and compare the counts with the facts at the end.
 
-    Parameters
-    ----------
-    recordings : iterable of Recording
-        What is read.
-    facts : mapping of str to int
-        Expected counts; see `Dataset`.
-    name : str
-        Of the dataset, for the message.
-
-    Raises
-    ------
-    ValueError
-        If a count differs, once everything was read.
+    ``ValueError`` if a count differs, with the name of the dataset.
 
     Examples
     --------

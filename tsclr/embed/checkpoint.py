@@ -170,10 +170,8 @@ class Checkpoint:
 
     def _note_unfinished(self) -> None:
         """Log a warning if training has epochs left; a run that has ended early has a readout."""
-        n_done, n_epochs = (
-            self.settings.get("epoch"),
-            self.settings.get("training", {}).get("epochs"),
-        )
+        n_done = self.settings.get("epoch")
+        n_epochs = self.settings.get("training", {}).get("epochs")
         if n_done is None or n_epochs is None or n_done >= n_epochs or self.section("readout"):
             return
         run = self.path.parent if self.path is not None and self.path.name == FILE else "RUN"

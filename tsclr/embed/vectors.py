@@ -22,24 +22,8 @@ PIECE = 8192
 def embed_store(embedder: Embedder, store: Store, stride: int) -> Iterator[pd.DataFrame]:
     """Vectors of windows over a whole store, in pieces that fit into memory.
 
-    Parameters
-    ----------
-    embedder : Embedder
-        Gives the vectors.
-    store : Store
-        With the channels and the rate of the encoder.
-    stride : int
-        Samples from window to window.
-
-    Yields
-    ------
-    DataFrame
-        recording, subject, device, start (s), time (ns), label, and ``v0, v1, …``.
-
-    Raises
-    ------
-    ValueError
-        If the store has other channels or another rate than the encoder was trained on.
+    The columns are recording, subject, device, start (s), time (ns), label, and ``v0, v1, …``.
+    ``ValueError`` if the store has other channels or another rate than the encoder was trained on.
     """
     if not hasattr(embedder, "encoder_"):
         embedder.fit()
@@ -75,24 +59,7 @@ def describe(windows: Windows) -> pd.DataFrame:
 
 
 def write_vectors(embedder: Embedder, store: Store, stride: int, out: Path) -> int:
-    """Embed a store into a Parquet file, piece by piece and in one step.
-
-    Parameters
-    ----------
-    embedder : Embedder
-        Gives the vectors.
-    store : Store
-        Gives the windows.
-    stride : int
-        Samples from window to window.
-    out : Path
-        File to replace.
-
-    Returns
-    -------
-    int
-        Windows written.
-    """
+    """Embed a store into a Parquet file, piece by piece and in one step; give how many windows."""
     n_windows = 0
     pieces = track(embed_store(embedder, store, stride), "embedding")
     with replacing(out) as temporary, ExitStack() as opened:
@@ -102,5 +69,4 @@ def write_vectors(embedder: Embedder, store: Store, stride: int, out: Path) -> i
             writer = writer or opened.enter_context(pq.ParquetWriter(temporary, piece.schema))
             writer.write_table(piece)
             n_windows += len(table)
-        opened.close()
     return n_windows

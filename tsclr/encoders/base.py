@@ -210,11 +210,6 @@ def build_encoder(encoder: Callable[[int], Encoder], in_channels: int) -> Encode
 
     A config gives callables, so that the weights are new for every run and drawn from its seed.
 
-    Raises
-    ------
-    ValueError
-        If an encoder takes another number of channels.
-
     Examples
     --------
     >>> from tsclr.encoders import CNN1d

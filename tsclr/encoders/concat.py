@@ -1,6 +1,6 @@
 """Encoders in, an encoder out: several side by side, or one that sees the spectrum."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from jaxtyping import Float
@@ -83,10 +83,7 @@ class Concat(Encoder):
         ValueError
             If they do not agree in the number of steps.
         """
-        maps = [
-            encoder.forward_features(channels)
-            for encoder, channels in zip(self._inner(), self._split(x), strict=True)
-        ]
+        maps = [encoder.forward_features(channels) for encoder, channels in self._pairs(x)]
         steps = [features.shape[2] for features in maps]
         if len(set(steps)) > 1:
             raise ValueError(
@@ -105,20 +102,17 @@ class Concat(Encoder):
 
     def pooled(self, x: Float[torch.Tensor, "B C T"]) -> Float[torch.Tensor, "B F"]:
         """Features of all encoders, whose maps may differ in the number of steps."""
-        features = [
-            encoder(channels)
-            for encoder, channels in zip(self._inner(), self._split(x), strict=True)
-        ]
-        return torch.cat(features, dim=1)
+        return torch.cat([encoder(channels) for encoder, channels in self._pairs(x)], dim=1)
 
     def _inner(self) -> list[Encoder]:
         return list(self.encoders)  # type: ignore[arg-type]
 
-    def _split(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """What each encoder sees."""
-        if self.channels is None:
-            return [x] * len(self.encoders)
-        return [torch.stack([x[:, number] for number in group], dim=1) for group in self.channels]
+    def _pairs(self, x: torch.Tensor) -> Iterator[tuple[Encoder, torch.Tensor]]:
+        """Each encoder, with the channels that it sees."""
+        seen = [x] * len(self.encoders)
+        if self.channels is not None:
+            seen = [torch.stack([x[:, c] for c in group], dim=1) for group in self.channels]
+        return zip(self._inner(), seen, strict=True)
 
 
 class Spectrum(Encoder):

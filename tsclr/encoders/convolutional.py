@@ -142,17 +142,7 @@ class ResNet1d(Encoder):
 
 
 class Residual(nn.Module):
-    """ReLU(shortcut(x) + f(x)), with f two convolutions of which the first has the stride.
-
-    Parameters
-    ----------
-    n_in, n_out : int
-        Features before and after.
-    kernel : int
-        Steps that a filter spans.
-    stride : int
-        Steps of the input for one of the output.
-    """
+    """ReLU(shortcut(x) + f(x)), with f two convolutions of which the first has the stride."""
 
     def __init__(self, n_in: int, n_out: int, kernel: int, stride: int) -> None:
         super().__init__()
@@ -171,18 +161,8 @@ class Residual(nn.Module):
 class ConvNorm(nn.Module):
     """Convolution and batch norm of rows; S steps become ⌈S / stride⌉ for an odd kernel.
 
-    The convolution has no bias: batch norm takes the mean off again.
-
-    Parameters
-    ----------
-    n_in, n_out : int
-        Features before and after.
-    kernel : int
-        Steps that a filter spans.
-    stride : int
-        Steps of the input for one of the output.
-    edges : {'zeros', 'replicate'}
-        What lies beyond the ends, as the `padding_mode` of `torch.nn.Conv1d`.
+    The convolution has no bias: batch norm takes the mean off again. `edges` is what lies beyond
+    the ends, as the `padding_mode` of `torch.nn.Conv1d`.
     """
 
     def __init__(

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import nn
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import adaptive_max_pool1d
 
 from tsclr import specs
@@ -63,7 +64,8 @@ class _Std(torch.autograd.Function):
         return spread.to(features.dtype)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:
+    @once_differentiable  # what is saved has no graph: a second gradient would be wrong in silence
+    def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
         centred, spread = ctx.saved_tensors
         # There is no term for the mean: centred values sum to 0, and so does its gradient.
         share = gradients[0] / (spread * centred.shape[-1])
@@ -108,11 +110,6 @@ class Attention(nn.Module):
 
     It starts as the plain mean: w is zero. There is no bias, which a softmax would cancel.
 
-    Parameters
-    ----------
-    width : int
-        Features D of the map.
-
     Examples
     --------
     >>> Attention(1)(torch.tensor([[[1.0, 2.0, 6.0]]]))
@@ -130,19 +127,9 @@ class Attention(nn.Module):
 
 
 class Pooling(nn.Module):
-    """Several poolings side by side, concatenated in the order of their names.
+    """Several poolings of maps of `width` features, concatenated in the order of their names.
 
-    Parameters
-    ----------
-    names : sequence of str
-        Among ``mean, max, std, last, attention``.
-    width : int
-        Features D of the map.
-
-    Raises
-    ------
-    ValueError
-        If there is no name, or one that is not known.
+    Names are among ``mean, max, std, last, attention``, at least one.
 
     Examples
     --------

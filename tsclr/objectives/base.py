@@ -166,12 +166,7 @@ def represent_both(
 
 
 def require(value: T | None, what: str, objective: Objective) -> T:
-    """Give back what an objective needs of a batch.
-
-    Raises
-    ------
-    ValueError
-        If it is None.
+    """Give back what an objective needs of a batch; ``ValueError`` if it is None.
 
     Examples
     --------

@@ -126,22 +126,7 @@ def sup_con(
 
 
 class Contrast(Objective):
-    """Base of the objectives here: their settings, and the projector to the embeddings.
-
-    Parameters
-    ----------
-    temperature : float
-        Greater than 0.
-    hidden : int
-        Hidden units of the projector.
-    width : int
-        Features of an embedding.
-
-    Raises
-    ------
-    ValueError
-        If `temperature` is not greater than 0 or a size is below 1.
-    """
+    """Base of the objectives here: their settings, and the projector to the embeddings."""
 
     def __init__(self, temperature: float, hidden: int, width: int) -> None:
         super().__init__()

@@ -46,10 +46,7 @@ def draw_crops(n_steps: int, generator: torch.Generator | None) -> Crops:
 def samples_per_step(encoder: Encoder) -> int:
     """Samples between two steps of a feature map: the longest window that has one step.
 
-    Raises
-    ------
-    ValueError
-        If the number of steps does not grow with the window like that.
+    ``ValueError`` if the number of steps does not grow with the window like that.
 
     Examples
     --------

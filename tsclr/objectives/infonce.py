@@ -91,10 +91,7 @@ def anchors_and_keys(
 ) -> tuple[Float[torch.Tensor, "B V D"], Float[torch.Tensor, "M V D"], Int[torch.Tensor, "B V"]]:
     """What a contrast of all views of a batch compares: anchors with those of all processes.
 
-    Raises
-    ------
-    ValueError
-        If there are fewer than two views or windows, or `temperature` is not greater than 0.
+    ``ValueError`` if there are fewer than two views or windows, or `temperature` is not above 0.
     """
     V, B, _ = z.shape
     check_several(views=V, windows=B)

@@ -61,14 +61,18 @@ def local_global_nce(
     >>> loss.item()  # log(4)
     1.386...
     """
-    B, D = z.shape
-    check_several(windows=B)
+    check_several(windows=len(z))
     check_positive(clip=clip)
+    return _contrast(z, gather(at_least_float32(steps)), clip)
+
+
+def _contrast(
+    z: Float[torch.Tensor, "B D"], steps: Float[torch.Tensor, "M S D"], clip: float
+) -> tuple[Float[torch.Tensor, ""], Float[torch.Tensor, ""]]:
+    """`local_global_nce` with the steps of all processes."""
+    B, D = z.shape
     with torch.autocast(z.device.type, enabled=False):
-        raw = (
-            torch.einsum("bd,msd->bms", at_least_float32(z), gather(at_least_float32(steps)))
-            / D**0.5
-        )
+        raw = torch.einsum("bd,msd->bms", at_least_float32(z), steps) / D**0.5
     scores = clip * (raw / clip).tanh()
     row = torch.arange(B, device=z.device)
     target = row + rank() * B
@@ -144,8 +148,10 @@ class LocalGlobal(Objective):
         """Two terms, ``local_global`` and ``penalty``."""
         h, maps = represent_both(encoder, batch.views)
         z, steps = embed(self.project_windows, h), embed_steps(self.project_steps, maps)
+        # Once for each view, though every other view is contrasted with its steps.
+        all_steps = [gather(at_least_float32(view)) for view in steps]
         pairs = [
-            local_global_nce(z[one], steps[other], self.clip)
+            _contrast(z[one], all_steps[other], self.clip)
             for one, other in permutations(range(len(z)), 2)
         ]
         loss, squares = (torch.stack(values).mean() for values in zip(*pairs, strict=True))

@@ -167,21 +167,7 @@ class MoCo(Objective):
 
 
 class Queue(nn.Module):
-    """Rows, first in, first out; empty at first.
-
-    Parameters
-    ----------
-    size : int
-        Most rows it holds.
-    width : int
-        Features of a row.
-
-    Attributes
-    ----------
-    rows : (size, width) buffer
-        Newest last; those that are held are at the end.
-    n_held : int buffer
-        How many are held.
+    """Rows (size, width), first in, first out; empty at first, the newest last.
 
     Examples
     --------

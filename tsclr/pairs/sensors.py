@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Int
 
 from tsclr.data.windows import Windows
-from tsclr.pairs.base import Pairing, nearest, uniform
+from tsclr.pairs.base import Indices, Pairing, nearest, uniform
 from tsclr.types import sensor_kind
 
 __all__ = ["OtherDevice", "OtherSensor"]
@@ -43,11 +43,8 @@ class OtherSensor(Pairing):
         self.second = second
 
     def partner(
-        self,
-        index: Int[np.ndarray, " B"],
-        windows: Windows,
-        generator: torch.Generator | None = None,
-    ) -> Int[np.ndarray, " B"]:
+        self, index: Indices, windows: Windows, generator: torch.Generator | None = None
+    ) -> Indices:
         """Give `index` back: what differs is the channels."""
         return index
 
@@ -102,11 +99,8 @@ class OtherDevice(Pairing):
         self.tolerance = tolerance
 
     def partner(
-        self,
-        index: Int[np.ndarray, " B"],
-        windows: Windows,
-        generator: torch.Generator | None = None,
-    ) -> Int[np.ndarray, " B"]:
+        self, index: Indices, windows: Windows, generator: torch.Generator | None = None
+    ) -> Indices:
         """Draw one of the simultaneous windows of other devices."""
         position, partner = self._simultaneous(index, windows)
         shuffled = np.argsort(uniform(len(position), generator))
@@ -133,9 +127,7 @@ class OtherDevice(Pairing):
             )
         return paired
 
-    def _simultaneous(
-        self, index: Int[np.ndarray, " B"], windows: Windows
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _simultaneous(self, index: Indices, windows: Windows) -> tuple[np.ndarray, np.ndarray]:
         """Places in `index` and windows of other devices that start at the same time."""
         table, rate, rows = windows.store.recordings, windows.store.sample_rate, windows.rows(index)
         first, clock = table["start"].to_numpy(), table["start_time"].to_numpy()

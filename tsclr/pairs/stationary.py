@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from scipy.special import ndtr, ndtri
 
 from tsclr.data.windows import Windows
-from tsclr.pairs.base import Pairing, nearest, stretch, uniform
+from tsclr.pairs.base import Indices, Pairing, nearest, stretch, uniform
 
 __all__ = ["StationaryNeighbour"]
 
@@ -167,11 +167,8 @@ class StationaryNeighbour(Pairing):
         self.lags = lags
 
     def partner(
-        self,
-        index: Int[np.ndarray, " B"],
-        windows: Windows,
-        generator: torch.Generator | None = None,
-    ) -> Int[np.ndarray, " B"]:
+        self, index: Indices, windows: Windows, generator: torch.Generator | None = None
+    ) -> Indices:
         """Draw a start from the Gaussian around each start, and take the nearest there is."""
         first, last = stretch(index, windows)
         low = windows.starts[np.searchsorted(windows.starts, first)]
@@ -184,7 +181,7 @@ class StationaryNeighbour(Pairing):
         drawn = ndtri(least + uniform(len(index), generator) * (most - least))
         return nearest(windows.starts, (starts + spread * drawn).clip(low, high))
 
-    def widths(self, index: Int[np.ndarray, " B"], windows: Windows) -> Int[np.ndarray, " B"]:
+    def widths(self, index: Indices, windows: Windows) -> Int[np.ndarray, " B"]:
         """Width η of the neighbourhood of windows, in lengths of a window.
 
         Parameters

@@ -41,9 +41,8 @@ def about_store(store: Store) -> str:
 
 def _lacking(lacks: pd.Series, what: str) -> str:
     """How many stretches lack what others have; logs of two kinds in a store are often a slip."""
-    return (
-        f" ({lacks.sum()} of {len(lacks)} stretches {what})" if 0 < lacks.sum() < len(lacks) else ""
-    )
+    some = 0 < lacks.sum() < len(lacks)
+    return f" ({lacks.sum()} of {len(lacks)} stretches {what})" if some else ""
 
 
 def about_datasets() -> pd.DataFrame:

@@ -22,12 +22,7 @@ log = logging.getLogger(__name__)
 def pipelines(
     views: list[Augmentation] | dict[str, list[Augmentation]], channels: Sequence[str]
 ) -> list[Chain]:
-    """A pipeline for each view: one list is for both, a dict has one for each.
-
-    Raises
-    ------
-    ValueError
-        If a dict has fewer than two pipelines.
+    """A pipeline for each view: one list is for both, a dict has one for each, two at least.
 
     Examples
     --------
@@ -48,36 +43,18 @@ def pipelines(
 def with_partners(windows: Windows, pairing: Pairing) -> Windows:
     """Leave out, and count in the log, the windows for which the pairing has no partner."""
     usable = pairing.usable(windows)
-    if len(usable) < len(windows):
-        log.info(
-            "%d of %d windows have no partner and are left out",
-            len(windows) - len(usable),
-            len(windows),
-        )
+    n_alone = len(windows) - len(usable)
+    if n_alone:
+        log.info("%d of %d windows have no partner and are left out", n_alone, len(windows))
     return windows.select(usable)
 
 
 @dataclass(frozen=True)
 class BatchBuilder:
-    """Makes batches of windows: each pipeline shows one view of each window.
+    """Makes batches of windows on `device`: each pipeline shows one view of each window.
 
-    Parameters
-    ----------
-    pipelines : list of Chain
-        The first for the windows themselves, each further one for a positive of each.
-    pairing : Pairing
-        Which window is the positive of which; here, which channels a view shows.
-    windows : Windows
-        What is trained on.
-    device : torch.device
-        Where the views are made.
-    reads_labels : bool
-        Whether the batches hold the classes of the windows.
-
-    Raises
-    ------
-    ValueError
-        If one of the views mixes windows.
+    The first pipeline is for the windows themselves, each further one for a positive of each. The
+    pairing says which channels a view shows. A pipeline that mixes windows is a ``ValueError``.
     """
 
     pipelines: list[Chain]

@@ -17,16 +17,8 @@ class LARS(torch.optim.Optimizer):
 
     ``g ← g + weight_decay · w``, ``v ← momentum · v + rate · q · g``, ``w ← w - v`` with the trust
     ratio ``q = trust · |w| / |g|`` where both norms are above 0, and 1 otherwise or where a group
-    says ``adapt: False``.
-
-    Parameters
-    ----------
-    params : iterable
-        Parameters, or groups of them.
-    lr, momentum, weight_decay : float
-        As in `torch.optim.SGD`.
-    trust : float
-        Largest step as a part of the norm of the weights, at a rate of 1.
+    says ``adapt: False``. So `trust` is the largest step as a part of the norm of the weights, at a
+    rate of 1; the other settings are as in `torch.optim.SGD`.
 
     References
     ----------

@@ -60,12 +60,7 @@ class State:
     def means(self) -> dict[str, float]:
         """Loss and terms, averaged over the steps of the epoch so far and over all processes.
 
-        Every process has to ask; a GPU has to wait.
-
-        Raises
-        ------
-        FloatingPointError
-            If one of them is not finite.
+        Every process has to ask; a GPU has to wait. ``FloatingPointError`` if one is not finite.
         """
         # What was shared before is the same in all processes, so sharing it again changes nothing.
         shared = total(torch.stack(list(self.sums.values()))) / world_size()
@@ -118,10 +113,8 @@ class State:
     def resume(self, out: Path, settings: dict[str, Any]) -> int:
         """Take up what `save` wrote to `out`; return the epochs that were asked for until now.
 
-        Raises
-        ------
-        ValueError
-            If `settings` differ from those of the run, or ask for fewer epochs than are done.
+        ``ValueError`` if `settings` differ from those of the run, or ask for fewer epochs than are
+        done.
         """
         checkpoint = Checkpoint.load(out)
         _check_settings(out, checkpoint.settings, settings | {"encoder": spec_of(self.encoder)})
@@ -184,7 +177,6 @@ def _flat(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
         f"{number}.{name}": value
         for number, values in optimizer.state_dict()["state"].items()
         for name, value in values.items()
-        if value is not None
     }
 
 

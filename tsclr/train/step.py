@@ -100,10 +100,8 @@ class Learner(nn.Module):
 class TrainStep:
     """One optimiser step, with the precision, memory and processes that the settings ask for.
 
-    Raises
-    ------
-    ValueError
-        If the device has no hardware for the precision, or the batch cannot be cut as asked.
+    ``ValueError`` if the device has no hardware for the precision, or the batch cannot be cut as
+    asked.
     """
 
     def __init__(

@@ -187,11 +187,9 @@ class Tabular(Reader):
         if not recordings:
             raise ValueError(f"no two consecutive samples can be used: {dict(+repairs)}")
         recordings[0] = replace(recordings[0], repairs=dict(+repairs))
-        return (
-            recordings
-            if len(recordings) == 1
-            else [_numbered(*item) for item in enumerate(recordings, 1)]
-        )
+        if len(recordings) == 1:
+            return recordings
+        return [replace(r, name=f"{r.name}#{number}") for number, r in enumerate(recordings, 1)]
 
     def _table(self, path: Path) -> tuple[tuple[str, ...], Table]:
         """Channels, and the columns that the settings ask for."""
@@ -309,8 +307,3 @@ def _cut(recording: Recording, segment: signals.Segment) -> Recording:
     """The recording with the samples and the start of one segment."""
     start = segment.start if signals.is_unix(segment.start) else 0
     return replace(recording, signal=segment.values, labels=segment.labels, start_time=start)
-
-
-def _numbered(number: int, recording: Recording) -> Recording:
-    """The recording with its number in its name."""
-    return replace(recording, name=f"{recording.name}#{number}")
