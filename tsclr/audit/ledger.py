@@ -208,7 +208,7 @@ def read(path: Path) -> pd.DataFrame:
     if "sketches" not in header:  # none had one, or it was written before there were any
         return frame_of(rows)
     file = path.with_name(Path(str(header["sketches"])).name)
-    sketches = {row.get("recording"): _sketch_text(row, file) for row in _read(file)[0]}
+    sketches = {str(row.get("recording")): _sketch_text(row, file) for row in _read(file)[0]}
     return _with_sketches(frame_of(rows), sketches)
 
 
@@ -246,9 +246,9 @@ def _sketch_text(row: dict[str, Any], file: Path) -> str:
     return text
 
 
-def _with_sketches(frame: pd.DataFrame, sketches: dict[Any, str]) -> pd.DataFrame:
+def _with_sketches(frame: pd.DataFrame, sketches: dict[str, str]) -> pd.DataFrame:
     """A provenance with the sketch of each recording in the first of its rows."""
-    texts = frame["recording"].map(sketches)
+    texts = frame["recording"].map(sketches.get)
     return frame_of(frame.assign(sketch=texts.mask(frame["recording"].duplicated())))
 
 
