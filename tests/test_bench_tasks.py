@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.support.suites import CONFIG, scored, suite_on
-from tsclr.audit.results import audit_results
+from tsclr.bench.audit import audit_results
 from tsclr.bench.benchmark import Benchmark, Source
 from tsclr.bench.methods import HandFeatures, Pretrained
 from tsclr.bench.protocols import (

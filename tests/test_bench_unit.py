@@ -9,7 +9,7 @@ import torch
 from sklearn.neighbors import KNeighborsClassifier
 
 from tests.support.suites import CONFIG, scored, suite_on
-from tsclr.audit.results import audit_results
+from tsclr.bench.audit import audit_results
 from tsclr.bench.methods import HandFeatures, Pretrained, Supervised
 from tsclr.bench.protocols import GroupKFold, LeaveOneSubjectOut
 from tsclr.data.store import Store

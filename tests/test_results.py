@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from tsclr.audit.results import audit_results
+from tsclr.bench.audit import audit_results
 from tsclr.bench.results import TABLE, table
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"

@@ -127,7 +127,7 @@ def audit(given: Given) -> None:
 
 def _audit_results(results: Path) -> None:
     """Recompute the certificates of results, and say what they hold."""
-    from tsclr.audit.results import audit_results
+    from tsclr.bench.audit import audit_results
 
     checked = audit_results(results)
     n_leaky = int(checked["holds"].str.startswith("nothing").sum())

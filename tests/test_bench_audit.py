@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.support.recordings import recording
 from tsclr.audit.certificates import CHECKS, certificate, check_certificate, leaks
 from tsclr.audit.ledger import Ledger, digest, frame_of, merged, write
-from tsclr.audit.results import audit_results
+from tsclr.bench.audit import audit_results
 from tsclr.data.identity import hashed
 from tsclr.data.splits import LeakError
 from tsclr.data.store import Store
