@@ -1,472 +1,342 @@
-"""Every planted leak fails loudly and for its own reason; clean splits and honest files pass."""
+"""Whole results: what is edited in them is found and named, and honest ones pass."""
 
+import gzip
 import json
-import tracemalloc
-from itertools import product
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
-import numpy as np
+import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from tests.support.recordings import recording
-from tsclr.audit.certificates import CHECKS, certificate, check_certificate, leaks
-from tsclr.audit.ledger import Ledger, digest, frame_of, merged, write
-from tsclr.bench.audit import audit_results
+from tsclr.audit import ledger
+from tsclr.audit.certificates import certificate
+from tsclr.bench import results as bench_results
+from tsclr.bench.audit import audit_results, differences
+from tsclr.bench.results import COUNTS, TABLE
+from tsclr.cli import main
 from tsclr.data.identity import hashed
-from tsclr.data.splits import LeakError
-from tsclr.data.store import Store
-from tsclr.data.windows import Windows
 
-STORE = Store.build([recording(100, f"s{number}", source_hash=f"f{number}") for number in range(4)])
-WINDOWS = Windows.sliding(STORE, length=20, stride=10)
-TRAIN, TEST = ("s0", "s1"), ("s3",)
-EVERYBODY = STORE.subjects
-
-
-def provenance(**changes):
-    """The provenance of an honest evaluation, except for `changes`: subjects by role."""
-    used = {
-        "pretraining": (*TRAIN, "s2"),
-        "statistics": (*TRAIN, "s2"),
-        "fitting": (*TRAIN, "s2"),
-        "choice": (*TRAIN, "s2"),
-        "test": TEST,
-    }
-    ledger = Ledger("mine")
-    for role, subjects in (used | changes).items():
-        ledger.note(role, WINDOWS, np.isin(WINDOWS.subjects, subjects))
-    return ledger.frame()
-
-
-def kinds(frame, transductive=False):
-    """Kind and role of what leaked."""
-    return {(leak.kind, leak.role) for leak in leaks(frame, transductive)}
-
-
-# Leaks in a provenance
-
-
-def test_honest_evaluation_has_no_leak():
-    assert leaks(provenance()) == []
-    assert certificate(provenance())["checks"] == dict.fromkeys(CHECKS, True)
-
-
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        ({"fitting": EVERYBODY}, {("subject", "fitting"), ("overlap", "fitting")}),
-        ({"pretraining": EVERYBODY}, {("subject", "pretraining"), ("overlap", "pretraining")}),
-        ({"statistics": EVERYBODY}, {("statistics", "statistics")}),
-        ({"choice": (*TRAIN, *TEST)}, {("choice", "choice")}),
-    ],
-    ids=["shared subject", "pretraining on test", "normalised on all", "epoch chosen on test"],
-)
-def test_planted_leak_is_found_for_its_own_reason(tmp_path, changes, expected):
-    frame = provenance(**changes)
-    assert kinds(frame) == expected
-    checks = certificate(frame)["checks"]
-    assert {name for name, holds in checks.items() if not holds} == {kind for kind, _ in expected}
-    write(frame, tmp_path / "a.parquet")
-    where = frame.loc[frame["role"] == "test"].iloc[0]
-    with pytest.raises(LeakError) as raised:
-        check_certificate(certificate(frame), tmp_path / "a.parquet")
-    for kind, role in expected:
-        assert f"{kind}: {role} saw" in str(raised.value)
-    assert f"subject {where.subject} of the test, in recording {where.recording}" in str(
-        raised.value
-    )
-    assert f"samples 0 to 100 of recording {where.recording}" in str(raised.value)
-
-
-def test_planted_overlap_without_a_shared_name_is_found():
-    # The same files under other names of subjects: only the samples tell.
-    other = Store.build([recording(100, "x", source_hash="f3")])
-    ledger = Ledger("mine")
-    ledger.note("test", WINDOWS, WINDOWS.subjects == "s3")
-    ledger.note("fitting", Windows(other, 20, np.array([30, 50])))
-    (leak,) = leaks(ledger.frame())
-    assert leak.kind == "overlap"
-    assert "saw samples 30 to 70 of recording" in leak.detail
-
-
-def test_copy_under_another_subject_is_found():
-    store = Store.build([recording(100, name, source_hash="f0") for name in ("a", "b")])
-    ledger = Ledger("mine")
-    ledger.note("fitting", Windows(store, 20, np.array([10])))
-    ledger.note("test", Windows(store, 20, np.array([120])))
-    (leak,) = leaks(ledger.frame())
-    assert leak.kind == "overlap"
-    assert f"saw samples 20 to 30 of recording {hashed('f0', 'walk')}" in leak.detail
-
-
-def test_overlapping_windows_of_a_random_split_are_found():
-    ledger = Ledger("mine")
-    for part, role in enumerate(("fitting", "test")):
-        ledger.note(role, WINDOWS, np.arange(part, len(WINDOWS), 2))
-    assert kinds(ledger.frame()) == {("subject", "fitting"), ("overlap", "fitting")}
-
-
-def test_windows_that_touch_share_a_subject_but_no_sample():
-    ledger = Ledger("mine")
-    ledger.note("fitting", Windows(STORE, 20, np.array([0])))
-    ledger.note("test", Windows(STORE, 20, np.array([20])))
-    assert kinds(ledger.frame()) == {("subject", "fitting")}
-
-
-@given(st.lists(st.integers(0, 380), max_size=6), st.lists(st.integers(0, 380), max_size=6))
-def test_overlaps_are_the_samples_that_both_used(fitted, tested):
-    ledger, used = Ledger("mine"), np.zeros((2, 400), bool)
-    for mask, role, starts in zip(used, ("fitting", "test"), (fitted, tested), strict=True):
-        ledger.note(role, Windows(STORE, 20, np.array(sorted(starts), int)))
-        for start in starts:
-            mask[start : start + 20] = True
-    both = used.all(0).reshape(4, 100)
-    n_intervals = int((np.diff(both.astype(int), axis=1, prepend=0) == 1).sum())
-    n_overlaps = sum(leak.kind == "overlap" for leak in leaks(ledger.frame()))
-    assert n_overlaps == n_intervals
-
-
-def slow_overlaps(frame):
-    """What the fitting saw of the test: slow reference, each interval with each other."""
-    details = []
-    fitted, tested = (frame.loc[frame["role"] == role] for role in ("fitting", "test"))
-    for one, other in product(fitted.itertuples(), tested.itertuples()):
-        scale = one.sample_rate / other.sample_rate
-        start = max(one.start, int(np.floor(round(other.start * scale, 6))))
-        stop = min(one.stop, int(np.ceil(round(other.stop * scale, 6))))
-        if one.recording == other.recording and start < stop:
-            details.append(
-                f"saw samples {start} to {stop} of recording {one.recording}, subject "
-                f"{one.subject}, which are tested"
-            )
-    return details
-
-
-ROWS = st.fixed_dictionaries(
-    {
-        "role": st.sampled_from(["fitting", "test"]),
-        "recording": st.sampled_from(["x", "y"]),
-        "subject": st.sampled_from(["a", "b"]),
-        "sample_rate": st.sampled_from([30.0, 50.0]),
-        "start": st.integers(0, 60),
-        "stop": st.integers(61, 90) | st.integers(1, 20),
-    }
-).map(lambda row: row | {"stop": row["stop"] + row["start"] * (row["stop"] <= 20)})
-
-
-@given(st.lists(ROWS, max_size=40), st.booleans())
-def test_overlaps_are_those_of_every_interval_with_every_other(rows, are_merged):
-    frame = merged([frame_of(rows)]) if are_merged else frame_of(rows)
-    details = [leak.detail for leak in leaks(frame) if leak.kind == "overlap"]
-    assert sorted(details) == sorted(slow_overlaps(frame))
-
-
-def test_overlaps_of_many_intervals_take_little_memory_and_keep_their_order():
-    row = {"recording": "ab", "subject": "cd", "sample_rate": 50.0}
-    frame = frame_of(
-        [
-            {**row, "role": role, "start": 10 * k + start, "stop": 10 * k + stop}
-            for role, start, stop in (("fitting", 0, 6), ("test", 3, 8))
-            for k in range(2000)
-        ]
-    )
-    tracemalloc.start()
-    details = [leak.detail for leak in leaks(frame) if leak.kind == "overlap"]
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert [detail.split(" of ")[0] for detail in details] == [
-        f"saw samples {10 * k + 3} to {10 * k + 6}" for k in range(2000)
-    ]
-    assert peak < 30e6  # a join of every interval with every other takes 32 MB for a column
-
-
-@pytest.mark.parametrize(("start", "leaked"), [(20, True), (40, False)])
-def test_interval_is_the_same_time_at_another_rate(start, leaked):
-    twice = Store.build([recording(200, "x", source_hash="f3", sample_rate=100.0)])
-    ledger = Ledger("mine")
-    ledger.note("test", Windows(STORE, 20, np.array([300])))
-    ledger.note("fitting", Windows(twice, 20, np.array([start])))
-    assert (kinds(ledger.frame()) == {("overlap", "fitting")}) == leaked
-
-
-def test_transductive_lets_unlabelled_roles_see_the_test_and_no_other():
-    seen = provenance(pretraining=EVERYBODY, statistics=EVERYBODY)
-    assert leaks(seen, transductive=True) == []
-    assert kinds(seen) == {
-        ("subject", "pretraining"),
-        ("overlap", "pretraining"),
-        ("statistics", "statistics"),
-    }
-    for role in ("fitting", "choice"):
-        frame = provenance(pretraining=EVERYBODY, **{role: EVERYBODY})
-        assert {leaked for _, leaked in kinds(frame, transductive=True)} == {role}
-
-
-def test_transductive_certificate_does_not_claim_a_check_it_does_not_make():
-    stated = certificate(provenance(pretraining=EVERYBODY), transductive=True)
-    assert stated["transductive"]
-    assert stated["checks"] == {"subject": True, "overlap": True, "choice": True}
-
-
-def test_certificate_counts_what_each_role_used():
-    roles = certificate(provenance())["roles"]
-    assert roles["test"] == {"subjects": 1, "recordings": 1, "samples": 100}
-    assert roles["fitting"] == {"subjects": 3, "recordings": 3, "samples": 300}
-
-
-def test_certificate_without_a_test_is_refused():
-    with pytest.raises(ValueError, match="the provenance has no test windows"):
-        certificate(provenance(test=()))
-
-
-# Results folders
+Change = Callable[[dict[str, Any]], Any]
+ROW = r"rows\[0\] \(store, 2 folds of subjects, NT-Xent, linear, 1\)"
+UNIT = r"units\[0\] \(store, 2 folds of subjects, group 1 of 2, NT-Xent\)"
 
 
 @pytest.fixture
-def results(tmp_path):
-    """A function that writes the results of units, one for each method and its provenance."""
-
-    def write_units(frames, transductively=False, **changes):
-        units, rows = [], []
-        for name, frame in frames.items():
-            line = {"dataset": "mine", "protocol": "official", "method": name}
-            rows.append({**line, "by_subject": dict.fromkeys(TEST, 0.5)})
-            path = f"provenance/{name}.parquet"
-            write(frame, tmp_path / path)
-            units.append(
-                {
-                    **line,
-                    "fold": "official",
-                    "transductive": transductively,
-                    "split": {"train": TRAIN, "validation": ["s2"], "test": TEST},
-                    "provenance": path,
-                    "certificate": certificate(frame, transductively),
-                }
-                | changes
-            )
-        content = {"units": units, "rows": rows, "segmentation": []}
-        (tmp_path / "results.json").write_text(json.dumps(content))
-        return tmp_path
-
-    return write_units
+def folder(finished: Path, tmp_path: Path) -> Path:
+    """A copy of finished results, as they are published."""
+    for name in ("results.json", TABLE):
+        shutil.copy(finished / name, tmp_path)
+    shutil.copytree(finished / "provenance", tmp_path / "provenance")
+    return tmp_path
 
 
-def test_honest_results_are_listed_unit_by_unit(results):
-    table = audit_results(results({"one": provenance(), "two": provenance(pretraining=())}))
-    assert table["method"].tolist() == ["one", "two"]
-    assert table["roles"].tolist() == [
-        "pretraining, statistics, fitting, choice",
-        "statistics, fitting, choice",
-    ]
-    assert table["holds"].tolist() == ["subject, overlap, statistics, choice"] * 2
-    assert table["samples"].tolist() == [100, 100]
-
-
-def test_every_leak_of_every_unit_is_named(results):
-    folder = results(
-        {
-            "one": provenance(fitting=EVERYBODY),
-            "two": provenance(),
-            "three": provenance(choice=TEST),
-        }
-    )
-    with pytest.raises(LeakError) as raised:
-        audit_results(folder)
-    for words in ("unit 0", "subject: fitting", "overlap: fitting", "unit 2", "choice: choice"):
-        assert words in str(raised.value)
-    assert "unit 1" not in str(raised.value)
-
-
-def test_transductive_results_pass_only_when_they_say_so(results):
-    frames = {"one": provenance(pretraining=EVERYBODY)}
-    assert audit_results(results(frames, transductively=True))["transductive"].tolist() == [True]
-    with pytest.raises(LeakError, match="overlap: pretraining saw"):
-        audit_results(results(frames))
-
-
-def test_transductive_certificate_of_a_unit_that_says_otherwise_is_refused(results):
-    stated = certificate(provenance(pretraining=EVERYBODY), transductive=True)
-    folder = results({"one": provenance(pretraining=EVERYBODY)}, certificate=stated)
-    with pytest.raises(ValueError, match="says transductive False, its certificate says True"):
-        audit_results(folder)
-
-
-def test_provenance_that_was_cleaned_afterwards_is_refused(results):
-    folder = results({"one": provenance(fitting=EVERYBODY)})
-    write(provenance(), folder / "provenance" / "one.parquet")
-    with pytest.raises(ValueError, match=r"one\.parquet is not the provenance that was certified"):
-        audit_results(folder)
-
-
-def test_leak_is_named_even_if_the_certificate_was_made_to_fit(results):
-    frame = provenance(fitting=EVERYBODY)
-    lie = certificate(provenance()) | {"provenance": digest(frame)}
-    with pytest.raises(LeakError, match="overlap: fitting"):
-        audit_results(results({"one": frame}, certificate=lie))
-
-
-@pytest.mark.parametrize("name", ["roles", "checks"])
-def test_certificate_that_was_changed_is_refused(results, name):
-    lie = certificate(provenance())
-    first = next(iter(lie[name]))
-    lie[name].pop(first)
-    with pytest.raises(ValueError, match=f"states {name} .* the file gives .*{first}"):
-        audit_results(results({"one": provenance()}, certificate=lie))
-
-
-def test_provenance_of_another_fold_is_refused(results):
-    folder = results(
-        {
-            "one": provenance(
-                fitting=TRAIN, choice=TRAIN, test=("s2",), pretraining=TRAIN, statistics=TRAIN
-            )
-        }
-    )
-    other = hashed("mine", "s2")
-    with pytest.raises(ValueError, match=f"that its split does not name: {other} in"):
-        audit_results(folder)
-
-
-def test_provenance_with_nothing_but_the_test_is_refused(results):
-    frame = provenance()
-    folder = results({"one": provenance(), "two": frame.loc[frame["role"] == "test"]})
-    with pytest.raises(ValueError, match=r"unit 1 .* nothing in .*two\.parquet has the role fit"):
-        audit_results(folder)
-
-
-@pytest.mark.parametrize("side", ["train", "validation"])
-def test_split_that_has_a_subject_in_two_places_is_refused(results, side):
-    split = {"train": TRAIN, "validation": ["s2"], "test": TEST}
-    folder = results({"one": provenance()}, split=split | {side: TEST})
-    with pytest.raises(LeakError, match=f"unit 0 .* subject s3 is in both {side} and test"):
-        audit_results(folder)
-
-
-def changed(folder, change):
-    """A folder of results whose content `change` has changed in place."""
+def edit(folder: Path, change: Change) -> None:
+    """Change the content of results.json in place."""
     content = json.loads((folder / "results.json").read_text())
     change(content)
     (folder / "results.json").write_text(json.dumps(content))
-    return folder
 
 
-def leaving_one_out(folder, unit):
-    """Units like `unit` of as many folds as there are subjects, their provenances written."""
-    for test in EVERYBODY:
-        rest = [name for name in EVERYBODY if name != test]
-        seen = dict.fromkeys(("pretraining", "statistics", "fitting", "choice"), rest)
-        frame, path = provenance(**seen, test=(test,)), f"provenance/{test}.parquet"
-        write(frame, folder / path)
-        yield unit | {
-            "fold": f"subject {test}",
-            "split": {"train": rest[1:], "validation": rest[:1], "test": [test]},
-            "provenance": path,
-            "certificate": certificate(frame),
-        }
+def edit_counts(folder: Path, change: Callable[[list[dict[str, Any]]], Any]) -> None:
+    """Change the cells of the counts in place."""
+    path = folder / "provenance" / COUNTS
+    cells = json.loads(gzip.decompress(path.read_bytes()))
+    change(cells)
+    path.write_bytes(gzip.compress(json.dumps(cells).encode()))
 
 
-def test_folds_together_test_whom_the_row_scores(results):
-    def unfold(content):
-        content["units"] = list(leaving_one_out(folder, content["units"][0]))
-        content["rows"][0]["by_subject"] = dict.fromkeys(EVERYBODY, 0.5)
+def exchange(values: dict[str, Any], one: str, other: str) -> None:
+    """Exchange two values."""
+    values[one], values[other] = values[other], values[one]
 
-    folder = results({"one": provenance()})
-    assert len(audit_results(changed(folder, unfold))) == 4
-    changed(folder, lambda content: content["units"].pop(1))
-    message = r"row 0 of .* \(mine, official, one; units 0, 1, 2\) scores the subjects s1, which"
-    with pytest.raises(ValueError, match=message):
-        audit_results(folder)
+
+def swap(values: list[Any]) -> None:
+    """Swap the first two."""
+    values[:2] = values[1::-1]
+
+
+def without(content: dict[str, Any], **values: str) -> None:
+    """Leave out all units, rows and comparisons that have these values, from those of the table."""
+    for name in ("rows", "units", "comparisons"):
+        content[name] = [
+            entry
+            for entry in content[name]
+            if not any(str(entry.get(key, "")).startswith(value) for key, value in values.items())
+        ]
+
+
+def test_honest_results_are_computed_again(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checked = audit_results(folder)
+    assert checked["scores"].tolist() == [2, 2, 4] * 2  # heads times budgets
+    assert main(["bench", "audit", str(folder)]) == 0
+    assert "every row, interval and p value is what the confusion counts" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda content: content["units"].pop(1), r"row 1 .* \(mine, official, two; units none\)"),
-        (lambda content: content.pop("rows"), "no valid 'rows'"),
-        (lambda content: content.pop("segmentation"), "no valid 'segmentation'"),
-        (lambda content: content["rows"][1].pop("by_subject"), "row 1 .* no valid 'by_subject'"),
-        (lambda content: content["rows"][1]["by_subject"].clear(), "row 1 .* does not score"),
-        (lambda content: content["units"][1].pop("protocol"), "unit 1 .* no valid 'protocol'"),
-        (lambda content: content["units"][1].pop("split"), "unit 1 .* no valid 'split'"),
+        (
+            lambda c: c["rows"][0].update(macro_f1_mean=7.5),
+            rf"{ROW}\.macro_f1_mean: 7\.5 is stated, the counts give 0\.\d+$",
+        ),
+        (
+            lambda c: c["rows"][0]["macro_f1_ci_subjects"].__setitem__(0, 0.123),
+            rf"{ROW}\.macro_f1_ci_subjects\[0\]: 0\.123 is stated, the counts give 0\.\d+$",
+        ),
+        (
+            lambda c: c["rows"][0].update(macro_f1_sd=c["rows"][0]["macro_f1_sd"] * (1 + 1e-6)),
+            rf"{ROW}\.macro_f1_sd: 0\.\d+ is stated",
+        ),
+        (
+            lambda c: c["rows"][0].update(validation_macro_f1=0.99),
+            rf"{ROW}\.validation_macro_f1: 0\.99 is stated",
+        ),
+        (
+            lambda c: c["comparisons"][0].update(p=0.01),
+            r"comparisons\[0\] \(store, 2 folds of subjects, random-init \+ linear, "
+            r"NT-Xent \+ linear, 1\)\.p: 0\.01 is stated, the counts give 0\.\d+$",
+        ),
+        (lambda c: swap(c["rows"]), rf"{ROW}\.budget: 'all' is stated, the counts give '1'\n"),
+        (lambda c: c["rows"].pop(), r"rows\[7\] \(.*\): nothing is stated, the counts give \{"),
+        (lambda c: c["comparisons"].clear(), r"comparisons\[0\] \(.*\): nothing is stated"),
+        (lambda c: c["rows"].append(c["rows"][0]), r"rows\[8\]: \{.* is stated, .* give nothing$"),
+    ],
+    ids=[
+        "score of 7.5",
+        "interval",
+        "a millionth",
+        "validation score",
+        "p value",
+        "rows swapped",
+        "row dropped",
+        "comparisons dropped",
+        "row twice",
     ],
 )
-def test_results_that_lack_something_are_refused(results, change, message):
-    folder = results({"one": provenance(), "two": provenance(pretraining=())})
+def test_what_the_counts_do_not_give_is_named(folder: Path, change: Change, message: str) -> None:
+    edit(folder, change)
+    with pytest.raises(ValueError, match=f"(?m)^{message}"):
+        audit_results(folder)
+
+
+def test_what_other_processors_round_differently_is_equal(folder: Path) -> None:
+    edit(folder, lambda c: c["rows"][0].update(accuracy_sd=c["rows"][0]["accuracy_sd"] + 1e-13))
+    assert len(audit_results(folder)) == 6
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda c: (c["suite"]["budgets"].remove("all"), without(c, budget="all")),
+            rf"{UNIT}\.cells\[1\]: \['linear', 'all', 1\] is stated, the suite gives nothing",
+        ),
+        (
+            lambda c: c["suite"]["budgets"].append("5"),
+            rf"{UNIT}\.cells\[2\]: nothing is stated, the suite gives \['linear', '5', 2\]",
+        ),
+        (
+            lambda c: c["suite"]["methods"]["hand features"].update(heads=["linear"]),
+            r"units\[2\] .*\.cells\[2\]: \['prototype', '1', 2\] is stated",
+        ),
+        (
+            lambda c: c["suite"].update(draws=10),
+            rf"{UNIT}\.cells\[0\]\[2\]: 2 is stated, the suite gives 10",
+        ),
+        (lambda c: without(c, method="random-init"), r"units\[1\] .*\.method: 'hand features' is"),
+        (lambda c: without(c, fold="group 2 of 2"), r"units\[3\] .*: nothing is stated"),
+        (lambda c: c["suite"]["datasets"].append("hapt"), "lack datasets that the suite has"),
+        (lambda c: c["units"][0].update(method="MoCo"), r"method: 'MoCo' is stated, .* 'NT-Xent'"),
+        (lambda c: c["units"][0].update(leaky=True), r"leaky: True is stated, the suite gives Fal"),
+        (lambda c: c["units"][0].update(transductive=True), r"transductive: True is stated, "),
+        (lambda c: c["units"][0].update(by_subject=False), r"by_subject: False is stated, "),
+        (lambda c: c["units"][0].update(pretrains=False), r"pretrains: False is stated, "),
+        (
+            lambda c: exchange(c["units"][0]["split"], "train", "validation"),
+            rf"{UNIT}\.split\.train\[0\]: '\d+' is stated, the suite gives '\d+'",
+        ),
+    ],
+    ids=[
+        "budget dropped",
+        "budget never run",
+        "head dropped",
+        "more draws",
+        "method dropped",
+        "fold dropped",
+        "dataset dropped",
+        "method renamed",
+        "leaky",
+        "transductive",
+        "by windows",
+        "pretrains",
+        "sides exchanged",
+    ],
+)
+def test_what_the_suite_does_not_give_is_named(folder: Path, change: Change, message: str) -> None:
+    edit(folder, change)
     with pytest.raises(ValueError, match=message):
-        audit_results(changed(folder, change))
-
-
-def on_two(results, tested):
-    """Results of a test on s2 and s3, whose provenance has `tested`, and whose row scores s3."""
-    seen = dict.fromkeys(("pretraining", "statistics", "fitting", "choice"), TRAIN)
-    split = {"train": TRAIN, "validation": [], "test": ["s2", "s3"]}
-    return results({"one": provenance(**seen, test=tested)}, split=split)
-
-
-@pytest.mark.parametrize(("tested", "lacking"), [(("s2",), "s3"), (("s3",), "s2")])
-def test_provenance_that_lacks_a_test_subject_is_refused(results, tested, lacking):
-    def score_both(content):
-        content["rows"][0]["by_subject"] = {"s2": 0.5, "s3": 0.5}
-
-    folder = changed(on_two(results, tested), score_both)
-    with pytest.raises(ValueError, match=rf"row 0 .* units 0\) scores the subjects {lacking}, wh"):
         audit_results(folder)
 
 
-def test_segmentation_also_tests_streams_that_no_row_scores(results):
-    folder = on_two(results, ("s2", "s3"))
-    with pytest.raises(ValueError, match=f"row 0 .* does not score {hashed('mine', 's2')}"):
+def test_a_transductive_method_must_be_named_so(folder: Path) -> None:
+    spec = {"sees_test_streams": True}
+    edit(folder, lambda c: c["suite"]["methods"]["NT-Xent"].update(spec))
+    message = r"method: 'NT-Xent' is stated, the suite gives 'NT-Xent \(transductive\)'"
+    with pytest.raises(ValueError, match=message):
         audit_results(folder)
-    line = {"dataset": "mine", "protocol": "official", "method": "one"}
-    changed(folder, lambda content: content["segmentation"].append(line))
-    assert audit_results(folder)["subjects"].tolist() == [2]
+
+
+def test_a_suite_of_another_version_is_named(folder: Path) -> None:
+    edit(folder, lambda c: c["suite"]["methods"]["NT-Xent"].update(momentum=3))
+    with pytest.raises(ValueError, match=r"this version of tsclr does not understand .*momentum"):
+        audit_results(folder)
+
+
+def test_an_edited_table_is_named_with_its_line(folder: Path) -> None:
+    path = folder / TABLE
+    lines = path.read_text().splitlines()
+    score = lines[2].split(",")[7]
+    path.write_text("\n".join([*lines[:2], lines[2].replace(score, "0.999999"), *lines[3:]]))
+    with pytest.raises(ValueError, match=r"table\.csv was .*\nline\[2\]: '.*0\.999999.* is stated"):
+        audit_results(folder)
+    path.unlink()
+    with pytest.raises(ValueError, match=r"table\.csv is missing or damaged"):
+        audit_results(folder)
+
+
+# Counts
+
+
+def move_a_window(cells: list[dict[str, Any]]) -> None:
+    """Let a window that was recognised be taken for another class."""
+    right, other = cells[0]["counts"][0][0][0][:2]
+    cells[0]["counts"][0][0][0][:2] = [right - 1, other + 1]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (move_a_window, rf"{ROW}\.macro_f1_mean: 0\.\d+ is stated, the counts give 0\."),
+        (lambda cells: cells.pop(0), rf"{UNIT}\.cells\[0\]\[1\]: 'all' is stated"),
+        (lambda cells: cells[0].update(subjects=["01", "9"]), "the provenance lack the subjects 9"),
+        (lambda cells: cells[0]["subjects"].pop(), "the counts lack the subjects [0-9a-f]+: a "),
+        (lambda cells: cells[0].pop("chosen"), r"lacks something .*\(KeyError: 'chosen'\)"),
+        (lambda cells: cells.append(cells[0] | {"unit": 77}), r"lacks something .*\(IndexError"),
+    ],
+    ids=["a window", "cell", "somebody else", "subject dropped", "choice", "unit"],
+)
+def test_edited_counts_are_found(
+    folder: Path, change: Callable[[list[dict[str, Any]]], Any], message: str
+) -> None:
+    edit_counts(folder, change)
+    with pytest.raises(ValueError, match=message):
+        audit_results(folder)
 
 
 @pytest.mark.parametrize("damage", [lambda content: b"", lambda content: content[:-9]])
-def test_damaged_provenance_is_named(results, damage):
-    folder = results({"one": provenance()})
-    path = folder / "provenance" / "one.parquet"
+def test_damaged_counts_are_named(folder: Path, damage: Callable[[bytes], bytes]) -> None:
+    path = folder / "provenance" / COUNTS
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(ValueError, match=r"one\.parquet is damaged"):
+    with pytest.raises(ValueError, match=rf"{COUNTS} are missing or damaged"):
         audit_results(folder)
     path.unlink()
-    with pytest.raises(ValueError, match=r"there is no provenance file .*one\.parquet"):
+    with pytest.raises(ValueError, match=rf"{COUNTS} are missing or damaged"):
+        audit_results(folder)
+    edit(folder, lambda content: content.pop("counts"))
+    with pytest.raises(ValueError, match=r"lacks something .*\(KeyError: 'counts'\)"):
         audit_results(folder)
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"provenance": "a.parquet"}, r"there is no provenance file .*a\.parquet"),
-        ({"provenance": None}, "no valid 'provenance', it has None"),
-        ({"certificate": "true"}, "no valid 'certificate', it has 'true'"),
-        ({"certificate": {}}, "says transductive False, its certificate says None"),
-        ({"certificate": {"transductive": False}}, "the certificate names None"),
-        ({"transductive": 1}, "no valid 'transductive', it has 1"),
-        ({"method": 5}, "no valid 'method'"),
-        ({"split": {}}, "the split of unit 0 .* no valid 'train'"),
-        ({"split": {"train": [], "validation": []}}, "the split of unit 0 .* no valid 'test'"),
-    ],
-)
-def test_unit_that_says_nonsense_is_refused(results, changes, message):
-    with pytest.raises(ValueError, match=message):
-        audit_results(results({"one": provenance()}, **changes))
+def test_equal_counts_are_equal_bytes(folder: Path) -> None:
+    content = json.loads((folder / "results.json").read_text())
+    cells = bench_results.read_counts(folder / content["counts"])
+    units = [
+        unit | {"provenance": {"file": Path(unit["provenance"]).name, "rows": []}}
+        for unit in content["units"]
+    ]
+    before = (folder / "provenance" / COUNTS).read_bytes()
+    written = content | {"units": units, "counts": cells}
+    bench_results.save(written, folder / "again" / "results.json", "provenance")
+    assert (folder / "again" / "provenance" / COUNTS).read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{", "is missing or damaged"),
-        ("[" * 100_000, "is missing or damaged"),
-        ("[]", "no valid 'units'"),
-        ('{"units": []}', "has no units"),
-        ('{"units": [3]}', "unit 0 .* no valid 'dataset'"),
-    ],
-)
-def test_damaged_results_are_named(tmp_path, text, message):
-    with pytest.raises(ValueError, match="is missing or damaged"):
-        audit_results(tmp_path)
-    (tmp_path / "results.json").write_text(text)
+# Roles
+
+
+def with_provenance(folder: Path, number: int, change: Callable[[pd.DataFrame], Any]) -> None:
+    """Change the provenance of a unit, and its certificate so that it agrees."""
+
+    def certify(content: dict[str, Any]) -> None:
+        unit = content["units"][number]
+        frame = change(ledger.read(folder / unit["provenance"]))
+        ledger.write(ledger.merged([frame]), folder / unit["provenance"])
+        unit["certificate"] = certificate(ledger.read(folder / unit["provenance"]))
+
+    edit(folder, certify)
+
+
+def using(role: str, side: str, split: dict[str, list[str]]) -> Callable[[Any], pd.DataFrame]:
+    """A provenance in which a role has also seen what `choice` saw of a side of the split."""
+
+    def add(frame: pd.DataFrame) -> pd.DataFrame:
+        subjects = [hashed("store", name) for name in split[side]]
+        seen = frame.loc[(frame["role"] == "choice") & frame["subject"].isin(subjects)]
+        assert len(seen)
+        return pd.concat([frame, seen.assign(role=role)])
+
+    return add
+
+
+@pytest.mark.parametrize("role", ["pretraining", "statistics"])
+def test_what_takes_no_label_saw_training_subjects_alone(folder: Path, role: str) -> None:
+    split = json.loads((folder / "results.json").read_text())["units"][0]["split"]
+    with_provenance(folder, 0, using(role, "validation", split))
+    outside, inside = ", ".join(split["validation"]), ", ".join(split["train"])
+    message = (
+        rf"unit 0 .*NT-Xent\): {role} has used the subjects {outside}, it may use those of train "
+        rf"in the split: {inside}"
+    )
     with pytest.raises(ValueError, match=message):
-        audit_results(tmp_path)
+        audit_results(folder)
+
+
+@pytest.mark.parametrize("role", ["fitting", "choice"])
+def test_labels_are_those_of_subjects_of_the_split(folder: Path, role: str) -> None:
+    def stranger(frame: pd.DataFrame) -> pd.DataFrame:
+        row = frame.loc[frame["role"] == "fitting"].iloc[[0]]
+        return pd.concat([frame, row.assign(role=role, subject="ab", recording="cd")])
+
+    with_provenance(folder, 0, stranger)
+    message = f"{role} has used the subjects ab, it may use those of train and validation in"
+    with pytest.raises(ValueError, match=message):
+        audit_results(folder)
+
+
+@pytest.mark.parametrize("role", ["pretraining", "fitting"])
+def test_a_role_that_a_method_must_have_is_missed(folder: Path, role: str) -> None:
+    with_provenance(folder, 0, lambda frame: frame.loc[frame["role"] != role])
+    with pytest.raises(ValueError, match=rf"unit 0 .* nothing in .*parquet has the role {role}"):
+        audit_results(folder)
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_the_provenance_of_another_fold_is_refused(folder: Path, number: int) -> None:
+    def take(content: dict[str, Any]) -> None:
+        for name in ("provenance", "certificate"):
+            content["units"][number][name] = content["units"][number + 3][name]
+
+    edit(folder, take)
+    with pytest.raises(ValueError, match=rf"unit {number} .* has used the subjects"):
+        audit_results(folder)
+
+
+def test_differences_of_lists_and_kinds_are_named() -> None:
+    places = [place for place, *_ in differences({"a": [1, 2]}, {"a": [1], "b": None})]
+    assert places == ["a[1]", "b"]
+    assert list(differences({"a": True}, {"a": 1})) == [("a", True, 1)]
+    assert list(differences({"a": 1.0}, {"a": 1})) == []
+    assert list(differences([], {})) == [("", [], {})]

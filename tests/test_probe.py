@@ -16,8 +16,8 @@ from tests.support.suites import CONFIG, suite_on
 from tests.support.training import tiny_pretrain
 from tsclr.audit import ledger
 from tsclr.audit.certificates import CHECKS
-from tsclr.bench.audit import audit_results
 from tsclr.bench.access import FoldAccess
+from tsclr.bench.audit import audit_results
 from tsclr.bench.fitted import run_unit
 from tsclr.bench.methods import FromRun, HandFeatures, Pretrained, RandomInit, RandomInitFromRun
 from tsclr.bench.probe import HAND, PRETRAINED, RANDOM, probe, write_scores

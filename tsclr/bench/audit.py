@@ -13,19 +13,15 @@ are no checks against that.
 import json
 import logging
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, replace
 from itertools import islice, zip_longest
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from tsclr.audit.certificates import check_certificate
-from tsclr.bench.methods import Method
-from tsclr.bench.protocols import LeaveOneDatasetOut, Protocol
+from tsclr.bench.expected import SIDES, expected_units
 from tsclr.bench.results import (
     METHOD_FACTS,
     PROTOCOL_FACTS,
@@ -35,14 +31,12 @@ from tsclr.bench.results import (
     scores,
     table_text,
 )
-from tsclr.bench.unit import EMBEDDING, SEGMENTATION, Scoring, cell_names
+from tsclr.bench.unit import SEGMENTATION
 from tsclr.data.identity import hashed
-from tsclr.data.splits import LeakError, Split, parse_budget
-from tsclr.specs import SpecError, from_spec, subclasses
+from tsclr.data.splits import LeakError, Split
 
 FACTS = ("dataset", "protocol", "fold", "method", "split", *METHOD_FACTS, *PROTOCOL_FACTS)
 """What the entry of a unit states of it, besides certificate and provenance."""
-SIDES = ("train", "validation", "test")
 TOLERANCE = 1e-9
 """Relative difference of two equal numbers: other versions and processors round differently.
 
@@ -52,7 +46,6 @@ N_SHOWN = 10
 """Differences that an error lists."""
 MISSING = object()
 
-T = TypeVar("T")
 Entry = Mapping[str, Any]
 log = logging.getLogger(__name__)
 
@@ -124,7 +117,7 @@ def _audit(stated: dict[str, Any], file: Path) -> pd.DataFrame:
     if not is_older:
         for number, (unit, frame) in enumerate(zip(units, frames, strict=True)):
             of_unit = [cell for cell in cells if cell["unit"] == number]
-            _check_counts(of_unit, unit, frame, stated["suite"]["draws"], _name(unit, number, file))
+            _check_subjects(of_unit, unit, frame, _name(unit, number, file))
         computed = scores(units, cells, stated["suite"]["seed"])
         _require_equal({name: stated[name] for name in computed}, computed, file, "the counts give")
         if file.name == RESULTS:
@@ -152,86 +145,20 @@ def _units(stated: dict[str, Any], file: Path) -> list[dict[str, Any]]:
 
 
 def _check_suite(suite: Entry, units: Sequence[Entry], cells: Sequence[Entry], file: Path) -> None:
-    """Raise ``ValueError`` unless units and cells are those of the suite."""
+    """Raise ``ValueError`` unless units, heads, budgets and draws are those of the suite."""
     stated = [
         {name: unit[name] for name in FACTS}
-        | {"cells": [[c["head"], c["budget"]] for c in cells if c["unit"] == number]}
+        | {
+            "cells": [
+                [cell["head"], cell["budget"], len(cell.get("counts", [0]))]
+                for cell in cells
+                if cell["unit"] == number
+            ]
+        }
         for number, unit in enumerate(units)
     ]
-    _require_equal({"units": stated}, {"units": list(_given(suite, stated))}, file, "the suite gives")
-
-
-def _given(suite: Entry, units: Sequence[Entry]) -> Iterator[dict[str, Any]]:
-    """The units of a suite, in their order: all that it decides, and the rest as `units` have it."""
-    scoring = Scoring(**{field.name: suite[field.name] for field in fields(Scoring)})
-    methods = {name: _shipped(Method, spec) for name, spec in suite["methods"].items()}
-    rest = list(units)
-    for spec in suite["protocols"]:
-        protocol = _shipped(Protocol, spec)
-        one = isinstance(protocol, LeaveOneDatasetOut)
-        for _ in range(1 if one else len(spec["datasets"] or suite["datasets"])):
-            for fold, split in _folds(protocol, spec, rest).items():
-                for name, method in methods.items():
-                    unit = rest.pop(0) if rest else {}
-                    unit = unit | {"fold": fold, "split": split}
-                    if protocol is not None:
-                        unit |= {fact: getattr(protocol, fact) for fact in PROTOCOL_FACTS}
-                        unit |= {"protocol": protocol.name_with(fold)}
-                    yield unit | _of_method(scoring, name, method, unit)
-
-
-def _folds(protocol: Protocol | None, spec: Entry, units: Sequence[Entry]) -> dict[str, Any]:
-    """Split of each fold of the dataset that the first unit is of, in the order of `units`."""
-    if not units:
-        raise ValueError(f"the results have fewer datasets than the suite under {spec}")
-    task, split = _task(units[0]), units[0]["split"]
-    stated = {unit["fold"]: unit["split"] for unit in units if _task(unit) == task}
-    if protocol is None:
-        return stated
-    names = [name for side in SIDES for name in split[side]]
-    # The order of the folds is that of the subjects in the store, which results do not have.
-    splits = replace(protocol, max_folds=None).splits(names, split["test"])
-    order = [*filter(splits.get, stated), *(fold for fold in splits if fold not in stated)]
-    return {fold: vars(splits[fold]) for fold in order[: protocol.max_folds]}
-
-
-def _task(unit: Entry) -> tuple[str, str]:
-    """Dataset and protocol of a unit, without the fold that the name of some protocols has."""
-    return unit["dataset"], unit["protocol"].partition(": ")[0]
-
-
-def _of_method(
-    scoring: Scoring, name: str, method: Method | None, unit: Entry
-) -> dict[str, Any]:
-    """What a method decides of a unit: its name with remarks, attributes, heads and budgets."""
-    stated = unit.get("cells", [])
-    segmented = [pair for pair in stated if pair[0] == SEGMENTATION]
-    heads = dict.fromkeys(head for head, _ in stated if head != SEGMENTATION)
-    facts, cells = {}, [[head, str(budget)] for head in heads for budget in scoring.budgets]
-    if method is not None:
-        facts = {fact: getattr(method, fact) for fact in METHOD_FACTS}
-        pairs = cell_names(scoring, method, unit.get("by_subject", True))
-        cells, segmented = [list(pair) for pair in pairs if pair[0] != EMBEDDING], []
-    transductive = {**unit, **facts}.get("transductive", False)
-    label = unit.get("method", "")
-    # Remarks follow from configs, which may be gone; the one that counts is known without them.
-    has_remarks = re.fullmatch(rf"{re.escape(name)}( \(.+\))?", label)
-    if not has_remarks or transductive != ("transductive" in label.removeprefix(name)):
-        label = f"{name} (transductive)" if transductive else name
-    return facts | {"method": label, "cells": cells + segmented}
-
-
-def _shipped(kind: type[T], spec: Entry) -> T | None:
-    """A method or protocol of tsclr; None for one of somebody else, whose code is not run."""
-    if spec["class"] not in subclasses(kind):
-        return None
-    try:
-        return from_spec(kind, spec)
-    except SpecError as error:
-        raise ValueError(
-            f"the suite has {spec}, which this version of tsclr does not understand ({error}): use "
-            "the version that its 'circumstances' name"
-        ) from error
+    expected = list(expected_units(suite, stated))
+    _require_equal({"units": stated}, {"units": expected}, file, "the suite gives")
 
 
 # What the provenance gives
@@ -301,32 +228,23 @@ def _check_roles(unit: Entry, frame: pd.DataFrame, where: str) -> None:
 # What the counts give
 
 
-def _check_counts(
-    cells: Sequence[Entry], unit: Entry, frame: pd.DataFrame, draws: int, where: str
-) -> None:
-    """Raise ``ValueError`` unless the counts can be those of the windows that a unit tests."""
+def _check_subjects(cells: Sequence[Entry], unit: Entry, frame: pd.DataFrame, where: str) -> None:
+    """Raise ``ValueError`` unless a unit scores the subjects that its provenance tests."""
     tested = set(frame.loc[frame["role"] == "test", "subject"])
     # A segmentation also tests streams of subjects without a label, whom nothing else scores.
     may_lack = any(cell["head"] == SEGMENTATION for cell in cells)
     for cell in cells:
         if cell["head"] == SEGMENTATION:
             continue
-        name = f"{where}, {cell['head']}, {cell['budget']}"
         scored = {hashed(unit["dataset"], subject): subject for subject in cell["subjects"]}
-        unseen = [*(scored.keys() - tested), *([] if may_lack else tested - scored.keys())]
-        if unseen:
-            names = ", ".join(sorted(scored.get(sha, sha) for sha in unseen))
-            raise ValueError(f"{name}: either the counts or the provenance lack the subjects {names}")
-        counts, n_classes = np.array(cell["counts"]), len(unit["classes"])
-        n_draws = 1 if parse_budget(cell["budget"]) is None else draws
-        expected = (n_draws, len(scored), n_classes, n_classes)
-        if counts.shape != expected or counts.dtype.kind != "i" or counts.min() < 0:
-            raise ValueError(
-                f"{name}: the counts have shape {counts.shape} and type {counts.dtype}, expected "
-                f"whole numbers from 0 of shape {expected} (draws, subjects, classes, classes)"
-            )
-        if (counts.sum(-1) != counts[0].sum(-1)).any():
-            raise ValueError(f"{name}: two label draws were tested on different windows")
+        lacking = {"provenance": scored.keys() - tested, "counts": tested - scored.keys()}
+        for kind, hashes in lacking.items():
+            if hashes and not (kind == "counts" and may_lack):
+                names = ", ".join(sorted(scored.get(sha, sha) for sha in hashes))
+                raise ValueError(
+                    f"{where}, {cell['head']}, {cell['budget']}: the {kind} lack the subjects "
+                    f"{names}: a part of the results is missing; run the suite again"
+                )
 
 
 def _check_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
@@ -377,7 +295,9 @@ def differences(stated: Any, computed: Any, path: str = "") -> Iterator[tuple[st
 def _described(entry: Any) -> str:
     """Which row or unit an entry of a list is, in brackets."""
     names = ("dataset", "protocol", "fold", "method", "against", "head", "budget")
-    present = [str(entry[name]) for name in names if name in entry] if isinstance(entry, dict) else []
+    present = (
+        [str(entry[name]) for name in names if name in entry] if isinstance(entry, dict) else []
+    )
     return f" ({', '.join(present)})" if present else ""
 
 

@@ -1,7 +1,7 @@
 """The cells of finished units in; results.json, table.csv, provenance and counts out.
 
-Everything in ``rows``, ``segmentation`` and ``comparisons`` is computed by `scores` from the entries
-of the units and the cells. Both are written, so that `tsclr.bench.audit` computes it again.
+Rows, segmentation and comparisons are computed by `scores` from the entries of the units and the
+cells. Both are written, so that `tsclr.bench.audit` can compute them again.
 """
 
 import gzip

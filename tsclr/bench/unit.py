@@ -127,9 +127,7 @@ class Unit:
 def cell_names(scoring: Scoring, method: Method, by_subject: bool) -> list[tuple[str, str]]:
     """Head and budget of each cell of a unit; the plot and the segmentation come last."""
     names = [
-        (head, str(budget))
-        for head in method.heads or scoring.heads
-        for budget in scoring.budgets
+        (head, str(budget)) for head in method.heads or scoring.heads for budget in scoring.budgets
     ]
     if method.encodes:
         names.append((EMBEDDING, "test"))

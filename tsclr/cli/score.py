@@ -103,7 +103,7 @@ def bench(given: Given) -> None:
     "windows subjects split",
 )
 def audit(given: Given) -> None:
-    """Check results of a suite or a probe for leaks, or windows and a split of your own.
+    """Compute results of a suite or a probe again, or check windows of your own for leaks.
 
     A leak is test data that something was trained or chosen on.
 
@@ -132,11 +132,13 @@ def _audit_results(results: Path) -> None:
     checked = audit_results(results)
     n_leaky = int(checked["holds"].str.startswith("nothing").sum())
     n_clean = len(checked) - n_leaky
-    hidden = ["roles"] if any(checked["transductive"]) else ["roles", "transductive"]
+    hidden = ["roles", "scores", *["transductive"] * (not any(checked["transductive"]))]
     shown = checked.drop(columns=hidden)
     say_table(shown, "Certificates, recomputed from the provenance.")
     but = f", next to {n_leaky} of protocols that are known to leak" if n_leaky else ""
     say(f"no leak found in {n_clean} unit{'s' * (n_clean != 1)}{but}")
+    if checked["scores"].all():
+        say("every row, interval and p value is what the confusion counts give")
 
 
 def _report(findings: "list[Finding]", shape: tuple[int, ...], visible: int) -> None:
