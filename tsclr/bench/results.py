@@ -20,6 +20,7 @@ from jaxtyping import Int
 from tsclr.audit import ledger
 from tsclr.audit.certificates import certificate
 from tsclr.bench.cache import read
+from tsclr.bench.segmentation import segment_scores
 from tsclr.bench.suite import Suite
 from tsclr.bench.unit import EMBEDDING, SEGMENTATION, Cell, Unit
 from tsclr.evaluate.scores import macro_f1, summarise
@@ -53,8 +54,8 @@ MAX_NAME = 100
 METHOD_FACTS = ("pretrains", "pretrained_before", "transductive")
 PROTOCOL_FACTS = ("by_subject", "leaky")
 """Attributes that the entry of a unit has of its method and of its protocol."""
-IN_UNIT = ("provenance", "uncertified")
-"""What the cells of a unit have in common: kept once, with the unit."""
+NOT_COUNTS = ("provenance", "uncertified", "smoothed", "unsmoothed")
+"""What the cells of a unit share, which is kept with the unit, and what is computed from counts."""
 
 Fold = Mapping[str, Any]
 """A cell of one fold: the entry of its unit, its head and budget, and what was measured."""
@@ -77,7 +78,7 @@ def collect_results(suite: Suite, units: Sequence[Unit]) -> dict[str, Any]:
     ]
     cells = [
         {"unit": number, "head": cell.head, "budget": cell.budget}
-        | {name: value for name, value in content.items() if name not in IN_UNIT}
+        | {name: value for name, value in content.items() if name not in NOT_COUNTS}
         for number, of_unit in enumerate(contents)
         for cell, content in of_unit.items()
     ]
@@ -99,7 +100,7 @@ def scores(
     segmented = []
     for fold in with_units(units, cells):
         if fold["head"] == SEGMENTATION:
-            segmented.append(segmentation_row(fold))
+            segmented.append(segmentation_row(fold, seed))
         elif fold["head"] != EMBEDDING:
             lines.setdefault(tuple(fold[name] for name in LINE), []).append(fold)
     counts = {line: pooled(folds) for line, folds in lines.items()}
@@ -211,13 +212,17 @@ def embedding_points(folds: Sequence[Fold]) -> list[dict[str, Any]]:
     return list(first.values())
 
 
-def segmentation_row(fold: Fold) -> dict[str, Any]:
+def segmentation_row(fold: Fold, seed: int) -> dict[str, Any]:
     """How well a method on a fold labels every sample, with smoothing and without."""
     return {
         **{name: fold[name] for name in ("dataset", "protocol", "fold", "method")},
         "step": fold["budget"],
         "smoothing_seconds": fold["seconds"],
-        **{name: fold[name] for name in ("too_short", "smoothed", "unsmoothed")},
+        "too_short": fold["too_short"],
+        **{
+            kind: segment_scores(recordings, fold["classes"], seed)
+            for kind, recordings in fold["recordings"].items()
+        },
     }
 
 
