@@ -10,8 +10,16 @@ from tsclr.audit.copies import RUN, Copies, blocks, subset, visible_samples
 
 SPLITS = ("train", "validation", "test")
 
-CLOSE = 0.01
-"""Means this close to 0, with standard deviations this close to 1, come from normalisation."""
+STATISTICS = ("mean", "SD", "minimum", "maximum")
+SCALINGS = {
+    "a normalisation": (slice(0, 2), (0, 1), 0.01),
+    "a min-max scaling": (slice(2, 4), (0, 1), 1e-5),
+    "a min-max scaling to [-1, 1]": (slice(2, 4), (-1, 1), 1e-5),
+}
+"""Which `STATISTICS` a scaling gives to every channel, and up to which difference.
+
+Extremes are exact but for rounding, moments of a subset of the windows are not.
+"""
 
 SWAP_ADVICE = "pass windows.transpose(0, 2, 1)"
 MASK_ADVICE = "for a mask that is true for the test, use np.where(mask, 'test', 'train')"
@@ -110,7 +118,7 @@ def audit_windows(windows: np.ndarray, subjects: np.ndarray, split: np.ndarray) 
         _find_subjects(subjects, split),
         _find_duplicates(copies, split),
         _find_overlap(copies, split),
-        _find_normalisation(windows, tested),
+        _find_scaling(windows, tested),
     )
     return [finding for findings in checks for finding in findings]
 
@@ -265,16 +273,22 @@ def _find_duplicates(copies: Copies, split: np.ndarray) -> Iterator[Finding]:
 
 def _find_overlap(copies: Copies, split: np.ndarray) -> Iterator[Finding]:
     """Test windows that share some samples with a window of the other side."""
-    (test, other, shifts), bounded = copies.overlaps()
-    if len(test):
+    groups, bounded = copies.overlaps()
+    found = [(channels, pairs) for channels, pairs in groups if len(pairs.test)]
+    if found:
+        channels, (test, other, shifts) = found[0]
         longest = np.argmin(abs(shifts))
-        shift = shifts[longest]
+        shift, (_, n_channels, n_samples) = shifts[longest], copies.windows.shape
+        n_tested = len(np.unique(np.concatenate([pairs.test for _, pairs in found])))
+        others = np.concatenate([pairs.other for _, pairs in found])
+        whole = channels == slice(0, n_channels)
+        where = "" if whole else f" of channels {channels.start} to {channels.stop - 1}"
         yield Finding(
             "overlap",
-            f"{_at_least(bounded)}{len(np.unique(test))} of {copies.tested.sum()} test windows "
-            f"share samples with {_sides(split, other)}, for example test window {test[longest]} "
-            f"from sample {max(0, -shift)} and window {other[longest]} from sample "
-            f"{max(0, shift)}, {copies.windows.shape[2] - abs(shift)} samples",
+            f"{_at_least(bounded)}{n_tested} of {copies.tested.sum()} test windows share samples "
+            f"with {_sides(split, others)}, for example test window {test[longest]} from sample "
+            f"{max(0, -shift)} and window {other[longest]} from sample {max(0, shift)}, "
+            f"{n_samples - abs(shift)} samples{where}",
         )
 
 
@@ -283,41 +297,50 @@ def _at_least(bounded: bool) -> str:
     return "at least " * bounded
 
 
-def _find_normalisation(windows: np.ndarray, tested: np.ndarray) -> Iterator[Finding]:
-    """Whether means and standard deviations of all windows, test included, were used to normalise.
+def _find_scaling(windows: np.ndarray, tested: np.ndarray) -> Iterator[Finding]:
+    """Whether statistics of all windows, test included, were used to scale each channel.
 
-    Those of somebody who did are 0 and 1 over all windows. Only a suspicion: another pipeline may
-    have normalised each subject, say.
+    Whoever did so has means of 0 and standard deviations of 1 over all windows, or extremes of 0 or
+    -1 and 1. Only a suspicion: another pipeline may have scaled each subject, say.
     """
-    of_all, of_training = _moments_with_and_without(windows, tested)
+    of_all, of_training = _statistics_with_and_without(windows, tested)
     varies = of_all[1] > 0
-    deviation, deviation_of_training = (
-        np.abs(moments - [[0], [1]])[:, varies] for moments in (of_all, of_training)
-    )
-    if varies.any() and deviation.max() < CLOSE < deviation_of_training.max():
-        yield Finding(
-            "normalisation",
-            "the means and SDs of all windows are those of a normalisation, those of the windows "
-            f"outside the test are not: mean {_listed(of_all[0])} and SD {_listed(of_all[1])} of "
-            f"all, mean {_listed(of_training[0])} and SD {_listed(of_training[1])} without the "
-            "test",
-            suspicion=True,
+    if not varies.any():
+        return
+    for kind, (rows, targets, tolerance) in SCALINGS.items():
+        deviation, deviation_of_training = (
+            np.abs(values[rows] - np.array(targets)[:, None])[:, varies].max()
+            for values in (of_all, of_training)
         )
+        if deviation < tolerance < deviation_of_training:
+            one, other = STATISTICS[rows]
+            yield Finding(
+                "normalisation",
+                f"the {one}s and {other}s of all windows are those of {kind}, those of the windows "
+                f"outside the test are not: {one} {_listed(of_all[rows][0])} and {other} "
+                f"{_listed(of_all[rows][1])} of all, {one} {_listed(of_training[rows][0])} and "
+                f"{other} {_listed(of_training[rows][1])} without the test",
+                suspicion=True,
+            )
 
 
-def _moments_with_and_without(
+def _statistics_with_and_without(
     windows: np.ndarray, tested: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and SD (2, C) of each channel, of all windows and of those outside the test."""
+    """`STATISTICS` (4, C) of each channel, of all windows and of those outside the test."""
     n_channels = windows.shape[1]
     sums = np.zeros((2, 3, n_channels))  # outside the test and in it: count, sum, sum of squares
+    lows, highs = np.full((2, n_channels), np.inf), np.full((2, n_channels), -np.inf)
     for first, block in blocks(windows):
         in_test = tested[first : first + len(block)]
-        for side in (0, 1):
+        for side in set(in_test.astype(int)):
             values = block[in_test == side].astype(np.float64)
             count = np.full(n_channels, values.shape[0] * values.shape[2])
             sums[side] += [count, values.sum((0, 2)), (values**2).sum((0, 2))]
-    return _moments(sums.sum(0)), _moments(sums[0])
+            lows[side] = np.minimum(lows[side], values.min((0, 2)))
+            highs[side] = np.maximum(highs[side], values.max((0, 2)))
+    of_all = np.stack([*_moments(sums.sum(0)), lows.min(0), highs.max(0)])
+    return of_all, np.stack([*_moments(sums[0]), lows[0], highs[0]])
 
 
 def _moments(sums: np.ndarray) -> np.ndarray:
