@@ -27,7 +27,7 @@ SURE_BITS = 40
 """Bits of evidence beyond those that the best of all pairs and shifts has by chance.
 
 At 2⁻⁴⁰, about 10⁻¹², a false accusation stays improbable even though consecutive changes depend on
-each other, which adding up their bits ignores.
+each other, which adding up their bits ignores, and though there are three groups of channels.
 """
 
 RESOLUTION = 2.0**-18
@@ -294,7 +294,7 @@ def _nearest_matches(
 
 
 def _confirmed(windows: np.ndarray, pairs: Pairs, rarity: Rarity) -> Pairs:
-    """The pairs that are equal where they lie on each other, but for few samples, beyond chance."""
+    """The pairs that are equal in most samples they share, and too rare for chance."""
     _, n_channels, n_samples = windows.shape
     required = _required_bits(windows.shape)
     confirmed = np.zeros(len(pairs.test), bool)
@@ -308,12 +308,12 @@ def _confirmed(windows: np.ndarray, pairs: Pairs, rarity: Rarity) -> Pairs:
             windows[other], np.clip(position, 0, n_samples - 1)[:, None], axis=2
         )
         equal = (ours == theirs).all(1) & shared
-        # Whoever says which samples were altered has chosen one of T for each.
+        # To say which samples were altered is to choose one of T for each.
         n_altered = (shared & ~equal).sum(1)
         evidence = -n_altered * np.log2(n_samples)
-        few = np.flatnonzero(n_altered < equal.sum(1))  # most candidates are no copies: save time
-        shared_changes = equal[few, 1:] & equal[few, :-1]
-        evidence[few] += (_bits(ours[few].astype(np.float64), rarity) * shared_changes).sum(1)
+        alike = np.flatnonzero(n_altered < equal.sum(1))
+        shared_changes = equal[alike, 1:] & equal[alike, :-1]
+        evidence[alike] += (_bits(ours[alike].astype(np.float64), rarity) * shared_changes).sum(1)
         confirmed[first : first + size] = evidence >= required
     return Pairs(*(values[confirmed] for values in pairs))
 
