@@ -264,7 +264,10 @@ def test_honest_results_are_listed_unit_by_unit(results, caplog):
     assert table["holds"].tolist() == ["subject, overlap, statistics, choice"] * 2
     assert table["samples"].tolist() == [100, 100]
     assert table["scores"].tolist() == [0, 0]
-    assert "its scores cannot be computed again; run its suite again to renew it" in caplog.text
+    assert (
+        "its scores cannot be computed again; to renew it, run `tsclr bench SUITE.yaml"
+        in caplog.text
+    )
 
 
 def test_every_leak_of_every_unit_is_named(results):

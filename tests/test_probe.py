@@ -453,6 +453,15 @@ def test_changed_provenance_is_found(written: Path, capsys: pytest.CaptureFixtur
         audit_results(written)
 
 
+def test_edited_scores_are_found(written: Path) -> None:
+    content = json.loads(written.read_text())
+    content["rows"][0]["macro_f1_mean"] = 7.5
+    written.write_text(json.dumps(content))
+    message = r"rows\[0\] \(.*\)\.macro_f1_mean: 7\.5 is stated, the counts give 0\.\d+"
+    with pytest.raises(ValueError, match=message):
+        audit_results(written)
+
+
 def test_scores_of_an_older_probe_are_refused_with_the_command_that_renews_them(
     tmp_path: Path,
 ) -> None:

@@ -77,8 +77,8 @@ def audit_windows(windows: np.ndarray, subjects: np.ndarray, split: np.ndarray) 
     What was changed in every value is not found: noise, a factor, a rotation, another rate, windows
     normalised one by one. Nor are copies with channels changed in both halves, or with less than
     half of their samples equal. `visible_overlap` says how long an overlap must be. Counts are
-    lower bounds ("at least") where not all runs or pairs were compared. A pattern that a simulation or a
-    device repeats bit for bit is taken for overlap if nothing else changes beside it and if it
+    lower bounds ("at least") where not all runs or pairs were compared. A pattern that a simulation
+    or a device repeats bit for bit is taken for overlap if nothing else changes beside it and if it
     returns only after more than a window.
 
     Parameters

@@ -107,8 +107,8 @@ def _audit(stated: dict[str, Any], file: Path) -> pd.DataFrame:
     if is_older:
         log.warning(
             "%s is older than the counts that results ship now: its certificates are checked, its "
-            "scores cannot be computed again; run its suite again to renew it: tsclr bench "
-            "SUITE.yaml --out DIR",
+            "scores cannot be computed again; to renew it, run `tsclr bench SUITE.yaml --out DIR` "
+            "or `tsclr probe RUN --json FILE` again",
             file,
         )
     else:
