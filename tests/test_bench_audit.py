@@ -196,12 +196,29 @@ def test_a_suite_of_another_version_is_named(folder: Path) -> None:
         audit_results(folder)
 
 
-def test_an_edited_table_is_named_with_its_line(folder: Path) -> None:
+def test_what_somebody_elses_classes_declare_is_believed(folder: Path) -> None:
+    def rename(content: dict[str, Any]) -> None:
+        specs = [*content["suite"]["protocols"], *content["suite"]["methods"].values()]
+        for spec in specs:
+            spec["class"] = f"os.{spec['class']}"  # what it names is not imported
+
+    edit(folder, rename)
+    assert len(audit_results(folder)) == 6
+    edit(folder, lambda content: content["suite"]["budgets"].append("5"))
+    with pytest.raises(ValueError, match=r"cells\[2\]: nothing is stated, the suite gives \['lin"):
+        audit_results(folder)
+
+
+def test_an_edited_table_is_named_with_its_row(folder: Path) -> None:
     path = folder / TABLE
     lines = path.read_text().splitlines()
     score = lines[2].split(",")[7]
     path.write_text("\n".join([*lines[:2], lines[2].replace(score, "0.999999"), *lines[3:]]))
-    with pytest.raises(ValueError, match=r"table\.csv was .*\nline\[2\]: '.*0\.999999.* is stated"):
+    message = (
+        r"table\.csv was .*\nrows\[1\] \(store, 2 folds of subjects, NT-Xent, linear, all\)"
+        rf"\.macro_f1_mean: '0\.999999' is stated, results\.json gives '{score}'$"
+    )
+    with pytest.raises(ValueError, match=message):
         audit_results(folder)
     path.unlink()
     with pytest.raises(ValueError, match=r"table\.csv is missing or damaged"):

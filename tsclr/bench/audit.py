@@ -10,6 +10,7 @@ Nothing is signed: whoever edits provenance, counts and results alike can make t
 are no checks against that.
 """
 
+import csv
 import json
 import logging
 import math
@@ -250,10 +251,13 @@ def _check_subjects(cells: Sequence[Entry], unit: Entry, frame: pd.DataFrame, wh
 def _check_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Raise ``ValueError`` unless ``table.csv`` is the table of the rows."""
     try:
-        stated = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} is missing or damaged: {error}") from error
-    _require_equal({"line": stated}, {"line": table_text(rows).splitlines()}, path, "the rows give")
+    stated, computed = (
+        list(csv.DictReader(table.splitlines())) for table in (text, table_text(rows))
+    )
+    _require_equal({"rows": stated}, {"rows": computed}, path, f"{RESULTS} gives")
 
 
 # Differences

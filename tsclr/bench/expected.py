@@ -38,12 +38,9 @@ def expected_units(suite: Entry, units: Sequence[Entry]) -> Iterator[dict[str, A
             if not rest:
                 raise ValueError(f"the results lack datasets that the suite has under {spec}")
             for fold, split in _folds(protocol, rest).items():
+                of_fold = {"fold": fold, "split": split, **_of_protocol(protocol, fold)}
                 for name, method in methods.items():
-                    unit = dict(rest.pop(0)) if rest else {}
-                    unit |= {"fold": fold, "split": split}
-                    if protocol is not None:
-                        unit |= {fact: getattr(protocol, fact) for fact in PROTOCOL_FACTS}
-                        unit |= {"protocol": protocol.name_with(fold)}
+                    unit = {**(rest.pop(0) if rest else {}), **of_fold}
                     yield unit | _of_method(scoring, name, method, unit)
 
 
@@ -63,6 +60,14 @@ def _folds(protocol: Protocol | None, units: Sequence[Entry]) -> dict[str, Any]:
 def _task(unit: Entry) -> tuple[str, str]:
     """Dataset and protocol of a unit, without the fold that the name of some protocols has."""
     return unit["dataset"], unit["protocol"].partition(": ")[0]
+
+
+def _of_protocol(protocol: Protocol | None, fold: str) -> dict[str, Any]:
+    """What a protocol decides of a unit: its name there, and its attributes."""
+    if protocol is None:
+        return {}
+    facts = {fact: getattr(protocol, fact) for fact in PROTOCOL_FACTS}
+    return facts | {"protocol": protocol.name_with(fold)}
 
 
 def _of_method(scoring: Scoring, name: str, method: Method | None, unit: Entry) -> dict[str, Any]:
