@@ -10,8 +10,8 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from tests.support.suites import scored, suite_on
-from tsclr.audit.results import audit_results
 from tsclr.bench.access import FoldAccess, Representation
+from tsclr.bench.audit import audit_results
 from tsclr.bench.methods import HandFeatures, Method
 from tsclr.bench.runner import bench
 from tsclr.data.splits import LeakError

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tests.support.suites import CONFIG
-from tsclr.audit.results import audit_results
+from tsclr.bench.audit import audit_results
 from tsclr.bench.protocols import Protocol
 from tsclr.bench.results import TABLE
 from tsclr.cli import main

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from tests.support.suites import CONFIG, scored, suite_on
 from tsclr.audit.ledger import read as read_ledger
-from tsclr.audit.results import audit_results
+from tsclr.bench.audit import audit_results
 from tsclr.bench.methods import Catch22, FromTransformer, Method, MiniRocket, Pretrained
 from tsclr.bench.runner import bench
 from tsclr.specs import subclasses

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 import tsclr.bench
 from tests.support.by_hand import linear_predictions
 from tests.support.suites import CONFIG, METHODS, scored, suite_on
-from tsclr.audit.results import audit_results
+from tsclr.bench.audit import audit_results
 from tsclr.bench.methods import HandFeatures, Method, Pretrained, RandomInit
 from tsclr.bench.probe import probe
 from tsclr.bench.protocols import GroupKFold, Official, Protocol

@@ -1,5 +1,6 @@
 """Units and their cells: segmentation, memory, subjects without labels."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import torch
 from sklearn.neighbors import KNeighborsClassifier
 
 from tests.support.suites import CONFIG, scored, suite_on
-from tsclr.audit.results import audit_results
+from tsclr.bench.audit import audit_results
 from tsclr.bench.methods import HandFeatures, Pretrained, Supervised
 from tsclr.bench.protocols import GroupKFold, LeaveOneSubjectOut
 from tsclr.data.store import Store
@@ -36,7 +37,14 @@ def test_every_sample_is_labelled_where_it_is_asked_for(tiny_store: Path, tmp_pa
         assert 0 < row["smoothed"]["f1@10"] <= 1
     assert {row["head"] for row in results["rows"]} == {"linear", "supervised"}
     assert "Segmentation" in (tmp_path / "report.html").read_text()
-    assert len(audit_results(tmp_path)) == 4
+    assert audit_results(tmp_path)["scores"].tolist() == [2, 1] * 2  # of the segmentation too
+    results["segmentation"][0]["smoothed"]["f1@25"] = 1.5
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    message = (
+        r"segmentation\[0\] \(.*, hand\)\.smoothed\.f1@25: 1\.5 is stated, the counts give 0\."
+    )
+    with pytest.raises(ValueError, match=message):
+        audit_results(tmp_path)
 
 
 def test_whitened_features_are_not_segmented(tiny_store: Path, tmp_path: Path) -> None:

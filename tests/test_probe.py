@@ -16,8 +16,8 @@ from tests.support.suites import CONFIG, suite_on
 from tests.support.training import tiny_pretrain
 from tsclr.audit import ledger
 from tsclr.audit.certificates import CHECKS
-from tsclr.audit.results import audit_results
 from tsclr.bench.access import FoldAccess
+from tsclr.bench.audit import audit_results
 from tsclr.bench.fitted import run_unit
 from tsclr.bench.methods import FromRun, HandFeatures, Pretrained, RandomInit, RandomInitFromRun
 from tsclr.bench.probe import HAND, PRETRAINED, RANDOM, probe, write_scores
@@ -447,6 +447,15 @@ def test_changed_provenance_is_found(written: Path, capsys: pytest.CaptureFixtur
         audit_results(written)
     path.unlink()
     with pytest.raises(ValueError, match="there is no provenance file"):
+        audit_results(written)
+
+
+def test_edited_scores_are_found(written: Path) -> None:
+    content = json.loads(written.read_text())
+    content["rows"][0]["macro_f1_mean"] = 7.5
+    written.write_text(json.dumps(content))
+    message = r"rows\[0\] \(.*\)\.macro_f1_mean: 7\.5 is stated, the counts give 0\.\d+"
+    with pytest.raises(ValueError, match=message):
         audit_results(written)
 
 

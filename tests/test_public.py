@@ -32,8 +32,8 @@ PUBLIC = {
     "tsclr.datasets": "BasicMotions Dataset Hapt MotionSense SpSw Synthetic Wisdm find",
     "tsclr.readers": "Reader Tabular find_files",
     "tsclr.audit": """
-        Finding Leak Ledger audit_results audit_windows certificate check_certificate leaks
-        load_windows visible_overlap
+        Finding Leak Ledger audit_windows certificate check_certificate leaks load_windows
+        visible_overlap
     """,
     "tsclr.augment": """
         AmplitudeNoise Augmentation BandStop Chain ChannelDropout ChannelShuffle Crop CutMix Drift

@@ -1,13 +1,11 @@
 from .certificates import Leak, certificate, check_certificate, leaks
 from .ledger import Ledger
-from .results import audit_results
 from .windows import Finding, audit_windows, load_windows, visible_overlap
 
 __all__ = [
     "Finding",
     "Leak",
     "Ledger",
-    "audit_results",
     "audit_windows",
     "certificate",
     "check_certificate",

@@ -6,11 +6,13 @@ shares are together too rare for chance. It is found in three moves:
 
 1. Hash every run of `RUN` samples at every offset of every window. Two windows that share a run are
    candidates, and the two offsets say how far one is shifted against the other.
-2. Compare each candidate in full: all samples where the two lie on each other must be equal.
-3. Add up how rare the shared changes are, in bits, and keep pairs that are rare enough.
+2. Compare each candidate in full, all samples where the two lie on each other.
+3. Add up how rare the shared changes are, in bits, take off what it costs to name the samples that
+   are not equal, and keep pairs that are rare enough. So a few samples may have been altered.
 
 A *sample* is one moment in all channels at once, a *change* is the difference between two
-consecutive samples.
+consecutive samples. The three moves are made with all channels, then with each half of them, so
+that a copy is found whose other half was blanked.
 """
 
 from collections.abc import Iterator
@@ -25,7 +27,7 @@ SURE_BITS = 40
 """Bits of evidence beyond those that the best of all pairs and shifts has by chance.
 
 At 2⁻⁴⁰, about 10⁻¹², a false accusation stays improbable even though consecutive changes depend on
-each other, which adding up their bits ignores.
+each other, which adding up their bits ignores, and though there are three groups of channels.
 """
 
 RESOLUTION = 2.0**-18
@@ -95,7 +97,7 @@ class Copies:
     >>> copies = Copies(windows, np.array([False, True, True]))
     >>> copies.duplicates().test.tolist(), copies.duplicates().other.tolist()
     ([2], [0])
-    >>> pairs, _ = copies.overlaps()
+    >>> (_, pairs), *_ = copies.overlaps()[0]
     >>> pairs.test.tolist(), pairs.other.tolist(), pairs.shift.tolist()
     ([1], [0], [96])
     """
@@ -104,25 +106,45 @@ class Copies:
         self.windows = windows
         self.tested = tested
         self.sampled = _sampling_interval(windows.shape) > 1
-        self._window_keys, self._runs = _hash_windows(windows)
+        self._keys, self._runs = _hash_windows(windows)
         self._rarity = _measure_rarity(windows)
 
     def duplicates(self) -> Pairs:
         """Test windows that are equal to a whole window of the other side."""
         # Without a run that occurs once, a window only repeats something short: no evidence.
         distinct = np.unique(self._runs.window)
-        test, other = _nearest_matches(self._window_keys[distinct], distinct, self.tested)
+        test, other = _nearest_matches(self._keys[distinct], distinct, self.tested)
         pairs = Pairs(distinct[test], distinct[other], np.zeros(len(test), int))
         return _confirmed(self.windows, pairs, self._rarity)
 
-    def overlaps(self) -> tuple[Pairs, bool]:
-        """Test windows that share some samples with others, and whether there may be more."""
-        n_samples = self.windows.shape[2]
-        candidates, unsure = _overlap_candidates(
-            n_samples, self._window_keys, self._runs, self.tested
-        )
-        pairs = _confirmed(self.windows, candidates, self._rarity)
-        return pairs, self.sampled or len(np.setdiff1d(unsure, pairs.test)) > 0
+    def overlaps(self) -> tuple[list[tuple[slice, Pairs]], bool]:
+        """Test windows that share some samples with others, and whether there may be more.
+
+        Pairs are those of all channels, and those of each half of the channels.
+        """
+        _, n_channels, n_samples = self.windows.shape
+        pairs, unsure = [], []
+        for channels in _channel_groups(n_channels):
+            of_group = self.windows[:, channels]
+            whole = channels == slice(0, n_channels)
+            keys, runs = (self._keys, self._runs) if whole else _hash_windows(of_group)
+            rarity = self._rarity if whole else _measure_rarity(of_group)
+            candidates, left_out = _overlap_candidates(n_samples, keys, runs, self)
+            pairs.append((channels, _confirmed(of_group, candidates, rarity)))
+            unsure.append(left_out)
+        found = np.concatenate([of_group.test for _, of_group in pairs])
+        return pairs, self.sampled or len(np.setdiff1d(np.concatenate(unsure), found)) > 0
+
+    def is_duplicate(self, pairs: Pairs) -> np.ndarray:
+        """Which pairs are two equal windows, by their keys."""
+        return (pairs.shift == 0) & (self._keys[pairs.test] == self._keys[pairs.other])
+
+
+def _channel_groups(n_channels: int) -> list[slice]:
+    """All channels, and each half of them."""
+    half = n_channels // 2
+    halves = [slice(0, half), slice(half, n_channels)] if half else []
+    return [slice(0, n_channels), *halves]
 
 
 def visible_samples(windows: np.ndarray) -> int:
@@ -210,28 +232,28 @@ def _repeated(keys: np.ndarray) -> np.ndarray:
 
 
 def _overlap_candidates(
-    n_samples: int, window_keys: np.ndarray, runs: Runs, tested: np.ndarray
+    n_samples: int, keys: np.ndarray, runs: Runs, copies: Copies
 ) -> tuple[Pairs, np.ndarray]:
     """For each test window, the pairs and shifts that most of its runs vote for.
 
     Also the test windows that may have others: more pairs than are compared, or a copy that hides
     its neighbours, since each run only meets its nearest match.
     """
-    runs = _without_common(runs, window_keys, most=n_samples - RUN + 1)
-    test, other = _nearest_matches(runs.keys, runs.window, tested)
+    runs = _without_common(runs, keys, most=n_samples - RUN + 1)
+    test, other = _nearest_matches(runs.keys, runs.window, copies.tested)
     shift = runs.offset[other] - runs.offset[test]
-    test, other = runs.window[test], runs.window[other]
-    shifted = shift != 0
+    pairs = Pairs(runs.window[test], runs.window[other], shift)
+    duplicate = copies.is_duplicate(pairs)
     # One integer for each (test, other, shift): np.unique then counts the votes.
-    sizes = len(window_keys), len(window_keys), 2 * n_samples
-    votes = np.ravel_multi_index((test, other, shift + n_samples), sizes)[shifted]
+    sizes = len(keys), len(keys), 2 * n_samples
+    votes = np.ravel_multi_index((pairs.test, pairs.other, shift + n_samples), sizes)[~duplicate]
     candidate, n_votes = np.unique(votes, return_counts=True)
     of_test, of_other, of_shift = np.unravel_index(candidate, sizes)
     order = np.lexsort([-n_votes, of_test])
     rank = np.arange(len(order)) - np.searchsorted(of_test, of_test)
     best, rest = order[rank < N_PAIRS], order[rank >= N_PAIRS]
-    pairs = Pairs(of_test[best], of_other[best], of_shift[best] - n_samples)
-    return pairs, np.concatenate([of_test[rest], test[~shifted]])
+    candidates = Pairs(of_test[best], of_other[best], of_shift[best] - n_samples)
+    return candidates, np.concatenate([of_test[rest], pairs.test[duplicate]])
 
 
 def _without_common(runs: Runs, window_keys: np.ndarray, most: int) -> Runs:
@@ -272,7 +294,7 @@ def _nearest_matches(
 
 
 def _confirmed(windows: np.ndarray, pairs: Pairs, rarity: Rarity) -> Pairs:
-    """The pairs that are equal wherever they lie on each other, and too rare for chance."""
+    """The pairs that are equal in most samples they share, and too rare for chance."""
     _, n_channels, n_samples = windows.shape
     required = _required_bits(windows.shape)
     confirmed = np.zeros(len(pairs.test), bool)
@@ -285,10 +307,14 @@ def _confirmed(windows: np.ndarray, pairs: Pairs, rarity: Rarity) -> Pairs:
         theirs = np.take_along_axis(
             windows[other], np.clip(position, 0, n_samples - 1)[:, None], axis=2
         )
-        equal = np.flatnonzero(((ours == theirs) | ~shared[:, None]).all((1, 2)))
-        shared_changes = shared[equal, 1:] & shared[equal, :-1]
-        evidence = (_bits(ours[equal].astype(np.float64), rarity) * shared_changes).sum(1)
-        confirmed[first + equal] = evidence >= required
+        equal = (ours == theirs).all(1) & shared
+        # To say which samples were altered is to choose one of T for each.
+        n_altered = (shared & ~equal).sum(1)
+        evidence = -n_altered * np.log2(n_samples)
+        alike = np.flatnonzero(n_altered < equal.sum(1))
+        shared_changes = equal[alike, 1:] & equal[alike, :-1]
+        evidence[alike] += (_bits(ours[alike].astype(np.float64), rarity) * shared_changes).sum(1)
+        confirmed[first : first + size] = evidence >= required
     return Pairs(*(values[confirmed] for values in pairs))
 
 

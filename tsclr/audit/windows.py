@@ -7,11 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from tsclr.audit.copies import RUN, Copies, blocks, subset, visible_samples
+from tsclr.audit.scaling import scalings
 
 SPLITS = ("train", "validation", "test")
-
-CLOSE = 0.01
-"""Means this close to 0, with standard deviations this close to 1, come from normalisation."""
 
 SWAP_ADVICE = "pass windows.transpose(0, 2, 1)"
 MASK_ADVICE = "for a mask that is true for the test, use np.where(mask, 'test', 'train')"
@@ -65,18 +63,22 @@ def audit_windows(windows: np.ndarray, subjects: np.ndarray, split: np.ndarray) 
       `RUN` samples of all channels are hashed at every offset of every window; runs that both sides
       have say which pairs to compare, and at which shift. A run does not count if its window has it
       twice, as in a constant stretch, or if more different windows have it than can overlap. A pair
-      counts if all samples that it shares are equal and their changes are too rare for chance: a
-      change from one sample to the next, all channels at once, that makes up a share p of all
-      changes has −log₂ p bits, and none if nothing changes. Of N windows of T samples the best
-      pair has log₂(N² T) bits by chance; `SURE_BITS` more are required. So a few samples of finely
-      resolved noise are enough, while rest, padding and coarse values need long stretches.
-    * *normalisation* (a suspicion): means are 0 and standard deviations 1 over all windows, but
-      not over those outside the test.
+      counts if most samples that it shares are equal and the changes between them are too rare for
+      chance: a change from one sample to the next, all channels at once, that makes up a share p of
+      all changes has −log₂ p bits, and none if nothing changes. Each sample that is not equal takes
+      off log₂ T bits, which is what it costs to say which one was altered. Of N windows of T
+      samples the best pair has log₂(N² T) bits by chance; `SURE_BITS` more are required. So a few
+      samples of finely resolved noise are enough, while rest, padding and coarse values need long
+      stretches. The same is done with each half of the channels, so that a copy is found whose
+      other half was blanked or replaced.
+    * *normalisation* (a suspicion): means are 0 and standard deviations 1, or extremes 0 (or −1)
+      and 1, over all windows, but not over those outside the test.
 
-    Windows that were normalised or padded one by one are not equal where they overlap, so their
-    overlap is not found. `visible_overlap` says how long another overlap must be. Counts are lower
-    bounds ("at least") where not all runs or pairs were compared. A pattern that a simulation or a
-    device repeats bit for bit is taken for overlap if nothing else changes beside it and if it
+    What was changed in every value is not found: noise, a factor, a rotation, another rate, windows
+    normalised one by one. Nor are copies with channels changed in both halves, or with less than
+    half of their samples equal. `visible_overlap` says how long an overlap must be. Counts are
+    lower bounds ("at least") where not all runs or pairs were compared. A pattern that a simulation
+    or a device repeats bit for bit is taken for overlap if nothing else changes beside it and if it
     returns only after more than a window.
 
     Parameters
@@ -110,7 +112,7 @@ def audit_windows(windows: np.ndarray, subjects: np.ndarray, split: np.ndarray) 
         _find_subjects(subjects, split),
         _find_duplicates(copies, split),
         _find_overlap(copies, split),
-        _find_normalisation(windows, tested),
+        (Finding("normalisation", text, suspicion=True) for text in scalings(windows, tested)),
     )
     return [finding for findings in checks for finding in findings]
 
@@ -154,6 +156,11 @@ def _load(path: Path) -> np.ndarray:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError, ArithmeticError, TypeError, SyntaxError) as error:
+        if "Array can't be memory-mapped: Python objects" in str(error):
+            raise ValueError(
+                f"{path} holds Python objects: save subjects and split as array.astype(str), "
+                "windows as array.astype('float32')"
+            ) from error
         raise ValueError(
             f"{path} is damaged, or not a .npy file of plain numbers or strings: {error}"
         ) from error
@@ -265,70 +272,28 @@ def _find_duplicates(copies: Copies, split: np.ndarray) -> Iterator[Finding]:
 
 def _find_overlap(copies: Copies, split: np.ndarray) -> Iterator[Finding]:
     """Test windows that share some samples with a window of the other side."""
-    (test, other, shifts), bounded = copies.overlaps()
-    if len(test):
+    groups, bounded = copies.overlaps()
+    found = [(channels, pairs) for channels, pairs in groups if len(pairs.test)]
+    if found:
+        channels, (test, other, shifts) = found[0]
         longest = np.argmin(abs(shifts))
-        shift = shifts[longest]
+        shift, (_, n_channels, n_samples) = shifts[longest], copies.windows.shape
+        n_tested = len(np.unique(np.concatenate([pairs.test for _, pairs in found])))
+        others = np.concatenate([pairs.other for _, pairs in found])
+        whole = channels == slice(0, n_channels)
+        where = "" if whole else f" of channels {channels.start} to {channels.stop - 1}"
         yield Finding(
             "overlap",
-            f"{_at_least(bounded)}{len(np.unique(test))} of {copies.tested.sum()} test windows "
-            f"share samples with {_sides(split, other)}, for example test window {test[longest]} "
-            f"from sample {max(0, -shift)} and window {other[longest]} from sample "
-            f"{max(0, shift)}, {copies.windows.shape[2] - abs(shift)} samples",
+            f"{_at_least(bounded)}{n_tested} of {copies.tested.sum()} test windows share samples "
+            f"with {_sides(split, others)}, for example test window {test[longest]} from sample "
+            f"{max(0, -shift)} and window {other[longest]} from sample {max(0, shift)}, "
+            f"{n_samples - abs(shift)} samples{where}",
         )
 
 
 def _at_least(bounded: bool) -> str:
     """Marks a count as a lower bound, where not everything was compared."""
     return "at least " * bounded
-
-
-def _find_normalisation(windows: np.ndarray, tested: np.ndarray) -> Iterator[Finding]:
-    """Whether means and standard deviations of all windows, test included, were used to normalise.
-
-    Those of somebody who did are 0 and 1 over all windows. Only a suspicion: another pipeline may
-    have normalised each subject, say.
-    """
-    of_all, of_training = _moments_with_and_without(windows, tested)
-    varies = of_all[1] > 0
-    deviation, deviation_of_training = (
-        np.abs(moments - [[0], [1]])[:, varies] for moments in (of_all, of_training)
-    )
-    if varies.any() and deviation.max() < CLOSE < deviation_of_training.max():
-        yield Finding(
-            "normalisation",
-            "the means and SDs of all windows are those of a normalisation, those of the windows "
-            f"outside the test are not: mean {_listed(of_all[0])} and SD {_listed(of_all[1])} of "
-            f"all, mean {_listed(of_training[0])} and SD {_listed(of_training[1])} without the "
-            "test",
-            suspicion=True,
-        )
-
-
-def _moments_with_and_without(
-    windows: np.ndarray, tested: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and SD (2, C) of each channel, of all windows and of those outside the test."""
-    n_channels = windows.shape[1]
-    sums = np.zeros((2, 3, n_channels))  # outside the test and in it: count, sum, sum of squares
-    for first, block in blocks(windows):
-        in_test = tested[first : first + len(block)]
-        for side in (0, 1):
-            values = block[in_test == side].astype(np.float64)
-            count = np.full(n_channels, values.shape[0] * values.shape[2])
-            sums[side] += [count, values.sum((0, 2)), (values**2).sum((0, 2))]
-    return _moments(sums.sum(0)), _moments(sums[0])
-
-
-def _moments(sums: np.ndarray) -> np.ndarray:
-    """Mean and SD of each channel from count, sum and sum of squares."""
-    mean = sums[1] / sums[0]
-    return np.stack([mean, np.sqrt(np.maximum(sums[2] / sums[0] - mean**2, 0))])
-
-
-def _listed(values: np.ndarray) -> str:
-    """Values with three decimals, in brackets."""
-    return "(" + ", ".join(f"{value:.3f}" for value in values) + ")"
 
 
 def _sides(split: np.ndarray, others: np.ndarray) -> str:

@@ -6,6 +6,7 @@ a `Representation` of what it may see through `FoldAccess`; a `Protocol` decides
 
 from tsclr.bench.access import FoldAccess as FoldAccess
 from tsclr.bench.access import Representation as Representation
+from tsclr.bench.audit import audit_results as audit_results
 from tsclr.bench.benchmark import Source as Source
 from tsclr.bench.methods import *
 from tsclr.bench.probe import probe as probe

@@ -1,9 +1,15 @@
-"""The cells of finished units in; results.json, table.csv and provenance files out."""
+"""The cells of finished units in; results.json, table.csv, provenance and counts out.
 
+Rows, segmentation and comparisons are computed by `scores` from the entries of the units and the
+cells. Both are written, so that `tsclr.bench.audit` can compute them again.
+"""
+
+import gzip
 import json
 import re
+import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +20,16 @@ from jaxtyping import Int
 from tsclr.audit import ledger
 from tsclr.audit.certificates import certificate
 from tsclr.bench.cache import read
+from tsclr.bench.segmentation import segment_scores
 from tsclr.bench.suite import Suite
 from tsclr.bench.unit import EMBEDDING, SEGMENTATION, Cell, Unit
 from tsclr.evaluate.scores import macro_f1, summarise
 from tsclr.evaluate.significance import compare
 from tsclr.files import replacing
-from tsclr.specs import spec_of
+from tsclr.specs import importable_name, spec_of
 from tsclr.train.runs import environment
 
-RESULTS, TABLE = "results.json", "table.csv"
+RESULTS, TABLE, COUNTS = "results.json", "table.csv", "counts.json.gz"
 LINE = ("dataset", "protocol", "method", "head", "budget")
 """Columns that identify a row of the table."""
 COLUMNS = (
@@ -44,61 +51,101 @@ DIGITS = 6
 """Decimals in the table: scores agree to them however many processes run."""
 MAX_NAME = 100
 """Characters of a unit's name in its file name; file systems allow 255 in all."""
+METHOD_FACTS = ("pretrains", "pretrained_before", "transductive")
+PROTOCOL_FACTS = ("by_subject", "leaky")
+"""Attributes that the entry of a unit has of its method and of its protocol."""
+NOT_COUNTS = ("provenance", "uncertified", "smoothed", "unsmoothed")
+"""What the cells of a unit share, which is kept with the unit, and what is computed from counts."""
 
-
-@dataclass(frozen=True)
-class Result:
-    """A cell of a unit, and the content of its file."""
-
-    unit: Unit
-    cell: Cell
-    content: dict[str, Any]
+Fold = Mapping[str, Any]
+"""A cell of one fold: the entry of its unit, its head and budget, and what was measured."""
 
 
 def write_results(suite: Suite, units: Sequence[Unit], out: Path) -> dict[str, Any]:
     """Write and return the results of a suite, all of them from the files of its cells."""
     results = save(collect_results(suite, units), out / RESULTS, "provenance")
     with replacing(out / TABLE) as temporary:
-        frame = table(results["rows"])
-        frame.to_csv(temporary, index=False, float_format=f"%.{DIGITS}f", lineterminator="\n")
+        temporary.write_text(table_text(results["rows"]), newline="\n")
     return results
 
 
 def collect_results(suite: Suite, units: Sequence[Unit]) -> dict[str, Any]:
-    """The results of a suite; each unit has the rows of its provenance and a file name for them."""
-    by_unit = [[Result(unit, cell, load_cell(cell)) for cell in unit.cells] for unit in units]
-    results = [result for cells in by_unit for result in cells]
-    lines: dict[tuple[str, ...], list[Result]] = {}
-    for result in results:
-        unit, cell = result.unit, result.cell
-        if cell.head not in (SEGMENTATION, EMBEDDING):
-            line = (unit.benchmark.name, unit.protocol_name, unit.label, cell.head, cell.budget)
-            lines.setdefault(line, []).append(result)
-    counts = {line: pooled(folds) for line, folds in lines.items()}
+    """The results of a suite; its units have the rows of their provenance, its cells the counts."""
+    contents = [{cell: load_cell(cell) for cell in unit.cells} for unit in units]
+    entries = [
+        unit_entry(unit, list(of_unit.values()))
+        for unit, of_unit in zip(units, contents, strict=True)
+    ]
+    cells = [
+        {"unit": number, "head": cell.head, "budget": cell.budget}
+        | {name: value for name, value in content.items() if name not in NOT_COUNTS}
+        for number, of_unit in enumerate(contents)
+        for cell, content in of_unit.items()
+    ]
     return {
         "suite": suite_spec(suite),
-        "rows": [score_row(line, folds, counts[line], suite.seed) for line, folds in lines.items()],
-        "segmentation": [
-            segmentation_row(result) for result in results if result.cell.head == SEGMENTATION
-        ],
-        "embedding": embedding_points(results),
-        "comparisons": comparisons(counts, suite.seed),
-        "units": [unit_entry(cells) for cells in by_unit],
+        **scores(entries, cells, suite.seed),
+        "embedding": embedding_points(with_units(entries, cells)),
+        "units": entries,
+        "counts": [cell for cell in cells if cell["head"] != EMBEDDING],
         "circumstances": environment(),
     }
 
 
+def scores(
+    units: Sequence[Mapping[str, Any]], cells: Sequence[Mapping[str, Any]], seed: int
+) -> dict[str, Any]:
+    """All that is computed from cells: the rows, the segmentation and the comparisons."""
+    lines: dict[tuple[str, ...], list[Fold]] = {}
+    segmented = []
+    for fold in with_units(units, cells):
+        if fold["head"] == SEGMENTATION:
+            segmented.append(segmentation_row(fold, seed))
+        elif fold["head"] != EMBEDDING:
+            lines.setdefault(tuple(fold[name] for name in LINE), []).append(fold)
+    counts = {line: pooled(folds) for line, folds in lines.items()}
+    return {
+        "rows": [score_row(line, folds, counts[line], seed) for line, folds in lines.items()],
+        "segmentation": segmented,
+        "comparisons": comparisons(counts, seed),
+    }
+
+
+def with_units(
+    units: Sequence[Mapping[str, Any]], cells: Sequence[Mapping[str, Any]]
+) -> list[Fold]:
+    """Cells, each with the entry of its unit."""
+    return [{**units[cell["unit"]], **cell} for cell in cells]
+
+
 def save(results: dict[str, Any], path: Path, folder: str) -> dict[str, Any]:
-    """Write results as JSON, and the provenance of each unit as Parquet in a folder next to it."""
+    """Write results as JSON, and in a folder next to it provenance and counts.
+
+    The provenance of a unit is a Parquet file. The counts of all cells are one file.
+    """
     units = []
     for unit in results["units"]:
         file = Path(folder, unit["provenance"]["file"])
         ledger.write(ledger.frame_of(unit["provenance"]["rows"]), path.parent / file)
         units.append(unit | {"provenance": file.as_posix()})
-    written = results | {"units": units}
+    counts = Path(folder, COUNTS)
+    with replacing(path.parent / counts) as temporary:
+        text = json.dumps(results["counts"], separators=(",", ":"))
+        temporary.write_bytes(gzip.compress(text.encode(), mtime=0))  # equal counts, equal bytes
+    written = results | {"units": units, "counts": counts.as_posix()}
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(written, indent=1))
     return written
+
+
+def read_counts(path: Path) -> list[dict[str, Any]]:
+    """The cells whose counts `save` wrote; raise ``ValueError`` if the file is gone or damaged."""
+    try:
+        return json.loads(gzip.decompress(path.read_bytes()))
+    except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
+        raise ValueError(
+            f"the counts {path} are missing or damaged: {error}; run the suite again"
+        ) from error
 
 
 def unit_label(method: str, head: str) -> str:
@@ -120,27 +167,26 @@ def load_cell(cell: Cell) -> dict[str, Any]:
     return content
 
 
-def pooled(folds: Sequence[Result]) -> Int[np.ndarray, "draws subjects K K"]:
+def pooled(folds: Sequence[Fold]) -> Int[np.ndarray, "draws subjects K K"]:
     """Confusion counts of all folds: each subject is tested in one of them."""
-    return np.concatenate([np.array(fold.content["counts"]) for fold in folds], axis=1)
+    return np.concatenate([np.array(fold["counts"]) for fold in folds], axis=1)
 
 
 def score_row(
     line: tuple[str, ...],
-    folds: Sequence[Result],
+    folds: Sequence[Fold],
     counts: Int[np.ndarray, "draws subjects K K"],
     seed: int,
 ) -> dict[str, Any]:
     """A row of the results: scores with their spread, for each subject, and what they cost."""
-    first = folds[0].unit
-    classes, contents = first.benchmark.classes, [fold.content for fold in folds]
-    subjects = [name for content in contents for name in content["subjects"]]
+    classes = folds[0]["classes"]
+    subjects = [name for fold in folds for name in fold["subjects"]]
     present, by_subject = counts[0].sum(-1) > 0, np.asarray(macro_f1(counts)).mean(0)
-    validation = [content["validation_macro_f1"] for content in contents]
+    validation = [fold["validation_macro_f1"] for fold in folds]
     return {
         **dict(zip(LINE, line, strict=True)),
-        "pretrains": first.method.pretrains,
-        **summarise(counts, classes, seed),
+        "pretrains": folds[0]["pretrains"],
+        **summarise(counts, tuple(classes), seed),
         "test_subjects": len(subjects),
         "by_subject": dict(zip(subjects, by_subject.tolist(), strict=True)),
         "lacking": {
@@ -148,41 +194,35 @@ def score_row(
             for name, shown in zip(subjects, present, strict=True)
             if not shown.all()
         },
-        "untrained": {
-            fold.unit.fold: fold.content["untrained"] for fold in folds if fold.content["untrained"]
-        },
+        "untrained": {fold["fold"]: fold["untrained"] for fold in folds if fold["untrained"]},
         "validation_macro_f1": None if None in validation else float(np.mean(validation)),
-        "chosen": {fold.unit.fold: fold.content["chosen"] for fold in folds},
-        "cost": pd.DataFrame([content["cost"] for content in contents]).mean().to_dict(),
+        "chosen": {fold["fold"]: fold["chosen"] for fold in folds},
+        "cost": pd.DataFrame([fold["cost"] for fold in folds]).mean().to_dict(),
     }
 
 
-def embedding_points(results: Sequence[Result]) -> list[dict[str, Any]]:
+def embedding_points(folds: Sequence[Fold]) -> list[dict[str, Any]]:
     """Points of the first method on the first fold of each dataset and protocol."""
+    names = "dataset", "protocol", "method", "points", "labels", "subjects"
     first: dict[tuple[str, str], dict[str, Any]] = {}
-    for result in results:
-        if result.cell.head == EMBEDDING:
-            unit = result.unit
-            points = {name: result.content[name] for name in ("points", "labels", "subjects")}
-            task = unit.benchmark.name, unit.protocol_name
-            line = {"dataset": task[0], "protocol": task[1], "method": unit.label}
-            first.setdefault(task, {**line, **points})
+    for fold in folds:
+        if fold["head"] == EMBEDDING:
+            task = fold["dataset"], fold["protocol"]
+            first.setdefault(task, {name: fold[name] for name in names})
     return list(first.values())
 
 
-def segmentation_row(result: Result) -> dict[str, Any]:
+def segmentation_row(fold: Fold, seed: int) -> dict[str, Any]:
     """How well a method on a fold labels every sample, with smoothing and without."""
-    unit, content = result.unit, result.content
     return {
-        "dataset": unit.benchmark.name,
-        "protocol": unit.protocol_name,
-        "fold": unit.fold,
-        "method": unit.label,
-        "step": result.cell.budget,
-        "smoothing_seconds": content["seconds"],
-        "too_short": content["too_short"],
-        "smoothed": content["smoothed"],
-        "unsmoothed": content["unsmoothed"],
+        **{name: fold[name] for name in ("dataset", "protocol", "fold", "method")},
+        "step": fold["budget"],
+        "smoothing_seconds": fold["seconds"],
+        "too_short": fold["too_short"],
+        **{
+            kind: segment_scores(recordings, fold["classes"], seed)
+            for kind, recordings in fold["recordings"].items()
+        },
     }
 
 
@@ -205,20 +245,20 @@ def comparisons(
     ]
 
 
-def unit_entry(cells: Sequence[Result]) -> dict[str, Any]:
+def unit_entry(unit: Unit, contents: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """A unit with its split, its provenance and the certificate of it, if there can be one."""
-    unit = cells[0].unit
-    frame = ledger.merged([ledger.frame_of(result.content["provenance"]) for result in cells])
+    frame = ledger.merged([ledger.frame_of(content["provenance"]) for content in contents])
     readable = re.sub(r"[^a-z0-9]+", "-", unit.name.lower()).strip("-")
-    uncertified = cells[0].content["uncertified"]  # learning decides it, which cells share
+    uncertified = contents[0]["uncertified"]  # learning decides it, which cells share
     transductive = unit.method.transductive
     return {
         "dataset": unit.benchmark.name,
         "protocol": unit.protocol_name,
         "fold": unit.fold,
         "method": unit.label,
-        "transductive": transductive,
-        "leaky": unit.protocol.leaky,
+        "classes": list(unit.benchmark.classes),
+        **{name: getattr(unit.method, name) for name in METHOD_FACTS},
+        **{name: getattr(unit.protocol, name) for name in PROTOCOL_FACTS},
         "split": {side: list(names) for side, names in asdict(unit.split).items()},
         "provenance": {
             "file": f"{readable[:MAX_NAME]}-{unit.key[:8]}.parquet",
@@ -230,13 +270,20 @@ def unit_entry(cells: Sequence[Result]) -> dict[str, Any]:
 
 
 def suite_spec(suite: Suite) -> dict[str, Any]:
-    """The suite as plain data."""
+    """The suite as plain data; classes that are not of tsclr have their full names."""
     settings = {field.name: getattr(suite, field.name) for field in fields(suite)}
-    specs = {name: spec_of(settings[name]) for name in ("datasets", "methods", "protocols")}
-    return settings | specs
+    return settings | {
+        name: spec_of(settings[name], importable_name)
+        for name in ("datasets", "methods", "protocols")
+    }
 
 
 def table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """The table of a suite: what is equal whenever and in however many processes it is run."""
     low, high = np.array([row["macro_f1_ci_subjects"] for row in rows]).T
     return pd.DataFrame(rows)[list(COLUMNS)].assign(macro_f1_low=low, macro_f1_high=high)
+
+
+def table_text(rows: Sequence[dict[str, Any]]) -> str:
+    """The table as CSV."""
+    return table(rows).to_csv(index=False, float_format=f"%.{DIGITS}f", lineterminator="\n")

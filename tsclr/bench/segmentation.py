@@ -17,7 +17,7 @@ scores of this package. Both are computed after samples without a label are remo
 one class with only unlabelled samples between them are one segment.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -155,7 +155,8 @@ def segment(
     dict
         ``smoothed`` and ``unsmoothed``, each the scores of `tsclr.evaluate.scores.summarise`, with
         ``f1@10``, ``f1@25`` and ``f1@50`` of the counts summed over recordings, ``edit``, the mean
-        over recordings, and the same four by subject in ``subjects``; what was chosen: ``seconds``,
+        over recordings, and the same four by subject in ``subjects``; ``classes`` and
+        ``recordings``, from which `segment_scores` computes both; what was chosen: ``seconds``,
         ``chosen`` and ``validation_macro_f1``; and ``too_short``, the number of recordings of test
         subjects that are shorter than a window and hence not labelled.
 
@@ -195,9 +196,14 @@ def segment(
     best, index = divmod(int(scores.argmax()), len(smoothing))
     model = _fit(clone(candidates[best]), *_draw([train, validation], store.classes, budget, seed))
     tracks = _predict(model, test, store, split.test)
+    recordings = {
+        kind: [_counts(track, seconds, step) for track in tracks]
+        for kind, seconds in (("smoothed", smoothing[index]), ("unsmoothed", 0.0))
+    }
     return {
-        "smoothed": _scores(tracks, smoothing[index], step, store.classes, seed),
-        "unsmoothed": _scores(tracks, 0.0, step, store.classes, seed),
+        **{kind: segment_scores(recordings[kind], store.classes, seed) for kind in recordings},
+        "classes": list(store.classes),
+        "recordings": recordings,
         "seconds": float(smoothing[index]),
         "chosen": str(model),
         "validation_macro_f1": float(scores.max()),
@@ -274,40 +280,42 @@ def _sample_f1(tracks: Sequence[Track], seconds: float, step: float) -> float:
     return float(macro_f1(_confusion(truth, predicted, tracks[0].probabilities.shape[1])))
 
 
-class RecordingScores(NamedTuple):
-    """What one recording adds to the scores.
-
-    The counts of `confusions` (K, K) and of `segment_matches` (3 overlaps, 3), and `edit_score`.
-    """
-
-    confusion: Int[np.ndarray, "K K"]
-    matches: Int[np.ndarray, "n_overlaps 3"]
-    edit: float
-
-
-def _scores(
-    tracks: Sequence[Track], seconds: float, step: float, classes: tuple[str, ...], seed: int
-) -> dict[str, Any]:
-    """Scores of all recordings, and of those of each subject."""
-    by_subject: dict[str, list[RecordingScores]] = {}
-    for track in tracks:
-        both = track.truth, _predicted(track, seconds, step)
-        recording = RecordingScores(
-            _confusion(*both, len(classes)), segment_matches(*both), edit_score(*both)
-        )
-        by_subject.setdefault(track.subject, []).append(recording)
-    counts = np.stack([sum(r.confusion for r in recordings) for recordings in by_subject.values()])
-    pooled = _by_segment([r for recordings in by_subject.values() for r in recordings])
-    subjects = {
-        subject: {"macro_f1": float(macro_f1(confusion)), **_by_segment(recordings)}
-        for (subject, recordings), confusion in zip(by_subject.items(), counts, strict=True)
+def _counts(track: Track, seconds: float, step: float) -> dict[str, Any]:
+    """What one recording adds to the scores, as JSON can hold it: `segment_scores` has the sum."""
+    both = track.truth, _predicted(track, seconds, step)
+    return {
+        "subject": track.subject,
+        "confusion": _confusion(*both, track.probabilities.shape[1]).tolist(),
+        "matches": segment_matches(*both).tolist(),
+        "edit": edit_score(*both),
     }
-    return summarise(counts[None], classes, seed) | pooled | {"subjects": subjects}
 
 
-def _by_segment(recordings: Sequence[RecordingScores]) -> dict[str, float]:
+def segment_scores(
+    recordings: Sequence[Mapping[str, Any]], classes: Sequence[str], seed: int
+) -> dict[str, Any]:
+    """Scores of all recordings, and of those of each subject.
+
+    Each recording has its ``subject``, the counts of `confusions` (K, K) and of `segment_matches`
+    (3 overlaps, 3), and its `edit_score`.
+    """
+    by_subject: dict[str, list[Mapping[str, Any]]] = {}
+    for recording in recordings:
+        by_subject.setdefault(recording["subject"], []).append(recording)
+    counts = np.stack(
+        [np.sum([r["confusion"] for r in of_subject], axis=0) for of_subject in by_subject.values()]
+    )
+    pooled = _by_segment([r for of_subject in by_subject.values() for r in of_subject])
+    subjects = {
+        subject: {"macro_f1": float(macro_f1(confusion)), **_by_segment(of_subject)}
+        for (subject, of_subject), confusion in zip(by_subject.items(), counts, strict=True)
+    }
+    return summarise(counts[None], tuple(classes), seed) | pooled | {"subjects": subjects}
+
+
+def _by_segment(recordings: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """F1@k of the counts summed over recordings; edit score averaged over them."""
-    f1 = matches_f1(np.sum([recording.matches for recording in recordings], axis=0))
+    f1 = matches_f1(np.sum([recording["matches"] for recording in recordings], axis=0))
     names = [f"f1@{round(100 * overlap)}" for overlap in OVERLAPS]
-    edit = float(np.mean([recording.edit for recording in recordings]))
+    edit = float(np.mean([recording["edit"] for recording in recordings]))
     return dict(zip(names, f1.tolist(), strict=True)) | {"edit": edit}

@@ -72,8 +72,8 @@ class Unit:
 
     @property
     def protocol_name(self) -> str:
-        """The protocol as results name it: with the fold, if each fold is a test by itself."""
-        return self.protocol.name if self.protocol.pooled else f"{self.protocol.name}: {self.fold}"
+        """The protocol as results name it."""
+        return self.protocol.name_with(self.fold)
 
     @cached_property
     def label(self) -> str:
@@ -84,16 +84,7 @@ class Unit:
     @property
     def cells(self) -> list[Cell]:
         """Every head at every budget, and the plot and the segmentation if there are any."""
-        scoring, method = self.scoring, self.method
-        names = [
-            (head, str(budget))
-            for head in method.heads or scoring.heads
-            for budget in scoring.budgets
-        ]
-        if method.encodes:
-            names.append((EMBEDDING, "test"))
-        if scoring.segmentation and method.segments and self.protocol.by_subject:
-            names.append((SEGMENTATION, f"{scoring.segmentation:g} s"))
+        names = cell_names(self.scoring, self.method, self.protocol.by_subject)
         return [Cell(head, budget, self._path(head, budget)) for head, budget in names]
 
     def _path(self, head: str, budget: str) -> Path:
@@ -131,6 +122,18 @@ class Unit:
             list(split.test),
             list(split.validation),
         )
+
+
+def cell_names(scoring: Scoring, method: Method, by_subject: bool) -> list[tuple[str, str]]:
+    """Head and budget of each cell of a unit; the plot and the segmentation come last."""
+    names = [
+        (head, str(budget)) for head in method.heads or scoring.heads for budget in scoring.budgets
+    ]
+    if method.encodes:
+        names.append((EMBEDDING, "test"))
+    if scoring.segmentation and method.segments and by_subject:
+        names.append((SEGMENTATION, f"{scoring.segmentation:g} s"))
+    return names
 
 
 def unit_key(

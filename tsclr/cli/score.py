@@ -89,7 +89,7 @@ def bench(given: Given) -> None:
     out = bench(suite, out=given["out"], jobs=given["jobs"])
     say(f"results: {out}")
     say(f"report: {out / 'report.html'}")
-    say_next("tsclr", "bench", "audit", out, note="checks that nothing leaked")
+    say_next("tsclr", "bench", "audit", out, note="computes all of it again, and looks for leaks")
 
 
 @command(
@@ -103,7 +103,7 @@ def bench(given: Given) -> None:
     "windows subjects split",
 )
 def audit(given: Given) -> None:
-    """Check results of a suite or a probe for leaks, or windows and a split of your own.
+    """Compute results of a suite or a probe again, or check windows of your own for leaks.
 
     A leak is test data that something was trained or chosen on.
 
@@ -127,16 +127,20 @@ def audit(given: Given) -> None:
 
 def _audit_results(results: Path) -> None:
     """Recompute the certificates of results, and say what they hold."""
-    from tsclr.audit.results import audit_results
+    from tsclr.bench.audit import audit_results
 
     checked = audit_results(results)
     n_leaky = int(checked["holds"].str.startswith("nothing").sum())
     n_clean = len(checked) - n_leaky
-    hidden = ["roles"] if any(checked["transductive"]) else ["roles", "transductive"]
+    hidden = ["roles", "scores", *["transductive"] * (not any(checked["transductive"]))]
     shown = checked.drop(columns=hidden)
     say_table(shown, "Certificates, recomputed from the provenance.")
     but = f", next to {n_leaky} of protocols that are known to leak" if n_leaky else ""
     say(f"no leak found in {n_clean} unit{'s' * (n_clean != 1)}{but}")
+    if all(checked["scores"]):
+        say("every row, interval and p value is what the confusion counts give")
+    else:
+        say("no score was computed again: these results are from before counts were shipped")
 
 
 def _report(findings: "list[Finding]", shape: tuple[int, ...], visible: int) -> None:

@@ -33,6 +33,8 @@ class Method(ABC):
     ----------
     pretrains : bool
         Whether it pretrains on unlabelled streams; reports draw the others in grey, as baselines.
+    pretrained_before : bool
+        Whether it was pretrained before the suite, on subjects that no fold has chosen.
     encodes : bool
         Whether it gives an encoder.
     trainable : bool
@@ -42,6 +44,7 @@ class Method(ABC):
     """
 
     pretrains: ClassVar[bool] = False
+    pretrained_before: ClassVar[bool] = False
     encodes: ClassVar[bool] = True
     trainable: ClassVar[bool] = False
     own_heads: ClassVar[Sequence[str]] = ()

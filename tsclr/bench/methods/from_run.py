@@ -61,6 +61,7 @@ class FromRun(OfRun):
     """
 
     pretrains = True
+    pretrained_before = True
 
     def learn(self, access: FoldAccess) -> Representation:
         """Nothing is trained; what the run was trained on is recorded."""

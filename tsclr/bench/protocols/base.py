@@ -60,6 +60,16 @@ class Protocol(ABC):
         """Its name in results."""
         return f"{self.title}, {self.max_folds} of the folds" if self.max_folds else self.title
 
+    def name_with(self, fold: str) -> str:
+        """Its name in results, with the fold if each fold is a test by itself.
+
+        Parameters
+        ----------
+        fold : str
+            Name of the fold.
+        """
+        return self.name if self.pooled else f"{self.name}: {fold}"
+
     def groups(self, subjects: Sequence[str], official: Sequence[str]) -> np.ndarray | None:
         """Group of each window, given its subject; None where the split names subjects.
 
