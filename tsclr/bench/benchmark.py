@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tsclr import datasets
-from tsclr.bench.cache import cached, read, source_digest, source_hashes
+from tsclr.bench.cache import cached, read, source_digest
 from tsclr.bench.protocols import Protocol
 from tsclr.data.identity import canonical_source, content_hashes, store_hash
 from tsclr.data.store import Store
@@ -140,7 +140,7 @@ class Benchmark:
         cut = replace(documented, name=name, classes=classes, length=length, stride=stride)
         if source.channels is None:
             return cut
-        folder = data / digest(source_digest(), documented.fingerprint, source.channels)
+        folder = data / digest(source_digest(Store), documented.fingerprint, source.channels)
         write_once(folder, partial(documented.store.with_channels, source.channels))
         return replace(cut, folder=folder)
 
@@ -155,7 +155,7 @@ class Benchmark:
                 folder.name, folder, store.classes, (), length, length // 2, canonical_source(name)
             )
         dataset = datasets.find(name)(root)
-        version = digest(source_digest(), source_hashes(type(dataset)), dataset.stamp)
+        version = digest(source_digest(Store, type(dataset)), dataset.stamp)
         folder = data / f"{canonical_source(name)}-{version}"
         write_once(folder, partial(Store.load, name, root))
         return cls(

@@ -245,7 +245,9 @@ def datasets_of(protocol: Protocol, prepared: Sequence[Benchmark], data: Path) -
         return benchmarks
     identity = [(benchmark.name, benchmark.fingerprint) for benchmark in benchmarks]
     same = protocol.same or {}
-    return [Benchmark.combine(benchmarks, data / digest(source_digest(), identity, same), same)]
+    return [
+        Benchmark.combine(benchmarks, data / digest(source_digest(Benchmark), identity, same), same)
+    ]
 
 
 def check_unique(kind: str, names: Sequence[Any]) -> None:
