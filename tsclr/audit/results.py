@@ -47,9 +47,10 @@ def audit_results(results: Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row for each unit: ``dataset``, ``protocol``, ``method``, ``fold``, ``transductive``,
-        ``subjects`` and ``samples`` of the test, the ``roles`` that were compared with it, and the
-        checks that it ``holds``: none if its protocol is declared ``leaky``, which is no error.
+        A row for each unit: ``dataset``, ``protocol``, ``method``, ``fold``, ``transductive``, what
+        its subjects are (``apart``), ``subjects`` and ``samples`` of the test, the ``roles`` that
+        were compared with it, and the checks that it ``holds``: none if its protocol is declared
+        ``leaky``, which is no error.
 
     Raises
     ------
@@ -122,7 +123,9 @@ def _check_unit(unit: Any, folder: Path, where: str) -> set[str]:
             f"in {path}; it is the provenance of another unit"
         )
     Split(**split)  # raises a LeakError if a subject is on two sides
-    return tested
+    # Where the subjects are parts of people, people are scored.
+    people = {hashed(unit["dataset"], name): who for name, who in unit.get("people", {}).items()}
+    return {hashed(unit["dataset"], people[sha]) if sha in people else sha for sha in tested}
 
 
 def _split(unit: dict[str, Any], where: str) -> dict[str, tuple[str, ...]]:
@@ -179,6 +182,7 @@ def _summary(unit: dict[str, Any]) -> dict[str, Any]:
     roles, checks = unit["certificate"]["roles"], unit["certificate"]["checks"]
     return {
         **{name: unit[name] for name in (*LINE, "fold", "transductive")},
+        "apart": unit.get("apart", "people"),
         "subjects": roles["test"]["subjects"],
         "samples": roles["test"]["samples"],
         "roles": ", ".join(role for role in roles if role != "test"),

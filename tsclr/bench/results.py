@@ -121,8 +121,16 @@ def load_cell(cell: Cell) -> dict[str, Any]:
 
 
 def pooled(folds: Sequence[Result]) -> Int[np.ndarray, "draws subjects K K"]:
-    """Confusion counts of all folds: each subject is tested in one of them."""
-    return np.concatenate([np.array(fold.content["counts"]) for fold in folds], axis=1)
+    """Confusion counts of all folds by person: each is tested in one, or in parts."""
+    counts = np.concatenate([np.array(fold.content["counts"]) for fold in folds], axis=1)
+    people = tested_people(folds)
+    columns = [[name == person for name in people] for person in dict.fromkeys(people)]
+    return np.stack([counts[:, column].sum(1) for column in columns], axis=1)
+
+
+def tested_people(folds: Sequence[Result]) -> list[str]:
+    """The person behind each subject that the folds test."""
+    return [fold.unit.protocol.person(name) for fold in folds for name in fold.content["subjects"]]
 
 
 def score_row(
@@ -134,7 +142,7 @@ def score_row(
     """A row of the results: scores with their spread, for each subject, and what they cost."""
     first = folds[0].unit
     classes, contents = first.benchmark.classes, [fold.content for fold in folds]
-    subjects = [name for content in contents for name in content["subjects"]]
+    subjects = list(dict.fromkeys(tested_people(folds)))
     present, by_subject = counts[0].sum(-1) > 0, np.asarray(macro_f1(counts)).mean(0)
     validation = [content["validation_macro_f1"] for content in contents]
     return {
@@ -143,6 +151,7 @@ def score_row(
         **summarise(counts, classes, seed),
         "test_subjects": len(subjects),
         "by_subject": dict(zip(subjects, by_subject.tolist(), strict=True)),
+        "left_out": first.benchmark.left_out,
         "lacking": {
             name: [label for label, has in zip(classes, shown, strict=True) if not has]
             for name, shown in zip(subjects, present, strict=True)
@@ -219,6 +228,13 @@ def unit_entry(cells: Sequence[Result]) -> dict[str, Any]:
         "method": unit.label,
         "transductive": transductive,
         "leaky": unit.protocol.leaky,
+        "left_out": unit.benchmark.left_out,
+        "apart": unit.protocol.apart,
+        "people": {
+            name: unit.protocol.person(name)
+            for name in unit.split.test
+            if unit.protocol.person(name) != name
+        },
         "split": {side: list(names) for side, names in asdict(unit.split).items()},
         "provenance": {
             "file": f"{readable[:MAX_NAME]}-{unit.key[:8]}.parquet",

@@ -217,8 +217,8 @@ class Suite:
         if most and not counts.min():
             raise ValueError(
                 f"no training subject has windows of class {scarcest!r}, so no number of labels "
-                "per class can be met: use shares or all as budgets, hold out others, or drop the "
-                "class"
+                "per class can be met: use shares or all as budgets, hold out others, or leave out "
+                "what few people show, as in {name: DATASET, min_people: 3}"
             )
         if counts.min() < most:
             raise ValueError(
@@ -242,7 +242,7 @@ def datasets_of(protocol: Protocol, prepared: Sequence[Benchmark], data: Path) -
             raise ValueError(f"{protocol.name}: no dataset {name!r}, {nearest(name, by_name)}")
     benchmarks = [by_name[name] for name in protocol.datasets or by_name]
     if not isinstance(protocol, LeaveOneDatasetOut):
-        return benchmarks
+        return [benchmark.arranged(protocol, data) for benchmark in benchmarks]
     identity = [(benchmark.name, benchmark.fingerprint) for benchmark in benchmarks]
     same = protocol.same or {}
     return [

@@ -132,7 +132,8 @@ def _audit_results(results: Path) -> None:
     checked = audit_results(results)
     n_leaky = int(checked["holds"].str.startswith("nothing").sum())
     n_clean = len(checked) - n_leaky
-    hidden = ["roles"] if any(checked["transductive"]) else ["roles", "transductive"]
+    hidden = ["roles", *["transductive"] * (not any(checked["transductive"]))]
+    hidden += ["apart"] * all(checked["apart"] == "people")
     shown = checked.drop(columns=hidden)
     say_table(shown, "Certificates, recomputed from the provenance.")
     but = f", next to {n_leaky} of protocols that are known to leak" if n_leaky else ""
