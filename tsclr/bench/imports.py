@@ -200,11 +200,8 @@ class ImportGraph:
         if module not in self._sources:
             file = self.file(module)
             stub = file and file.with_suffix(".pyi")
-            texts = [
-                path.read_text("utf-8") if path and path.is_file() else "" for path in (file, stub)
-            ]
             package = module if self._is_package(module) else module.rpartition(".")[0]
-            self._sources[module] = Source.parse(*texts, package)
+            self._sources[module] = Source.parse(_text(file), _text(stub), package)
         return self._sources[module]
 
     def _next(self, module: str, name: str) -> set[Node]:
@@ -262,6 +259,11 @@ class ImportGraph:
         return {name for name in names if not name.startswith("_")}.union(
             *map(self._exports, stars)
         )
+
+
+def _text(file: Path | None) -> str:
+    """The text of a file, nothing if there is none."""
+    return file.read_text("utf-8") if file and file.is_file() else ""
 
 
 def _own_root(top: str) -> Path | None:

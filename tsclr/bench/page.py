@@ -11,7 +11,8 @@ import pandas as pd
 
 from tsclr import report
 from tsclr.bench.results import unit_label
-from tsclr.evaluate.significance import LEVEL, least_p
+from tsclr.evaluate.power import least_p
+from tsclr.evaluate.significance import LEVEL
 from tsclr.report.budgets import in_words, ordered_budgets
 from tsclr.report.section import listed
 from tsclr.train.runs import facts_as_text
@@ -39,7 +40,7 @@ def write_page(results: dict[str, Any], out: Path) -> Path:
         ]
     sections += [embedding(points) for points in results["embedding"]]
     sections += [segmentation(results)] if results["segmentation"] else []
-    sections += [comparisons(results, budget), certificates(results)]
+    sections += [comparisons(results, budget), *pooled(results, budget), certificates(results)]
     best = at.loc[at.groupby("task", sort=False)["macro_f1_mean"].idxmax()].set_index("task")
     report.write_report(
         out,
@@ -209,6 +210,25 @@ def comparisons(results: dict[str, Any], budget: str) -> report.Section:
         f"and protocol; that there are several budgets is not adjusted for.{_unproven(hopeless)}",
         table=report.Table(pd.DataFrame(rows).drop(columns="budget", errors="ignore"), names=4),
     )
+
+
+def pooled(results: dict[str, Any], budget: str) -> Iterator[report.Section]:
+    """The first method against each other one over the people of all datasets of a protocol."""
+    rows = [row for row in results.get("pooled_comparisons", []) if row["budget"] == budget]
+    for protocol in dict.fromkeys(row["protocol"] for row in rows):
+        of_protocol = [row for row in rows if row["protocol"] == protocol]
+        people = of_protocol[0]["people"]
+        who = " + ".join(f"{n} ({name})" for name, n in people.items())
+        frame = pd.DataFrame(of_protocol).drop(columns=["protocol", "budget", "people"])
+        yield report.Section(
+            f"Which differences are proven over {len(people)} datasets, {protocol}",
+            f"Difference of macro F1, {in_words(budget)}, over {who} = {sum(people.values())} "
+            "people: the mean of the differences of the datasets, each weighted by its people. "
+            "The randomisation test swaps two methods for a person, the 95 % interval draws people "
+            "within each dataset. So it holds for people like these; other datasets are another "
+            "question. p_holm is adjusted over these comparisons.",
+            table=report.Table(frame, names=2),
+        )
 
 
 def _task(row: Mapping[str, Any]) -> str:
