@@ -31,6 +31,12 @@ def import_graph() -> ImportGraph:
     return ImportGraph(Path(tsclr.__file__).parent)
 
 
+@cache
+def versions() -> list[str]:
+    """Versions of `PACKAGES`."""
+    return [metadata.version(name) for name in PACKAGES]
+
+
 def source_digest(*code: str | type) -> str:
     """Hash of all code that modules and classes may run, and of the versions of `PACKAGES`.
 
@@ -55,8 +61,7 @@ def source_digest(*code: str | type) -> str:
         for module in sorted(modules)
         if module.partition(".")[0] not in UNHASHED and graph.file(module) is None
     }
-    versions = [metadata.version(name) for name in PACKAGES]
-    return digest(graph.digest(modules), installed, versions)
+    return digest(graph.digest(modules), installed, versions())
 
 
 def classes_named(config: Any) -> list[str | type]:

@@ -135,6 +135,7 @@ class ImportGraph:
         self._sources: dict[str, Source] = {}
         self._neighbours: dict[Node, set[Node]] = {}
         self._hashes: dict[str, str] = {}
+        self._digests: dict[frozenset[str], str] = {}
 
     def closure(self, modules: Iterable[str]) -> list[str]:
         """The modules and all that they import in turn, without those of installed packages."""
@@ -150,8 +151,13 @@ class ImportGraph:
 
     def digest(self, modules: Iterable[str]) -> str:
         """Hash of the files of a closure and of their names."""
-        # A module that moves counts as changed, since it may be imported in place of another.
-        return digest({module: self._hash(module) for module in self.closure(modules)})
+        key = frozenset(modules)
+        if key not in self._digests:
+            # A module that moves counts as changed, since it may be imported in place of another.
+            self._digests[key] = digest(
+                {module: self._hash(module) for module in self.closure(key)}
+            )
+        return self._digests[key]
 
     def defining(self, name: str) -> list[str]:
         """Modules of the package that define a class of this name."""
