@@ -86,9 +86,11 @@ def split_subjects(
     for name, share in (("validation", validation), ("test", test)):
         if isinstance(share, int | float) and not 0 <= share < 1:
             raise ValueError(f"{name} share {share:g} must be in [0, 1)")
+    # Sorted first: the split must not depend on the order in which a dataset is read.
     order = np.random.default_rng(seed).permutation(sorted(set(subjects))).tolist()
     if isinstance(test, int | float):
-        tested = [str(name) for name in order[: int(np.ceil(test * len(order)))]]
+        # Rounded first: .07 of 100 subjects is 7.000000000000001, which would make 8.
+        tested = [str(name) for name in order[: int(np.ceil(round(test * len(order), 9)))]]
     else:
         tested = list(test)
     _check_known("test", tested, order)
@@ -187,6 +189,7 @@ def draw_budget(
                 f"a budget of {count} labels per class is more than the {len(of_class)} training "
                 f"windows of class {name!r}"
             )
+        # A whole permutation whatever the count, so draws of one seed are nested across budgets.
         drawn.append(generator.permutation(of_class)[:count])
     return np.sort(np.concatenate(drawn))
 
@@ -216,6 +219,7 @@ def audit(train: Windows, test: Windows) -> None:
     if shared:
         raise LeakError(f"train and test share the subjects {', '.join(sorted(shared))}")
     if train.store is test.store and len(train) and len(test):
+        # Each side has windows of one length: the nearest start on either side of each decides.
         order = np.sort(test.starts)
         following = np.searchsorted(order, train.starts)
         after = order[np.minimum(following, len(order) - 1)] - train.starts

@@ -129,6 +129,7 @@ class StoreTable:
         self.classes = tuple(dict.fromkeys(self.classes + recording.classes))
         if recording.labels is None:
             return np.full(length, UNLABELLED, np.int16)
+        # The label -1, for none, picks the last entry.
         index = [self.classes.index(name) for name in recording.classes] + [UNLABELLED]
         labels = signals.resample_labels(recording.labels, rate, target)
         return np.array(index, np.int16)[labels]

@@ -159,13 +159,15 @@ class Dataset(ABC):
             ) from error
 
 
-def find(name: str) -> type[Dataset]:
+def find(name: str, folders: Iterable[str] = ()) -> type[Dataset]:
     """Class of the dataset called `name`, in any case.
 
     Parameters
     ----------
     name : str
         As in `Dataset.name`.
+    folders : iterable of str
+        Folders of stores that may have been meant, for the message.
 
     Raises
     ------
@@ -180,9 +182,8 @@ def find(name: str) -> type[Dataset]:
     """
     datasets = {dataset.name: dataset for dataset in subclasses(Dataset).values()}
     if name.lower() not in datasets:
-        raise KeyError(
-            f"no folder of a store and no dataset is called {name!r}: {nearest(name, datasets)}"
-        )
+        hint = nearest(name, [*datasets, *folders])
+        raise KeyError(f"no folder of a store and no dataset is called {name!r}: {hint}")
     return datasets[name.lower()]
 
 

@@ -236,9 +236,11 @@ _ADVICE = "copy it again from where it came, or pretrain again"
 
 def _digest(settings: str, tensors: dict[str, torch.Tensor]) -> str:
     """SHA-256 over the settings and, by name, every tensor."""
+    # The text as it stands in the file: written anew, the same settings may give other bytes.
     digest = hashlib.sha256(settings.encode())
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        # As bytes, since NumPy has no bfloat16; flat, since a scalar cannot be viewed as bytes.
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()

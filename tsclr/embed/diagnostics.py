@@ -125,6 +125,7 @@ def effective_rank(h: Float[torch.Tensor, "..."]) -> Float64[torch.Tensor, ""]:
     5.0...
     """
     sigma = torch.linalg.svdvals(_checked(h, 1))
+    # Of an all-zero matrix every p is then 0, not NaN, and the rank 1.
     p = sigma / sigma.sum().clamp_min(torch.finfo(sigma.dtype).tiny)
     return torch.special.entr(p).sum().exp()
 
@@ -219,6 +220,7 @@ def dead_features(
     h = _checked(h, 2)
     spread = h.std(dim=0, correction=0)
     size = h.square().mean(dim=0).sqrt()
+    # Equality counts: of a feature that is always 0 both sides are 0.
     return (spread <= threshold * size).sum()
 
 
@@ -234,6 +236,7 @@ def pair_diagnostics(
     first, second : (N, D) tensors
         Representations; row n of both is a positive pair.
     """
+    # Features after a ReLU are positive: around 0 instead of their mean, windows look alike.
     centre = first.mean(0)
     return {
         "effective_rank": float(effective_rank(first - centre)),
@@ -290,6 +293,7 @@ def shortcut(
     by_group = [indices for indices in by_group if len(indices) >= 4]
     if len(by_group) < 2:
         return None
+    # Halves in time: at random, overlapping windows would be in both.
     first = np.concatenate([indices[: len(indices) // 2] for indices in by_group])
     second = np.concatenate([indices[len(indices) // 2 :] for indices in by_group])
     scale = features[first].std(0)

@@ -22,6 +22,7 @@ def fit_whitening(encoder: Encoder, streams: Windows, seed: int = 0) -> PairWhit
         If no window has a neighbour.
     """
     pairing = neighbours(streams)
+    # For its error alone: without a gap every window counts as usable.
     pairing.usable(streams)
     generator = torch.Generator().manual_seed(seed)
     index = torch.randperm(len(streams), generator=generator)[:N_PAIRS].numpy()

@@ -57,7 +57,9 @@ def describe(windows: Windows) -> pd.DataFrame:
     store = windows.store
     rows = store.recordings.iloc[windows.rows()]
     start = (windows.starts - rows["start"].to_numpy()) / store.sample_rate
+    # The label -1, for none, picks the last name.
     names = np.array([*store.classes, ""], dtype=object)
+    # 0 marks a log with relative time only; Int64 can hold what is missing, int64 cannot.
     origin = rows["start_time"].astype("Int64").replace(0, pd.NA)
     time = origin.to_numpy() + np.rint(start * 1e9).astype(np.int64)
     return pd.DataFrame(

@@ -58,6 +58,7 @@ class Concat(Encoder):
         check_sizes(in_channels=in_channels, encoders=len(encoders))
         groups = [range(in_channels)] * len(encoders) if channels is None else channels
         _check_channels(groups, len(encoders), in_channels)
+        # Local at first: the base needs their widths, and modules can be assigned only after it.
         inner = [
             build_encoder(encoder, len(group))
             for encoder, group in zip(encoders, groups, strict=True)
@@ -156,6 +157,7 @@ class Spectrum(Encoder):
         inner = build_encoder(encoder, in_channels)
         super().__init__(in_channels, inner.feature_width)
         self.encoder = inner
+        # The shortest T whose T // 2 + 1 bins are enough for the encoder.
         self.min_length = max(1, 2 * (inner.min_length - 1))
 
     @property

@@ -56,6 +56,7 @@ class _Std(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, features: torch.Tensor) -> torch.Tensor:
         wide = features.to(torch.promote_types(features.dtype, torch.float32))
+        # Two passes: mean(x²) - mean(x)² would cancel where a feature hardly varies.
         centred = wide - wide.mean(-1, keepdim=True)
         spread = (centred.square().mean(-1) + EPSILON).sqrt()
         ctx.save_for_backward(centred, spread)
@@ -64,6 +65,7 @@ class _Std(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:
         centred, spread = ctx.saved_tensors
+        # There is no term for the mean: centred values sum to 0, and so does its gradient.
         share = gradients[0] / (spread * centred.shape[-1])
         return (centred * share[..., None]).to(gradients[0].dtype)
 

@@ -73,6 +73,7 @@ def local_global_nce(
     row = torch.arange(B, device=z.device)
     target = row + rank() * B
     positive = scores[row, target]
+    # Its own steps are no negatives; the one that is the positive comes back in `logaddexp`.
     is_own = (torch.arange(scores.shape[1], device=z.device) == target[:, None])[:, :, None]
     negative = scores.masked_fill(is_own, -torch.inf).flatten(1).logsumexp(1, keepdim=True)
     return (torch.logaddexp(negative, positive) - positive).mean(), raw.square().mean()

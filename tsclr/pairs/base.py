@@ -73,6 +73,7 @@ class Pairing(ABC):
 
 def uniform(n: int, generator: torch.Generator | None) -> Float[np.ndarray, " n"]:
     """Draw from the uniform distribution on [0, 1)."""
+    # The 2^24 values of single precision are too few to choose among millions of windows.
     return torch.rand(n, generator=generator, dtype=torch.float64).numpy()
 
 

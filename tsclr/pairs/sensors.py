@@ -111,6 +111,7 @@ class OtherDevice(Pairing):
         position, partner = self._simultaneous(index, windows)
         shuffled = np.argsort(uniform(len(position), generator))
         position, partner = position[shuffled], partner[shuffled]
+        # The first of each window is, after shuffling, any of its partners with equal probability.
         paired, first = np.unique(position, return_index=True)
         if len(paired) < len(index):
             raise ValueError(
@@ -142,6 +143,7 @@ class OtherDevice(Pairing):
         positions, partners = [np.zeros(0, int)], [np.zeros(0, int)]
         for one, other in _worn_together(table, rate, self.tolerance, np.unique(rows)):
             rows_of_one = np.flatnonzero(rows == one)
+            # Subtracted as integers: nanoseconds since 1970 have more digits than double precision.
             delay = (clock[one] - clock[other]) * 1e-9 * rate
             aim = windows.starts[index[rows_of_one]] - first[one] + first[other] + delay
             low, high = np.searchsorted(windows.starts, [first[other], end[other]])
@@ -159,6 +161,7 @@ def _worn_together(
     """Each of `rows` with the recordings of other devices of the subject at the same time."""
     timed = table.reset_index(drop=True).reset_index(names="row")
     timed = timed.loc[
+        # 0 marks a log with relative time only.
         timed["start_time"] != 0, ["row", "subject", "device", "start_time", "length"]
     ]
     timed["end"] = timed["start_time"] + ((timed["length"] / rate + tolerance) * 1e9).astype(int)

@@ -122,6 +122,7 @@ class Neighbour(Pairing):
             Among which to look.
         """
         _, n_before, _, n_after = self._within_reach(np.arange(len(windows)), windows)
+        # Without a gap the window itself is the one that is always there.
         return n_before + n_after == (self.gap == 0)
 
     def _within_reach(
@@ -136,7 +137,9 @@ class Neighbour(Pairing):
         first, last = stretch(index, windows)
         starts = windows.starts[index]
         low = np.searchsorted(windows.starts, np.maximum(starts - reach, first))
+        # Near the ends of a recording the gap may reach past it: counts must not become negative.
         before = np.searchsorted(windows.starts, starts - gap, "right").clip(min=low)
+        # Without a gap `before` includes the window itself, which must not count again.
         after = np.searchsorted(windows.starts, starts + gap).clip(min=before)
         high = np.searchsorted(windows.starts, np.minimum(starts + reach, last), "right")
         return low, before - low, after, (high - after).clip(min=0)

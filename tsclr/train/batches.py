@@ -108,6 +108,7 @@ class BatchBuilder:
             view = pipeline(shown[number])
             hidden = ~self.pairing.visible(channels, number)
             if hidden.any():
+                # In place even if no view copies: the windows were gathered for this batch alone.
                 view[:, hidden] = 0
             views.append(view)
         return Batch(views, **self._origins(indices.numpy()), generator=generator)
@@ -117,6 +118,7 @@ class BatchBuilder:
         rows = self.windows.rows(indices.ravel()).reshape(indices.shape)
         origins = {
             "windows": indices,
+            # In float64: late in a large store, single precision no longer resolves a sample.
             "starts": self.windows.starts[indices] / self.windows.store.sample_rate,
             "recordings": rows,
         }
@@ -132,5 +134,6 @@ def make_batch(
     batches: BatchBuilder, indices: Int[torch.Tensor, "V B"], x: torch.Tensor, seed: int, step: int
 ) -> Batch:
     """Batch of a step: other views in every process, while the objective draws the same in all."""
+    # Views draw from the global generator, the only one that torch.compile accepts.
     torch.manual_seed(seed_of(seed, 2, step, rank()))
     return batches(indices, x, torch.Generator().manual_seed(seed_of(seed, 3, step)))

@@ -32,6 +32,7 @@ def seed_of(seed: int, *where: int) -> int:
     >>> seed_of(0, 1, 2) == seed_of(0, 1, 2), seed_of(0, 1, 2) == seed_of(0, 2, 1)
     (True, False)
     """
+    # First number of `where`: 0 order of windows, 1 partners, 2 views, 3 objective, 4 diagnostics.
     return int(np.random.SeedSequence([seed, *where]).generate_state(1, np.uint64)[0])
 
 
@@ -142,6 +143,7 @@ def load_batches(
         If there should be workers where processes cannot be forked: on Windows.
     """
     source = _BatchDataset(steps, gather)
+    # A forked process cannot use a GPU that its parent uses.
     if not workers or isinstance(gather, DeviceWindows):
         return map(source.__getitem__, numbers)
     if not hasattr(os, "fork"):
@@ -181,6 +183,7 @@ class DeviceWindows:
         # The store is mapped from disk and may be larger than the memory of the host.
         for low in range(0, len(samples), COPIED):
             chunk = slice(low, low + COPIED)
+            # A copy in memory, since the mapped array is read-only and torch warns of that.
             signal[chunk] = torch.from_numpy(np.array(samples[chunk]))
         # All windows at every start, without a copy: gathering is one indexing operation.
         self.view = signal.unfold(0, windows.length, 1)

@@ -62,6 +62,7 @@ def check_magnitude(windows: Windows) -> None:
     for row in np.unique(windows.rows()):
         recording = store.recordings.iloc[row]
         signal = store.signal[recording["start"] : recording["start"] + recording["length"]]
+        # Not the largest of `abs`, which would copy the recording.
         largest = max(float(signal.max()), -float(signal.min()))
         store.release()
         if largest > LARGEST:
@@ -97,6 +98,7 @@ def start(
     check_precision(training.precision, device)
     check_magnitude(train)
     model = encoder(len(train.store.channels))
+    # Before anything copies the encoder, as objectives do in `build`: a copy keeps its own scale.
     model.input_scale.copy_(sensor_scale(train, training.seed))
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise ValueError(

@@ -140,7 +140,7 @@ class Tabular(Reader):
             groups = re.compile(self.pattern or "").groupindex
         except re.error as error:
             raise ValueError(
-                f"pattern {self.pattern!r} is not a regular expression: {error}"
+                f"pattern '{self.pattern}' is not a regular expression: {error}"
             ) from None
         for group in groups:
             if group not in GROUPS:
@@ -148,7 +148,7 @@ class Tabular(Reader):
             if getattr(self, group, None) is not None:
                 raise ValueError(f"{group} comes from a column and from pattern: choose one")
         if self.pattern and not groups:
-            raise ValueError(f"pattern {self.pattern!r} names no group: use (?P<subject>…)")
+            raise ValueError(f"pattern '{self.pattern}' names no group: use (?P<subject>…)")
 
     def read(self, path: Path) -> Iterator[Recording]:  # noqa: D102 - inherited
         try:
