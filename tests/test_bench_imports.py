@@ -1,11 +1,13 @@
 """The code that a cell depends on: which edits change it, and that nothing is missing."""
 
+import functools
 import json
 import shutil
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from textwrap import dedent
 
@@ -15,6 +17,7 @@ import tsclr
 from tests.support.suites import CONFIG, suite_on
 from tsclr import datasets
 from tsclr.bench import cache
+from tsclr.bench import suite as bench_suite
 from tsclr.bench.cache import classes_named, source_digest
 from tsclr.bench.imports import ImportGraph, Source
 from tsclr.bench.methods import HandFeatures, Method, Pretrained, RandomInit, Supervised
@@ -49,7 +52,8 @@ PLUGINS = {
     ("code", "reached"),
     [
         ("import pack.views.flip", ["views.base", "views.flip"]),
-        ("from pack.views import View", ["views.base"]),
+        # Without an __all__, turn passes on the View that it imports.
+        ("from pack.views import View", ["views.base", "views.turn"]),
         ("from pack.views import Flip", ["views.base", "views.flip"]),
         ("from pack.views import Turn as T", ["views.base", "views.turn"]),
         ("from .views import Turn", ["views.base", "views.turn"]),
@@ -66,6 +70,13 @@ def test_an_import_leads_to_the_module_that_defines_the_name(
 ) -> None:
     graph = graph_of(tmp_path, PLUGINS | {"code.py": code})
     assert graph.closure(["pack.code"]) == ["pack.code", *(f"pack.{name}" for name in reached)]
+
+
+def test_every_import_that_may_bind_a_name_counts(tmp_path: Path) -> None:
+    either = "try:\n    from pack.one import f\nexcept E:\n    from pack.two import f\n"
+    files = {"__init__.py": "", "lib/__init__.py": either, "one.py": "", "two.py": ""}
+    graph = graph_of(tmp_path, files | {"code.py": "from pack.lib import f"})
+    assert graph.closure(["pack.code"]) == ["pack.code", "pack.one", "pack.two"]
 
 
 @pytest.mark.parametrize(
@@ -135,7 +146,7 @@ METHODS: dict[str, Method] = {
     "NT-Xent": Pretrained(CONFIG, epochs=1),
     "random-init": RandomInit(CONFIG),
     "hand features": HandFeatures(heads=["linear"]),
-    "supervised": Supervised(CONFIG, steps=[2]),
+    "supervised": Supervised(CONFIG),
 }
 
 
@@ -160,7 +171,9 @@ def edit(copied: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[st
         texts.setdefault(file, file.read_text())
         file.write_text(f"{texts[file]}# changed\n")
         graph = ImportGraph(copied)
-        monkeypatch.setattr(cache, "import_graph", lambda: graph)
+        edited = functools.cache(lambda: graph)
+        monkeypatch.setattr(cache, "import_graph", edited)
+        monkeypatch.setattr(bench_suite, "import_graph", edited)
 
     yield change
     for file, text in texts.items():
@@ -243,6 +256,18 @@ def test_an_edit_changes_the_cells_that_depend_on_it(
     assert before.keys() == after.keys() == EVERYTHING
     assert {name for name in before if before[name].isdisjoint(after[name])} == changed
     assert {name for name in before if before[name] != after[name]} == changed
+
+
+def test_own_code_that_was_edited_since_the_last_suite_counts(
+    tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    file = tmp_path / "edited_method.py"
+    file.write_text("from tsclr.bench.methods import HandFeatures\nclass Own(HandFeatures): ...\n")
+    own = suite_on(tiny_store, methods={"own": import_module("edited_method").Own()})
+    first, again = (next(own.units(tmp_path / "out")).key for _ in range(2))
+    file.write_text(file.read_text() + "# edited\n")
+    assert first == again != next(own.units(tmp_path / "out")).key
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import json
 import sys
 import threading
 from collections.abc import Iterable
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
@@ -82,7 +83,8 @@ def main(store: Path, run: Path, out: Path) -> None:
     for name, method in methods_of(run).items():
         graph = RecordingGraph(Path(tsclr.__file__).parent)
         graph.hashed = set()
-        import_module("tsclr.bench.cache").import_graph = lambda graph=graph: graph
+        for user in ("cache", "suite"):
+            import_module(f"tsclr.bench.{user}").import_graph = cache(lambda graph=graph: graph)
         unit = unit_of(name, method, store, out)
         closure = {name for _ in unit.cells for name in graph.hashed}
         answers[name] = {"executed": sorted(executed_by(unit)), "closure": sorted(closure)}

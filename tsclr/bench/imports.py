@@ -235,22 +235,19 @@ class ImportGraph:
                 yield module, CODE
 
     def _behind(self, package: str, name: str) -> set[Node]:
-        """Where a package has a name from."""
+        """Where a package has a name from: all imports and definitions that may bind it."""
         source, inner = self._source(package), f"{package}.{name}"
-        if name in source.defined:
-            return {(package, CODE)}
         named = [item for item in source.exported if item.name != ALL]
         stars = [item.module for item in source.exported if item.name == ALL]
-        origins = {item.local: (item.module, item.name or ALL) for item in named}
-        if name in origins and origins[name] != (package, name):
-            return {origins[name]}
-        for star in stars:
-            if name in self._exports(star):
-                return {(star, name)}
+        origins = {(item.module, item.name or ALL) for item in named if item.local == name}
+        origins |= {(star, name) for star in stars if name in self._exports(star)}
+        origins |= {(package, CODE)} if name in source.defined else set()
+        if origins - {(package, name)}:
+            return origins - {(package, name)}
         if self.file(inner):
             return {(inner, ALL)}
-        # All names are asked for, or one that no import binds: then everything may be meant.
-        every = {node for node in origins.values() if node != (package, name)}
+        # All names are asked for, or one that nothing binds: then everything may be meant.
+        every = {(item.module, item.name or ALL) for item in named} - {(package, name)}
         return {(package, CODE), *every, *((star, ALL) for star in stars)}
 
     def _exports(self, module: str) -> set[str]:

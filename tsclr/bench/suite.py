@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tsclr.bench.benchmark import Benchmark, Source
-from tsclr.bench.cache import source_digest
+from tsclr.bench.cache import import_graph, source_digest
 from tsclr.bench.methods.base import Method
 from tsclr.bench.protocols import LeaveOneDatasetOut, Official, Protocol
 from tsclr.bench.unit import Scoring, Unit, unit_key
@@ -139,6 +139,7 @@ class Suite:
             If there are too few subjects, a budget is more than a class has, or two datasets or
             protocols have one name.
         """
+        import_graph.cache_clear()  # files may have been edited since the last suite
         for method in self.methods.values():
             method.check()
         sources = [
