@@ -124,9 +124,9 @@ class ImportGraph:
     Examples
     --------
     >>> import tsclr
-    >>> graph = ImportGraph(Path(tsclr.__file__).parent)
-    >>> sorted(graph.closure(["tsclr.augment.rate"]))[:3]
-    ['tsclr.augment.base', 'tsclr.augment.draws', 'tsclr.augment.rate']
+    >>> reached = ImportGraph(Path(tsclr.__file__).parent).closure(["tsclr.augment.rate"])
+    >>> "tsclr.augment.base" in reached, "tsclr.augment.mixing" in reached
+    (True, False)
     """
 
     def __init__(self, folder: Path) -> None:

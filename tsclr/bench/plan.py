@@ -63,7 +63,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Tested:
+class Cohort:
     """The people of a dataset who are tested under a protocol, and the methods compared on them."""
 
     dataset: str
@@ -135,7 +135,7 @@ def spread_between_people(results: Path) -> dict[tuple[str, str], float]:
     return {task: float(np.median(spreads)) for task, spreads in by_task.items()}
 
 
-def _test(units: Sequence[Unit], spreads: Mapping[Path, Mapping[tuple[str, str], float]]) -> Tested:
+def _test(units: Sequence[Unit], spreads: Mapping[Path, Mapping[tuple[str, str], float]]) -> Cohort:
     """The test of the units of one dataset and protocol."""
     first = units[0]
     splits = {unit.fold: unit for unit in units}.values()
@@ -157,13 +157,13 @@ def _test(units: Sequence[Unit], spreads: Mapping[Path, Mapping[tuple[str, str],
         if (name, protocol) in spread
     ]
     sd, path = next(iter(measured), (ASSUMED_SD, ""))
-    return Tested(name, protocol, len(people), methods, sd, path)
+    return Cohort(name, protocol, len(people), methods, sd, path)
 
 
-def _pooled(tests: Sequence[Tested]) -> Iterator[Tested]:
+def _pooled(tests: Sequence[Cohort]) -> Iterator[Cohort]:
     """The tests over the people of all datasets of a protocol."""
     for protocol in dict.fromkeys(test.protocol for test in tests):
-        of_name: dict[str, Tested] = {}
+        of_name: dict[str, Cohort] = {}
         for test in tests:
             if test.protocol == protocol and test.n_people > 1:
                 of_name.setdefault(base_name(test.dataset), test)
@@ -172,7 +172,7 @@ def _pooled(tests: Sequence[Tested]) -> Iterator[Tested]:
             n_people = sum(test.n_people for test in strata)
             # The variance of the weighted mean is Σ S_d σ_d² / (Σ S_d)².
             variance = sum(test.n_people * test.sd**2 for test in strata) / n_people
-            yield Tested(
+            yield Cohort(
                 f"{len(strata)} datasets together",
                 protocol,
                 n_people,
@@ -182,7 +182,7 @@ def _pooled(tests: Sequence[Tested]) -> Iterator[Tested]:
             )
 
 
-def _row(test: Tested) -> dict[str, Any]:
+def _row(test: Cohort) -> dict[str, Any]:
     """A test and the least difference that it can prove."""
     n_comparisons = len(test.methods) - 1
     difference = None

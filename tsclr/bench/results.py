@@ -124,12 +124,12 @@ def load_cell(cell: Cell) -> dict[str, Any]:
 def pooled(folds: Sequence[Result]) -> Int[np.ndarray, "draws subjects K K"]:
     """Confusion counts of all folds by person: each is tested in one, or in parts."""
     counts = np.concatenate([np.array(fold.content["counts"]) for fold in folds], axis=1)
-    people = tested_people(folds)
+    people = people_tested(folds)
     columns = [[name == person for name in people] for person in dict.fromkeys(people)]
     return np.stack([counts[:, column].sum(1) for column in columns], axis=1)
 
 
-def tested_people(folds: Sequence[Result]) -> list[str]:
+def people_tested(folds: Sequence[Result]) -> list[str]:
     """The person behind each subject that the folds test."""
     return [fold.unit.protocol.person(name) for fold in folds for name in fold.content["subjects"]]
 
@@ -143,7 +143,7 @@ def score_row(
     """A row of the results: scores with their spread, for each subject, and what they cost."""
     first = folds[0].unit
     classes, contents = first.benchmark.classes, [fold.content for fold in folds]
-    subjects = list(dict.fromkeys(tested_people(folds)))
+    subjects = list(dict.fromkeys(people_tested(folds)))
     present, by_subject = counts[0].sum(-1) > 0, np.asarray(macro_f1(counts)).mean(0)
     validation = [content["validation_macro_f1"] for content in contents]
     return {

@@ -92,7 +92,7 @@ class AnotherTrial(SamePeople):
     Examples
     --------
     >>> AnotherTrial().splits(["1, earlier", "1, last", "2, earlier", "2, last"], [])
-    {'last': Split(train=('2, earlier',), validation=('1, earlier',), test=('1, last', '2, last'))}
+    {'last': Split(train=('1, earlier',), validation=('2, earlier',), test=('1, last', '2, last'))}
     """
 
     apart: ClassVar[str] = "trials of a person"
