@@ -8,10 +8,11 @@ import pytest
 
 from tests.support.suites import scored, suite_on
 from tsclr.bench.benchmark import Source
+from tsclr.bench.comparisons import pooled_comparisons
 from tsclr.bench.methods import HandFeatures
 from tsclr.bench.plan import ASSUMED_SD, plan, spread_between_people
 from tsclr.bench.protocols import GroupKFold, LeaveOneSubjectOut, RandomWindows
-from tsclr.bench.results import RESULTS, pooled_comparisons
+from tsclr.bench.results import RESULTS
 from tsclr.bench.suite import Suite
 from tsclr.cli.program import main
 from tsclr.data.store import Store

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tsclr import report
-from tsclr.bench.results import unit_label
+from tsclr.bench.comparisons import unit_label
 from tsclr.evaluate.power import least_p
 from tsclr.evaluate.significance import LEVEL
 from tsclr.report.budgets import in_words, ordered_budgets

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tsclr.bench.results import RESULTS, base_name, unit_label
+from tsclr.bench.comparisons import base_name, unit_label
+from tsclr.bench.results import RESULTS
 from tsclr.bench.suite import Suite
 from tsclr.bench.unit import EMBEDDING, SEGMENTATION, Unit
 from tsclr.evaluate.power import POWER, least_difference
