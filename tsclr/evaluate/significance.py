@@ -152,7 +152,9 @@ def compare_datasets(
     The difference is the mean of those of the datasets, each weighted by its people: Σ S_d Δ_d / Σ
     S_d. The randomisation test swaps the two methods' counts of a subject as `paired` does, and
     the bootstrap draws from the subjects of each dataset as many as it has (both are stratified).
-    So a result speaks of people like those of the datasets, and not of other datasets.
+    So a result speaks of people like those of the datasets, and not of other datasets. Where the
+    methods differ in one direction in some datasets and in the other elsewhere, p is larger than
+    the interval suggests: under the null hypothesis, all of that difference is chance.
 
     Parameters
     ----------
