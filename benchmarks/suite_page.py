@@ -13,8 +13,9 @@ from typing import Any
 
 from benchmarks.markdown import NOTHING, markdown, score
 from benchmarks.results_folder import RESULTS
-from tsclr.bench.results import unit_label
-from tsclr.evaluate.significance import LEVEL, least_p
+from tsclr.bench.comparisons import unit_label
+from tsclr.evaluate.power import least_p
+from tsclr.evaluate.significance import LEVEL
 
 NAMES = {
     "hapt": "HAPT",

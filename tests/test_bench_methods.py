@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from tests.support.suites import CONFIG, scored, suite_on
 from tsclr.audit.ledger import read as read_ledger
 from tsclr.bench.audit import audit_results
+from tsclr.bench.cache import source_digest
 from tsclr.bench.methods import Catch22, FromTransformer, Method, MiniRocket, Pretrained
 from tsclr.bench.runner import bench
 from tsclr.specs import subclasses
@@ -105,7 +106,8 @@ def test_any_transformer_of_scikit_learn_is_a_method(tiny_store: Path, tmp_path:
     assert (pca["cost"]["features"], spread["cost"]["features"]) == (16, 6)
     assert spread["macro_f1_mean"] > 0.4
     assert audit_results(tmp_path)["roles"].str.contains("statistics").all()
-    assert __name__ in methods["spread"].key()["classes"]
+    keys = {name: method.key() for name, method in methods.items()}
+    assert keys["spread"]["classes"] == source_digest(Spread) != keys["PCA"]["classes"]
 
 
 @pytest.mark.parametrize(

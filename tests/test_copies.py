@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tsclr.audit.results import audit_results
 
 from tests.support.copies import WAYS, recordings_of, saved_again
 from tests.support.suites import suite_on
 from tests.support.training import tiny_pretrain
 from tsclr.audit.certificates import certificate, check_certificate, leaks
 from tsclr.audit.ledger import Ledger, read
+from tsclr.bench.audit import audit_results
 from tsclr.bench.fitted import run_unit
 from tsclr.bench.methods import FromRun, HandFeatures
 from tsclr.bench.probe import probe

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import suite_page
 from tsclr.bench import page
-from tsclr.bench.results import comparisons
+from tsclr.bench.comparisons import comparisons
 from tsclr.report import results_table
 from tsclr.report.section import number
 

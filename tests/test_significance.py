@@ -4,14 +4,16 @@ import math
 from itertools import product
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import binom
 from sklearn.metrics import f1_score
 from statsmodels.stats.multitest import multipletests
 
 from tsclr.evaluate import significance
+from tsclr.evaluate.power import least_p
 from tsclr.evaluate.scores import macro_f1
-from tsclr.evaluate.significance import compare, holm, least_p, paired
+from tsclr.evaluate.significance import compare, compare_datasets, holm, paired
 
 N_DRAWS, N_CLASSES = 3, 3
 
@@ -330,3 +332,94 @@ def test_comparisons_that_cannot_be_made_are_refused(three):
         compare(three, reference="simclr")
     with pytest.raises(ValueError, match=r"SimCLR has counts of shape .*, other of"):
         compare(three | {"other": three["random"][:1]})
+
+
+# Several datasets
+
+
+@pytest.fixture
+def two_datasets() -> dict[str, dict[str, np.ndarray]]:
+    """Two methods on four and on five people, who are not shown the same number of windows."""
+    generator = np.random.default_rng(12)
+    return {
+        name: dict(zip("ab", simulated(generator, n, (0.75, 0.6), n_windows), strict=True))
+        for name, (n, n_windows) in {"small": (4, 20), "large": (5, 40)}.items()
+    }
+
+
+def test_people_of_several_datasets_are_swapped_and_weighted_as_in_a_loop(two_datasets):
+    small, large = two_datasets.values()
+
+    def weighted(swap: np.ndarray) -> float:
+        parts = (small, swap[:4], 4 / 9), (large, swap[4:], 5 / 9)
+        return sum(
+            weight * fast_difference(*swapped(counts["a"], counts["b"], part))
+            for counts, part, weight in parts
+        )
+
+    observed = weighted(np.zeros(9, bool))
+    p = np.mean(
+        [
+            abs(weighted(np.array(swap))) >= abs(observed) - 1e-12
+            for swap in product([False, True], repeat=9)
+        ]
+    )
+    (row,) = compare_datasets(two_datasets, "b").to_dict("records")
+    assert row["difference"] == pytest.approx(observed)
+    assert row["p"] == p
+    assert row["low"] < row["difference"] < row["high"]
+
+
+def test_people_are_drawn_within_their_dataset(two_datasets):
+    generator, slow = np.random.default_rng(0), []
+    for _ in range(3000):
+        drawn = [
+            (counts, generator.integers(0, n, n), n / 9)
+            for counts, n in zip(two_datasets.values(), (4, 5), strict=True)
+        ]
+        slow.append(sum(w * fast_difference(c["a"][:, who], c["b"][:, who]) for c, who, w in drawn))
+    (row,) = compare_datasets(two_datasets, "b").to_dict("records")
+    assert [row["low"], row["high"]] == pytest.approx(
+        np.percentile(slow, [2.5, 97.5]), abs=0.2 * np.std(slow)
+    )
+
+
+def test_one_dataset_alone_is_compared_as_ever(three):
+    pd.testing.assert_frame_equal(
+        compare_datasets({"one": three}, "SimCLR", seed=3), compare(three, "SimCLR", seed=3)
+    )
+
+
+def test_more_people_prove_what_neither_dataset_does():
+    generator = np.random.default_rng(3)
+    counts = {
+        name: dict(zip("ab", simulated(generator, 6, (0.72, 0.62)), strict=True)) for name in "xyz"
+    }
+    alone = [compare(of_dataset, "b")["p"].item() for of_dataset in counts.values()]
+    assert compare_datasets(counts, "b")["p"].item() < min(alone)
+
+
+def test_pooled_methods_that_are_alike_are_rejected_as_often_as_stated():
+    n_trials, generator = 150, np.random.default_rng(5)
+    ps = [
+        compare_datasets(
+            {
+                name: dict(zip("ab", simulated(generator, n, (0.6, 0.6)), strict=True))
+                for name, n in (("one", 5), ("two", 4))
+            },
+            "b",
+        )["p"].item()
+        for _ in range(n_trials)
+    ]
+    for level in (0.05, 0.2, 0.5):
+        low, high = binom.ppf([0.001, 0.999], n_trials, level)
+        assert low <= np.sum(np.array(ps) < level) <= high
+
+
+def test_only_methods_that_all_datasets_have_are_compared(three):
+    counts = {"one": three, "two": {name: three[name] for name in ("SimCLR", "random")}}
+    assert compare_datasets(counts, "random")["method"].to_list() == ["SimCLR"]
+    with pytest.raises(KeyError, match="no method 'VICReg' in all datasets"):
+        compare_datasets(counts, "VICReg")
+    with pytest.raises(ValueError, match="2 methods or more, all of one, two have SimCLR"):
+        compare_datasets({"one": three, "two": {"SimCLR": three["SimCLR"]}}, "SimCLR")

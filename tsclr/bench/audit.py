@@ -73,10 +73,11 @@ def audit_results(results: Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row for each unit: ``dataset``, ``protocol``, ``method``, ``fold``, ``transductive``,
-        ``subjects`` and ``samples`` of the test, the ``roles`` that were compared with it, the
-        checks that it ``holds`` (none if its protocol leaks, which is no error), and how many of
-        its ``scores`` were computed again: none of older results, which have no counts.
+        A row for each unit: ``dataset``, ``protocol``, ``method``, ``fold``, ``transductive``, what
+        its subjects are (``apart``), ``subjects`` and ``samples`` of the test, the ``roles`` that
+        were compared with it, the checks that it ``holds`` (none if its protocol leaks, which is no
+        error), and how many of its ``scores`` were computed again: none of older results, which
+        have no counts.
 
     Raises
     ------
@@ -322,6 +323,7 @@ def _summary(unit: Entry, n_scores: int) -> dict[str, Any]:
     roles, checks = unit["certificate"]["roles"], unit["certificate"]["checks"]
     return {
         **{name: unit[name] for name in ("dataset", "protocol", "method", "fold", "transductive")},
+        "apart": unit.get("apart", "people"),
         "subjects": roles["test"]["subjects"],
         "samples": roles["test"]["samples"],
         "roles": ", ".join(role for role in roles if role != "test"),

@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import combinations
 from pathlib import Path
@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from tsclr import datasets
-from tsclr.bench.cache import cached, read, source_digest, source_hashes
+from tsclr.bench.cache import cached, read, source_digest
 from tsclr.bench.protocols import Protocol
 from tsclr.data.identity import canonical_source, shared_recordings, store_hash
 from tsclr.data.store import Store
 from tsclr.data.windows import Windows, samples
 from tsclr.files import digest
-from tsclr.specs import nearest
+from tsclr.specs import nearest, spec_of
 from tsclr.types import Recording
 
 SECONDS = 2.56
@@ -42,11 +42,14 @@ class Source:
         Use only these channels.
     classes : list of str, optional
         Tell only these classes apart; those that the dataset is scored on by default.
+    min_people : int
+        Leave out classes of which fewer people have a window: nobody may be left to train on when
+        they are tested. The results name what was left out.
 
     Raises
     ------
     ValueError
-        If a list of channels or classes is empty, or names one twice.
+        If a list of channels or classes is empty, or names one twice, or `min_people` is below 1.
 
     Examples
     --------
@@ -59,8 +62,11 @@ class Source:
     stride: float | None = None
     channels: list[str] | None = None
     classes: list[str] | None = None
+    min_people: int = 1
 
     def __post_init__(self) -> None:
+        if self.min_people < 1:
+            raise ValueError(f"min_people is {self.min_people}, it must be at least 1")
         for kind, names in (("channels", self.channels), ("classes", self.classes)):
             if names == []:
                 raise ValueError(
@@ -79,7 +85,8 @@ class Source:
         window = f"{self.window:g} s" if self.window is not None else ""
         stride = f"every {self.stride:g} s" if self.stride is not None else ""
         classes = f"only {' '.join(self.classes)}" if self.classes else ""
-        remarks = f"{window} {stride}".strip(), " ".join(self.channels or []), classes
+        people = f"classes of {self.min_people} people" if self.min_people > 1 else ""
+        remarks = f"{window} {stride}".strip(), " ".join(self.channels or []), classes, people
         return ", ".join(filter(None, remarks))
 
 
@@ -101,6 +108,8 @@ class Benchmark:
         Samples of a window, and from the start of one to the next.
     source : str
         `tsclr.data.identity.canonical_source` of what was read, by which a run knows it again.
+    left_out : dict of str to int
+        Classes that too few people show, and how many do.
     """
 
     name: str
@@ -110,6 +119,7 @@ class Benchmark:
     length: int
     stride: int
     source: str
+    left_out: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def prepare(cls, source: Source, data: Path, root: str | None = None) -> "Benchmark":
@@ -139,9 +149,10 @@ class Benchmark:
                 hint = nearest(label, documented.store.classes)
                 raise ValueError(f"{documented.name} has no class {label!r}: {hint}")
         cut = replace(documented, name=name, classes=classes, length=length, stride=stride)
+        cut = cut.with_people(source.min_people)
         if source.channels is None:
             return cut
-        folder = data / digest(source_digest(), documented.fingerprint, source.channels)
+        folder = data / digest(source_digest(Store), documented.fingerprint, source.channels)
         write_once(folder, partial(documented.store.with_channels, source.channels))
         return replace(cut, folder=folder)
 
@@ -156,7 +167,7 @@ class Benchmark:
                 folder.name, folder, store.classes, (), length, length // 2, canonical_source(name)
             )
         dataset = datasets.find(name)(root)
-        version = digest(source_digest(), source_hashes(type(dataset)), dataset.stamp)
+        version = digest(source_digest(Store, type(dataset)), dataset.stamp)
         folder = data / f"{canonical_source(name)}-{version}"
         write_once(folder, partial(Store.load, name, root))
         return cls(
@@ -218,6 +229,45 @@ class Benchmark:
             length // 2,
             str(folder),
         )
+
+    def with_people(self, least: int) -> "Benchmark":
+        """The dataset without the classes of which fewer people have a window.
+
+        Raises
+        ------
+        ValueError
+            If fewer than two classes are left.
+        """
+        if least == 1:
+            return self
+        subjects, labels = self.windows.subjects, self.windows.labels
+        people = {
+            name: len(set(subjects[labels == label])) for label, name in enumerate(self.classes)
+        }
+        left_out = {name: n for name, n in people.items() if n < least}
+        kept = tuple(name for name in self.classes if name not in left_out)
+        counts = ", ".join(f"{name} ({n})" for name, n in left_out.items())
+        if len(kept) < 2:
+            raise ValueError(
+                f"{self.name}: {least} people show {list(kept)} only, at least two classes are "
+                f"needed; fewer show {counts}: lower min_people"
+            )
+        if left_out:
+            log.warning("%s: left out what fewer than %d people show: %s", self.name, least, counts)
+        return replace(self, classes=kept, left_out=left_out)
+
+    def arranged(self, protocol: Protocol, data: Path) -> "Benchmark":
+        """The dataset as a protocol divides it, in a store of its own if recordings change."""
+        if not protocol.arranges:
+            return self
+        identity = self.fingerprint, spec_of(protocol), self.test_subjects
+        folder = data / digest(source_digest(type(protocol)), *identity)
+        arrange = partial(protocol.arranged, self.store, self.classes, self.test_subjects)
+        try:
+            write_once(folder, arrange)
+        except ValueError as error:
+            raise ValueError(f"{self.name}, {protocol.name}: {error}") from error
+        return replace(self, folder=folder, source=str(folder))
 
     def recordings(self, channels: Sequence[str], same: Mapping[str, str]) -> Iterator[Recording]:
         """The recordings with these channels, subjects named after the dataset."""

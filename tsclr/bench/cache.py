@@ -1,80 +1,102 @@
-"""Results that are computed once: files whose names hash all that the content depends on."""
+"""Results that are computed once: files whose names hash all that the content depends on.
 
-import hashlib
+The code counts as far as a result can depend on it: what the modules and classes that compute it
+import, directly or not. So an edit of a reader or of another objective leaves a result as it is.
+"""
+
 import inspect
 import json
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
 import tsclr
+from tsclr.bench.imports import ImportGraph
 from tsclr.files import digest, replacing, sha256
 
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn")
-UNSCORED = ("cli", "report", "explore", "demo.py")
-"""Modules of the package on which no score depends."""
-BUILT_IN = (*sys.builtin_module_names, "abc", "typing")
+UNHASHED = {"torch", *sys.stdlib_module_names}
+"""Installed modules whose files are not hashed: their version counts, or that of Python."""
 
 log = logging.getLogger(__name__)
 
 
 @cache
-def source_digest() -> str:
-    """Hash of the source of this package, without `UNSCORED`, and of the versions of `PACKAGES`.
-
-    A result of other code is another result, so a suite is scored anew after an update.
-    """
-    folder = Path(tsclr.__file__).parent
-    source = hashlib.sha256()
-    for file in sorted(folder.rglob("*.py")):
-        path = file.relative_to(folder)
-        if path.parts[0] not in UNSCORED:
-            # With its path, since a module that moves may be imported in place of another.
-            source.update(f"{path}\n".encode() + file.read_bytes())
-    versions = [metadata.version(name) for name in PACKAGES]
-    return digest(source.hexdigest(), versions)
+def import_graph() -> ImportGraph:
+    """The imports of this package."""
+    return ImportGraph(Path(tsclr.__file__).parent)
 
 
-def source_hashes(kind: type) -> dict[str, str]:
-    """SHA-256 of the files that define a class and its bases, by module.
+@cache
+def versions() -> list[str]:
+    """Versions of `PACKAGES`."""
+    return [metadata.version(name) for name in PACKAGES]
 
-    Modules of this package are in `source_digest` and those of torch count by their version, so
-    only a user's own classes have an entry.
+
+def source_digest(*code: str | type) -> str:
+    """Hash of all code that modules and classes may run, and of the versions of `PACKAGES`.
+
+    That is the source of the modules, of those that define the classes and their bases, and of all
+    that these import: of this package, and of the user's own. Of an installed package, only the
+    files that define the classes count.
 
     Examples
     --------
-    >>> source_hashes(object), list(source_hashes(metadata.Distribution))
-    ({}, ['importlib.metadata'])
+    >>> from tsclr.augment import Jitter, Scale
+    >>> source_digest("tsclr.augment.base") == source_digest(Jitter)
+    False
+    >>> source_digest(Jitter) == source_digest(Scale)  # both are in tsclr.augment.amplitude
+    True
     """
-    modules = sorted({base.__module__ for base in kind.__mro__})
-    return {
+    kinds = [kind for kind in code if isinstance(kind, type)]
+    modules = {base.__module__ for kind in kinds for base in kind.__mro__}
+    modules |= {name for name in code if isinstance(name, str)}
+    graph = import_graph()
+    installed = {
         module: sha256(Path(inspect.getfile(import_module(module))))
-        for module in modules
-        if module.partition(".")[0] not in ("tsclr", "torch", *BUILT_IN)
+        for module in sorted(modules)
+        if module.partition(".")[0] not in UNHASHED and graph.file(module) is None
     }
+    return digest(graph.digest(modules), installed, versions())
 
 
-def sources_named(config: Any) -> dict[str, str]:
-    """`source_hashes` of every class that a config names by its full name, at any depth.
+def classes_named(config: Any) -> list[str | type]:
+    """What `source_digest` takes for the classes that a config names, at any depth.
+
+    Raises
+    ------
+    ValueError
+        If there is no class of a name.
 
     Examples
     --------
-    >>> list(sources_named({"encoder": {"class": "collections.Counter"}}))
-    ['collections']
+    >>> classes_named({"views": [{"class": "Jitter"}], "encoder": {"class": "collections.Counter"}})
+    ['tsclr.augment.amplitude', <class 'collections.Counter'>]
     """
     if isinstance(config, list):
-        return {module: sha for value in config for module, sha in sources_named(value).items()}
+        return [kind for value in config for kind in classes_named(value)]
     if not isinstance(config, dict):
-        return {}
-    inner = sources_named(list(config.values()))
-    module, dot, name = str(config.get("class", "")).rpartition(".")
-    if not dot:  # a class of this package, whose source counts as a whole
-        return inner
-    return source_hashes(getattr(import_module(module), name)) | inner
+        return []
+    inner = classes_named(list(config.values()))
+    return [*_named(config["class"]), *inner] if "class" in config else inner
+
+
+def _named(name: str) -> Sequence[str | type]:
+    """The class of a full name, or the modules of this package that define a class of that name."""
+    module, _, attribute = name.rpartition(".")
+    if module:
+        return [getattr(import_module(module), attribute)]
+    if modules := import_graph().defining(name):
+        return modules
+    # A config names classes by their module, except for those of the script that is run.
+    kind = vars(sys.modules["__main__"]).get(name)
+    if kind is None:
+        raise ValueError(f"no class {name!r}: name it by its module, as in mine.{name}")
+    return [kind]
 
 
 def cached(path: Path, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The results of a suite in, one HTML page out."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from tsclr import report
-from tsclr.bench.results import unit_label
-from tsclr.evaluate.significance import LEVEL, least_p
+from tsclr.bench.comparisons import unit_label
+from tsclr.evaluate.power import least_p
+from tsclr.evaluate.significance import LEVEL
 from tsclr.report.budgets import in_words, ordered_budgets
 from tsclr.report.section import listed
 from tsclr.train.runs import facts_as_text
@@ -39,22 +40,14 @@ def write_page(results: dict[str, Any], out: Path) -> Path:
         ]
     sections += [embedding(points) for points in results["embedding"]]
     sections += [segmentation(results)] if results["segmentation"] else []
-    sections += [comparisons(results, budget), certificates(results)]
-    exceptions = {
-        "leaky": "protocols that are said to leak",
-        "transductive": "transductive methods",
-    }
-    present = [
-        text for kind, text in exceptions.items() if any(unit[kind] for unit in results["units"])
-    ]
-    exception = f", except by {' and '.join(present)}" if present else ""
+    sections += [comparisons(results, budget), *pooled(results, budget), certificates(results)]
     best = at.loc[at.groupby("task", sort=False)["macro_f1_mean"].idxmax()].set_index("task")
     report.write_report(
         out,
         "Benchmark",
         f"{counted(len(set(rows['method'])), 'method')} on "
         f"{counted(len(set(rows['dataset'])), 'dataset')}, tested on subjects that were used for "
-        f"no training and no choice{exception}.",
+        f"no training and no choice{exceptions(results['units'])}.",
         sections,
         facts_as_text(results["circumstances"]),
         {
@@ -64,6 +57,30 @@ def write_page(results: dict[str, Any], out: Path) -> Path:
         },
     )
     return out
+
+
+def exceptions(units: Sequence[Mapping[str, Any]]) -> str:
+    """What limits the sentence that nobody was both trained on and tested.
+
+    Examples
+    --------
+    >>> exceptions([{"leaky": False, "transductive": False, "apart": "days of a person"}])
+    ', except by protocols that hold days of a person apart'
+    """
+    # Results of earlier versions have no protocol that tests people again.
+    parts = {unit.get("apart", "people") for unit in units}
+    present = [
+        text
+        for text, holds in {
+            "protocols that are said to leak": any(unit["leaky"] for unit in units),
+            "transductive methods": any(unit["transductive"] for unit in units),
+            **{
+                f"protocols that hold {part} apart": "of a person" in part for part in sorted(parts)
+            },
+        }.items()
+        if holds
+    ]
+    return f", except by {' and '.join(present)}" if present else ""
 
 
 def counted(n: int, what: str) -> str:
@@ -137,7 +154,7 @@ def with_subjects(section: report.Section, few: pd.DataFrame) -> report.Section:
     row = few.to_dict("records")[0]
     column = f"95 %, {row['budget']}"
     about = f" {column} is the interval over subjects, {in_words(row['budget'])}."
-    who = whom(row["test_subjects"], row["lacking"], row.get("untrained"))
+    who = whom(row["test_subjects"], row["lacking"], row.get("untrained"), row.get("left_out"))
     frame = table.frame.assign(**{column: intervals})
     return replace(
         section, reading=section.reading + about + who, table=replace(table, frame=frame)
@@ -145,17 +162,21 @@ def with_subjects(section: report.Section, few: pd.DataFrame) -> report.Section:
 
 
 def whom(
-    n_subjects: int, lacking: Mapping[str, list[str]], untrained: Mapping[str, list[str]] | None
+    n_subjects: int,
+    lacking: Mapping[str, list[str]],
+    untrained: Mapping[str, list[str]] | None = None,
+    left_out: Mapping[str, int] | None = None,
 ) -> str:
-    """Sentences on the number of test subjects, the classes they lack, and those training lacks.
+    """Sentences on the number of test subjects, and on classes that they, or training, lack.
 
-    Older results do not say which classes training lacks.
+    Older results say neither which classes training lacks nor which were left out.
 
     Examples
     --------
-    >>> print(whom(4, {"08": ["run"]}, {"group 1": ["fall"]}))
+    >>> print(whom(4, {"08": ["run"]}, {"group 1": ["fall"]}, {"swim": 1}))
      4 test subjects. 1 of them does not show every class (08: run). Nobody trained on shows fall
-     in group 1, so that it scores 0 there.
+     in group 1, so that it scores 0 there. Too few people show these classes, which are left out:
+     swim (1).
     """
     text = f" {counted(n_subjects, 'test subject')}."
     if lacking:
@@ -165,6 +186,9 @@ def whom(
         text += f" {len(lacking)} of them {verb} not show every class ({some}{more})."
     for fold, names in (untrained or {}).items():
         text += f" Nobody trained on shows {', '.join(names)} in {fold}, so that it scores 0 there."
+    if left_out:
+        counts = ", ".join(f"{name} ({n})" for name, n in left_out.items())
+        text += f" Too few people show these classes, which are left out: {counts}."
     return text
 
 
@@ -186,6 +210,25 @@ def comparisons(results: dict[str, Any], budget: str) -> report.Section:
         f"and protocol; that there are several budgets is not adjusted for.{_unproven(hopeless)}",
         table=report.Table(pd.DataFrame(rows).drop(columns="budget", errors="ignore"), names=4),
     )
+
+
+def pooled(results: dict[str, Any], budget: str) -> Iterator[report.Section]:
+    """The first method against each other one over the people of all datasets of a protocol."""
+    rows = [row for row in results.get("pooled_comparisons", []) if row["budget"] == budget]
+    for protocol in dict.fromkeys(row["protocol"] for row in rows):
+        of_protocol = [row for row in rows if row["protocol"] == protocol]
+        people = of_protocol[0]["people"]
+        who = " + ".join(f"{n} ({name})" for name, n in people.items())
+        frame = pd.DataFrame(of_protocol).drop(columns=["protocol", "budget", "people"])
+        yield report.Section(
+            f"Which differences are proven over {len(people)} datasets, {protocol}",
+            f"Difference of macro F1, {in_words(budget)}, over {who} = {sum(people.values())} "
+            "people: the mean of the differences of the datasets, each weighted by its people. "
+            "The randomisation test swaps two methods for a person, the 95 % interval draws people "
+            "within each dataset. So it holds for people like these; other datasets are another "
+            "question. p_holm is adjusted over these comparisons.",
+            table=report.Table(frame, names=2),
+        )
 
 
 def _task(row: Mapping[str, Any]) -> str:
@@ -245,6 +288,7 @@ def certificates(results: dict[str, Any]) -> report.Section:
             "protocol": unit["protocol"],
             "fold": unit["fold"],
             "method": unit["method"],
+            "apart": unit.get("apart", "people"),
             **{
                 name: "holds" if ok else "LEAK"
                 for name, ok in (unit["certificate"] or {"checks": {}})["checks"].items()
@@ -255,6 +299,8 @@ def certificates(results: dict[str, Any]) -> report.Section:
     return report.Section(
         "Leak audit",
         "A check holds where no test subject, and no sample of one, reached training, statistics "
-        "or choice. `tsclr bench audit` computes this again from the provenance files.",
-        table=report.Table(frame, names=4),
+        "or choice. What a subject is here says the column apart: a person, or the last trials or "
+        "days of a person whose earlier ones were trained on. `tsclr bench audit` computes this "
+        "again from the provenance files.",
+        table=report.Table(frame, names=5),
     )

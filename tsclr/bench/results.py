@@ -20,11 +20,11 @@ from jaxtyping import Int
 from tsclr.audit import ledger
 from tsclr.audit.certificates import certificate
 from tsclr.bench.cache import read
+from tsclr.bench.comparisons import comparisons, pooled_comparisons
 from tsclr.bench.segmentation import segment_scores
 from tsclr.bench.suite import Suite
 from tsclr.bench.unit import EMBEDDING, SEGMENTATION, Cell, Unit
 from tsclr.evaluate.scores import macro_f1, summarise
-from tsclr.evaluate.significance import compare
 from tsclr.files import replacing
 from tsclr.specs import importable_name, spec_of
 from tsclr.train.runs import environment
@@ -52,7 +52,7 @@ DIGITS = 6
 MAX_NAME = 100
 """Characters of a unit's name in its file name; file systems allow 255 in all."""
 METHOD_FACTS = ("pretrains", "pretrained_before", "transductive")
-PROTOCOL_FACTS = ("by_subject", "leaky")
+PROTOCOL_FACTS = ("by_subject", "leaky", "apart")
 """Attributes that the entry of a unit has of its method and of its protocol."""
 NOT_COUNTS = ("provenance", "uncertified", "smoothed", "unsmoothed")
 """What the cells of a unit share, which is kept with the unit, and what is computed from counts."""
@@ -108,6 +108,7 @@ def scores(
         "rows": [score_row(line, folds, counts[line], seed) for line, folds in lines.items()],
         "segmentation": segmented,
         "comparisons": comparisons(counts, seed),
+        "pooled_comparisons": pooled_comparisons(counts, seed),
     }
 
 
@@ -148,17 +149,6 @@ def read_counts(path: Path) -> list[dict[str, Any]]:
         ) from error
 
 
-def unit_label(method: str, head: str) -> str:
-    """Method and head as one name; a method with a head of its own name has no second one.
-
-    Examples
-    --------
-    >>> unit_label("NT-Xent", "linear"), unit_label("supervised", "supervised")
-    ('NT-Xent + linear', 'supervised')
-    """
-    return method if method == head else f"{method} + {head}"
-
-
 def load_cell(cell: Cell) -> dict[str, Any]:
     """Content of a finished cell; raise ``ValueError`` if its file is gone or damaged."""
     content = read(cell.path)
@@ -168,8 +158,16 @@ def load_cell(cell: Cell) -> dict[str, Any]:
 
 
 def pooled(folds: Sequence[Fold]) -> Int[np.ndarray, "draws subjects K K"]:
-    """Confusion counts of all folds: each subject is tested in one of them."""
-    return np.concatenate([np.array(fold["counts"]) for fold in folds], axis=1)
+    """Confusion counts of all folds by person: each is tested in one, or in parts."""
+    counts = np.concatenate([np.array(fold["counts"]) for fold in folds], axis=1)
+    people = people_tested(folds)
+    columns = [[name == person for name in people] for person in dict.fromkeys(people)]
+    return np.stack([counts[:, column].sum(1) for column in columns], axis=1)
+
+
+def people_tested(folds: Sequence[Fold]) -> list[str]:
+    """The person behind each subject that the folds test."""
+    return [fold["people"].get(name, name) for fold in folds for name in fold["subjects"]]
 
 
 def score_row(
@@ -179,8 +177,7 @@ def score_row(
     seed: int,
 ) -> dict[str, Any]:
     """A row of the results: scores with their spread, for each subject, and what they cost."""
-    classes = folds[0]["classes"]
-    subjects = [name for fold in folds for name in fold["subjects"]]
+    classes, subjects = folds[0]["classes"], list(dict.fromkeys(people_tested(folds)))
     present, by_subject = counts[0].sum(-1) > 0, np.asarray(macro_f1(counts)).mean(0)
     validation = [fold["validation_macro_f1"] for fold in folds]
     return {
@@ -189,6 +186,7 @@ def score_row(
         **summarise(counts, tuple(classes), seed),
         "test_subjects": len(subjects),
         "by_subject": dict(zip(subjects, by_subject.tolist(), strict=True)),
+        "left_out": folds[0]["left_out"],
         "lacking": {
             name: [label for label, has in zip(classes, shown, strict=True) if not has]
             for name, shown in zip(subjects, present, strict=True)
@@ -226,25 +224,6 @@ def segmentation_row(fold: Fold, seed: int) -> dict[str, Any]:
     }
 
 
-def comparisons(
-    counts: Mapping[tuple[str, ...], Int[np.ndarray, "draws subjects K K"]], seed: int
-) -> list[dict[str, Any]]:
-    """Each method under each head against the first, over the same label draws and subjects.
-
-    Comparing every two would prove nothing with so few subjects. One test subject alone gives no
-    comparison.
-    """
-    blocks: dict[tuple[str, str, str], dict[str, np.ndarray]] = {}
-    for (dataset, protocol, method, head, budget), of_line in counts.items():
-        blocks.setdefault((dataset, protocol, budget), {})[unit_label(method, head)] = of_line
-    return [
-        {"dataset": dataset, "protocol": protocol, "budget": budget, **row}
-        for (dataset, protocol, budget), block in blocks.items()
-        if len(block) > 1 and next(iter(block.values())).shape[1] > 1
-        for row in compare(block, next(iter(block)), seed).to_dict("records")
-    ]
-
-
 def unit_entry(unit: Unit, contents: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """A unit with its split, its provenance and the certificate of it, if there can be one."""
     frame = ledger.merged([ledger.frame_of(content["provenance"]) for content in contents])
@@ -259,6 +238,12 @@ def unit_entry(unit: Unit, contents: Sequence[dict[str, Any]]) -> dict[str, Any]
         "classes": list(unit.benchmark.classes),
         **{name: getattr(unit.method, name) for name in METHOD_FACTS},
         **{name: getattr(unit.protocol, name) for name in PROTOCOL_FACTS},
+        "left_out": unit.benchmark.left_out,
+        "people": {
+            name: unit.protocol.person(name)
+            for name in unit.split.test
+            if unit.protocol.person(name) != name
+        },
         "split": {side: list(names) for side, names in asdict(unit.split).items()},
         "provenance": {
             "file": f"{readable[:MAX_NAME]}-{unit.key[:8]}.parquet",

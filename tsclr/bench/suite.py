@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tsclr.bench.benchmark import Benchmark, Source
-from tsclr.bench.cache import source_digest
+from tsclr.bench.cache import import_graph, source_digest
 from tsclr.bench.methods.base import Method
 from tsclr.bench.protocols import LeaveOneDatasetOut, Official, Protocol
 from tsclr.bench.unit import Scoring, Unit, unit_key
@@ -139,6 +139,7 @@ class Suite:
             If there are too few subjects, a budget is more than a class has, or two datasets or
             protocols have one name.
         """
+        import_graph.cache_clear()  # files may have been edited since the last suite
         for method in self.methods.values():
             method.check()
         sources = [
@@ -217,8 +218,8 @@ class Suite:
         if most and not counts.min():
             raise ValueError(
                 f"no training subject has windows of class {scarcest!r}, so no number of labels "
-                "per class can be met: use shares or all as budgets, hold out others, or drop the "
-                "class"
+                "per class can be met: use shares or all as budgets, hold out others, or leave out "
+                "what few people show, as in {name: DATASET, min_people: 3}"
             )
         if counts.min() < most:
             raise ValueError(
@@ -242,10 +243,12 @@ def datasets_of(protocol: Protocol, prepared: Sequence[Benchmark], data: Path) -
             raise ValueError(f"{protocol.name}: no dataset {name!r}, {nearest(name, by_name)}")
     benchmarks = [by_name[name] for name in protocol.datasets or by_name]
     if not isinstance(protocol, LeaveOneDatasetOut):
-        return benchmarks
+        return [benchmark.arranged(protocol, data) for benchmark in benchmarks]
     identity = [(benchmark.name, benchmark.fingerprint) for benchmark in benchmarks]
     same = protocol.same or {}
-    return [Benchmark.combine(benchmarks, data / digest(source_digest(), identity, same), same)]
+    return [
+        Benchmark.combine(benchmarks, data / digest(source_digest(Benchmark), identity, same), same)
+    ]
 
 
 def check_unique(kind: str, names: Sequence[Any]) -> None:

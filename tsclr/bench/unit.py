@@ -8,7 +8,7 @@ from typing import Any
 
 from tsclr.audit.ledger import Ledger
 from tsclr.bench.benchmark import Benchmark
-from tsclr.bench.cache import source_digest, source_hashes
+from tsclr.bench.cache import source_digest
 from tsclr.bench.methods.base import Method
 from tsclr.bench.protocols import Protocol
 from tsclr.data.settings import Data
@@ -20,6 +20,8 @@ from tsclr.specs import spec_of
 
 SEGMENTATION, EMBEDDING = "segmentation", "embedding"
 """Instead of a head, in the cells that label every sample and that plot the features."""
+RUNS_UNITS = "tsclr.bench.fitted"
+"""The module that computes cells, which imports whatever all of them depend on."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +90,10 @@ class Unit:
         return [Cell(head, budget, self._path(head, budget)) for head, budget in names]
 
     def _path(self, head: str, budget: str) -> Path:
-        """File of a cell; of a head of the user's own the source counts too."""
-        # The heads of tsclr are part of the source digest already.
-        is_class_path = "." in head
-        sources = [source_hashes(type(find_head(head)))] if is_class_path else []
-        return self.out / "cells" / f"{digest(self.key, head, budget, *sources)}.json"
+        """File of a cell, whose name also counts the source of its head."""
+        is_built_in = head in (SEGMENTATION, EMBEDDING, *self.method.own_heads)
+        source = "" if is_built_in else source_digest(type(find_head(head)))
+        return self.out / "cells" / f"{digest(self.key, head, budget, source)}.json"
 
     def task(self) -> Task:
         """Labelled windows and their split, with an empty ledger."""
@@ -139,15 +140,14 @@ def cell_names(scoring: Scoring, method: Method, by_subject: bool) -> list[tuple
 def unit_key(
     scoring: Scoring, benchmark: Benchmark, protocol: Protocol, split: Split, method_key: list[Any]
 ) -> str:
-    """Hash of all that the result of a unit depends on, the code and its packages included."""
+    """Hash of all that the result of a unit depends on, except for the head; code included."""
     return digest(
-        source_digest(),
+        source_digest(RUNS_UNITS, type(protocol)),
         benchmark.name,
         benchmark.fingerprint,
         scoring.draws,
         scoring.seed,
         asdict(split),
         spec_of(protocol),
-        source_hashes(type(protocol)),
         method_key,
     )

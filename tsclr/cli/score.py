@@ -10,6 +10,7 @@ from tsclr.config.options import REQUIRED, Option, UsageError, options_of
 
 if TYPE_CHECKING:
     from tsclr.audit.windows import Finding
+    from tsclr.bench.suite import Suite
 
 
 def _probe_options() -> list[Option]:
@@ -54,6 +55,7 @@ def _bench_options() -> list[Option]:
         Option("suite", Path | None, "YAML file of the suite", positional=True),
         Option("out", Path, "Folder of the results", REQUIRED),
         Option("jobs", int, "Processes, of one thread each", os.cpu_count()),
+        Option("plan", bool, "Say what would be computed and could be proven, and stop", False),
         Option("print_config", bool, "Print the YAML of all settings, and stop", False),
         *options_of(Suite, raw=True),
     ]
@@ -62,7 +64,7 @@ def _bench_options() -> list[Option]:
 @command(
     "bench",
     _bench_options,
-    "out jobs datasets heads budgets draws seed segmentation root print_config",
+    "out jobs datasets heads budgets draws seed segmentation root plan print_config",
 )
 def bench(given: Given) -> None:
     """Score a suite: methods on datasets, by subject, with few labels.
@@ -71,6 +73,7 @@ def bench(given: Given) -> None:
 
     For example:
       tsclr bench benchmarks/suites/quick.yaml --out results
+      tsclr bench benchmarks/suites/small.yaml --out results --plan
       tsclr bench benchmarks/suites/small.yaml --out results --jobs 2 --datasets hapt,wisdm
       tsclr bench suite.yaml --out results --draws 10 --budgets 1,5,all
     """
@@ -86,10 +89,25 @@ def bench(given: Given) -> None:
     if given["print_config"]:
         say(yaml_of(vars(suite)))
         return
+    if given["plan"]:
+        _plan(suite, given["out"], file)
+        return
     out = bench(suite, out=given["out"], jobs=given["jobs"])
     say(f"results: {out}")
     say(f"report: {out / 'report.html'}")
     say_next("tsclr", "bench", "audit", out, note="computes all of it again, and looks for leaks")
+
+
+def _plan(suite: "Suite", out: Path, file: Path | None) -> None:
+    """Say what a suite would compute and what it could prove."""
+    from tsclr.bench.plan import plan
+    from tsclr.report.tables import provable
+
+    # The suites that come with the project have their results beside their folder.
+    published = [file.parent.parent / "results" / file.stem] if file else []
+    planned = plan(suite, out, [out, *published])
+    say(planned.summary)
+    say_table(provable(planned.provable), planned.caption)
 
 
 @command(
@@ -133,6 +151,7 @@ def _audit_results(results: Path) -> None:
     n_leaky = int(checked["holds"].str.startswith("nothing").sum())
     n_clean = len(checked) - n_leaky
     hidden = ["roles", "scores", *["transductive"] * (not any(checked["transductive"]))]
+    hidden += ["apart"] * all(checked["apart"] == "people")
     shown = checked.drop(columns=hidden)
     say_table(shown, "Certificates, recomputed from the provenance.")
     but = f", next to {n_leaky} of protocols that are known to leak" if n_leaky else ""

@@ -1,6 +1,6 @@
 """Confusion counts of methods on the same test subjects in, significance of differences out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 
@@ -88,7 +88,7 @@ def paired(a: Counts, b: Counts, seed: int = 0) -> Paired:
     (0.099, True)
     """
     _require_same_test({"a": a, "b": b})
-    return _compare(a, b, seed)
+    return _compare([(a, b)], seed)
 
 
 def compare(
@@ -96,8 +96,9 @@ def compare(
 ) -> pd.DataFrame:
     """Compare methods on one dataset: each with a reference, or every pair.
 
-    p_holm is never below `least_p`. With few subjects, comparing every pair of many methods
-    therefore cannot prove anything, while a reference keeps the number of comparisons small.
+    p_holm is never below `tsclr.evaluate.power.least_p`. With few subjects, comparing every pair of
+    many methods therefore cannot prove anything, while a reference keeps the number of comparisons
+    small.
 
     Parameters
     ----------
@@ -140,43 +141,68 @@ def compare(
         if reference is None
         else ((method, reference) for method in counts if method != reference)
     )
-    frame = pd.DataFrame(
-        {"method": method, "against": against}
-        | asdict(_compare(counts[method], counts[against], seed))
-        for method, against in pairs
-    )
-    return frame.assign(p_holm=holm(frame["p"].to_numpy()))
+    return _family(pairs, [counts], seed)
 
 
-def least_p(n_subjects: int, n_comparisons: int = 1) -> float:
-    """Least p_holm that `compare` can return: min(1, M 2^(1 - S)), and M / 10,001 for S > 13.
+def compare_datasets(
+    counts: Mapping[str, Mapping[str, Counts]], reference: str, seed: int = 0
+) -> pd.DataFrame:
+    """Compare methods over the people of several datasets together: each with a reference.
 
-    If it is above `LEVEL`, no difference can be proven, however large.
+    The difference is the mean of those of the datasets, each weighted by its people: Σ S_d Δ_d / Σ
+    S_d. The randomisation test swaps the two methods' counts of a subject as `paired` does, and
+    the bootstrap draws from the subjects of each dataset as many as it has (both are stratified).
+    So a result speaks of people like those of the datasets, and not of other datasets. Where the
+    methods differ in one direction in some datasets and in the other elsewhere, p is larger than
+    the interval suggests: under the null hypothesis, all of that difference is chance.
 
     Parameters
     ----------
-    n_subjects : int
-        Number S of test subjects.
-    n_comparisons : int
-        Number M of rows of `compare`; 1 for the p of `paired`.
+    counts : mapping of str to mapping of str to (draws, subjects, K, K) int
+        By the name of the dataset, confusion counts of each method as for `compare`. Classes and
+        draws may differ between datasets; nobody may be in two of them.
+    reference : str
+        Method to compare with every other one that all datasets have.
+    seed : int
+        Seed of every comparison.
+
+    Returns
+    -------
+    DataFrame
+        As from `compare`.
 
     Raises
     ------
     ValueError
-        If there are fewer than 2 subjects, or there is no comparison.
+        If there are fewer than two methods that all datasets have, or as for `paired`.
+    KeyError
+        If the reference is not one of them.
 
     Examples
     --------
-    >>> least_p(3, 10), least_p(6, 10), least_p(9, 10)
-    (1.0, 0.3125, 0.0390625)
+    Two datasets of three people prove what neither does alone:
+
+    >>> good, bad = np.array([[5, 0], [1, 4]]), np.array([[4, 1], [1, 4]])
+    >>> counts = {"SimCLR": np.tile(good, (1, 3, 1, 1)), "random": np.tile(bad, (1, 3, 1, 1))}
+    >>> compare(counts, "random")["p"].item()
+    0.25
+    >>> compare_datasets({"one": counts, "two": counts}, "random")["p"].item()
+    0.03125
     """
-    if n_subjects < 2 or n_comparisons < 1:
+    datasets = list(counts.values())
+    shared = [name for name in datasets[0] if all(name in dataset for dataset in datasets)]
+    if len(shared) < 2:
         raise ValueError(
-            f"no p value of {n_comparisons} comparisons over {n_subjects} test subjects: give at "
-            "least 1 comparison and 2 subjects"
+            f"a comparison takes 2 methods or more, all of {', '.join(counts)} have "
+            f"{', '.join(shared) or 'none'}"
         )
-    exact = 2**n_subjects <= N_SWAPS
-    return min(1.0, n_comparisons * (2.0 ** (1 - n_subjects) if exact else 1 / (1 + N_SWAPS)))
+    if reference not in shared:
+        raise KeyError(f"no method {reference!r} in all datasets: {nearest(reference, shared)}")
+    strata = [{name: dataset[name] for name in shared} for dataset in datasets]
+    for stratum in strata:
+        _require_same_test(stratum)
+    pairs = [(name, reference) for name in shared if name != reference]
+    return _family(pairs, strata, seed)
 
 
 def holm(p: Float[np.ndarray, " M"]) -> Float[np.ndarray, " M"]:
@@ -215,35 +241,63 @@ def holm(p: Float[np.ndarray, " M"]) -> Float[np.ndarray, " M"]:
     return adjusted
 
 
-def _compare(a: np.ndarray, b: np.ndarray, seed: int) -> Paired:
-    """`paired` without the check that both methods have the same test."""
-    generator = np.random.default_rng(seed)
-    n_subjects = a.shape[1]
-    weights = bootstrap_weights(n_subjects, generator)
-    low, high = np.percentile(
-        pooled_macro_f1(a, weights) - pooled_macro_f1(b, weights), [2.5, 97.5]
+def _family(
+    pairs: Iterable[tuple[str, str]], strata: Sequence[Mapping[str, np.ndarray]], seed: int
+) -> pd.DataFrame:
+    """A row for each pair of methods, whose p values are adjusted together."""
+    frame = pd.DataFrame(
+        {"method": one, "against": other}
+        | asdict(_compare([(stratum[one], stratum[other]) for stratum in strata], seed))
+        for one, other in pairs
     )
-    every_subject = np.ones((1, n_subjects), int)
-    difference = pooled_macro_f1(a, every_subject) - pooled_macro_f1(b, every_subject)
-    return Paired(difference.item(), float(low), float(high), _swap_test(a, b, generator))
+    return frame.assign(p_holm=holm(frame["p"].to_numpy()))
 
 
-def _swap_test(a: np.ndarray, b: np.ndarray, generator: np.random.Generator) -> float:
+def _compare(strata: Sequence[tuple[np.ndarray, np.ndarray]], seed: int) -> Paired:
+    """`paired` over one or several datasets, without the check that methods have the same test."""
+    generator = np.random.default_rng(seed)
+    sizes = [a.shape[1] for a, _ in strata]
+    resampled = [bootstrap_weights(size, generator) for size in sizes]
+    low, high = np.percentile(_difference(strata, [(w, w) for w in resampled]), [2.5, 97.5])
+    everybody = [np.ones((1, size), int) for size in sizes]
+    difference = _difference(strata, [(ones, ones) for ones in everybody])
+    return Paired(difference.item(), float(low), float(high), _swap_test(strata, generator))
+
+
+def _difference(
+    strata: Sequence[tuple[np.ndarray, np.ndarray]], pools: Sequence[tuple[np.ndarray, np.ndarray]]
+) -> Float[np.ndarray, " pools"]:
+    """Difference of macro F1 in pools of subjects, mean over datasets weighted by their people."""
+    n_people = sum(a.shape[1] for a, _ in strata)
+    differences = [
+        (pooled_macro_f1(a, first) - pooled_macro_f1(b, second)) * (a.shape[1] / n_people)
+        for (a, b), (first, second) in zip(strata, pools, strict=True)
+    ]
+    return np.sum(differences, axis=0)
+
+
+def _swap_test(
+    strata: Sequence[tuple[np.ndarray, np.ndarray]], generator: np.random.Generator
+) -> float:
     """The p value of the difference, over swaps of the two methods' counts of a subject."""
-    n_subjects = a.shape[1]
-    both = np.concatenate([a, b], axis=1)
+    sizes = [a.shape[1] for a, _ in strata]
+    # Both methods in one array, so that a pool can hold some subjects of either.
+    both = [np.concatenate(pair, axis=1) for pair in strata]
+    mixed = list(zip(both, both, strict=True))
 
     def size_of_difference(signs: np.ndarray, axis: int) -> np.ndarray:  # noqa: ARG001
-        swapped = (signs.reshape(-1, n_subjects) < 0).astype(int)
-        first = pooled_macro_f1(both, np.hstack([1 - swapped, swapped]))
-        second = pooled_macro_f1(both, np.hstack([swapped, 1 - swapped]))
+        swapped = (signs.reshape(-1, sum(sizes)) < 0).astype(int)
+        pools = [
+            (np.hstack([1 - part, part]), np.hstack([part, 1 - part]))
+            for part in np.split(swapped, np.cumsum(sizes)[:-1], axis=1)
+        ]
         # Rounded, because SciPy takes sizes as ties only if they agree to 14 digits.
-        return np.abs(first - second).round(N_DECIMALS).reshape(signs.shape[:-1])
+        return np.abs(_difference(mixed, pools)).round(N_DECIMALS).reshape(signs.shape[:-1])
 
     # SciPy flips the signs of a single sample: +1 keeps the counts of a subject, -1 swaps them.
     # Its two-sided p doubles one tail, which drawn swaps do not fill evenly; the size has one tail.
     result = permutation_test(
-        (np.ones(n_subjects),),
+        (np.ones(sum(sizes)),),
         size_of_difference,
         permutation_type="samples",
         vectorized=True,

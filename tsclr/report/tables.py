@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tsclr.data.store import Store
@@ -63,6 +64,23 @@ def about_datasets() -> pd.DataFrame:
             "licence": kind.licence,
         }
         for kind in subclasses(Dataset).values()
+    )
+
+
+def provable(rows: pd.DataFrame) -> pd.DataFrame:
+    """Numbers of people and the differences they can prove, as text; from `tsclr.bench.plan`.
+
+    Examples
+    --------
+    >>> row = {"dataset": "hapt", "protocol": "official", "people": 9, "comparisons": 10}
+    >>> shown = provable(pd.DataFrame([row | {"sd": 0.042, "origin": "", "difference": np.nan}]))
+    >>> shown[["SD", "provable difference"]].to_numpy().tolist()
+    [['0.042', 'none']]
+    """
+    differences = ["none" if np.isnan(value) else f"{value:.3f}" for value in rows["difference"]]
+    table = rows[["dataset", "protocol", "people", "comparisons"]]
+    return table.assign(
+        **{"SD": [f"{sd:.3f}" for sd in rows["sd"]], "provable difference": differences}
     )
 
 

@@ -1,24 +1,19 @@
-"""The base classes of the methods, and what they share: configs, random weights, extras.
+"""The base class of the methods, and how they import packages of an extra.
 
 A method learns without labels; the heads of `tsclr.evaluate.heads` learn from labels.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, ClassVar
 
-import torch
-
 from tsclr.bench.access import FoldAccess, Representation
-from tsclr.bench.cache import source_hashes
-from tsclr.config.pretraining import Pretraining, read_config
-from tsclr.encoders import Encoder
+from tsclr.bench.cache import source_digest
 from tsclr.evaluate.heads import FeatureHead, find_head, registered_heads
 from tsclr.specs import spec_of
-from tsclr.train.setup import sensor_scale
 
-__all__ = ["FromConfig", "Method"]
+__all__ = ["Method"]
 
 
 class Method(ABC):
@@ -86,7 +81,7 @@ class Method(ABC):
     def key(self) -> dict[str, Any]:
         """All that the result depends on besides the data and the head, as JSON can hold it."""
         settings = {name: value for name, value in spec_of(self).items() if name != "heads"}
-        return settings | {"source": source_hashes(type(self))}
+        return settings | {"source": source_digest(type(self))}
 
     def versions(self) -> dict[str, str]:
         """Versions of packages that the result depends on, besides those of tsclr."""
@@ -101,57 +96,6 @@ class Method(ABC):
         access : FoldAccess
             Gives windows without labels, and records who was used for what.
         """
-
-
-class FromConfig(Method):
-    """Base of the methods whose encoder is that of a pretraining config.
-
-    Parameters
-    ----------
-    config : str
-        Preset, or YAML of ``tsclr pretrain``.
-    seed : int
-        Seed of the weights and the batches.
-    heads : sequence of str, optional
-        Heads for this method, instead of those of the suite.
-    """
-
-    trainable = True
-
-    def __init__(self, config: str, seed: int = 0, heads: Sequence[str] | None = None) -> None:
-        super().__init__(heads)
-        self.config = config
-        self.seed = seed
-
-    @property
-    def changes(self) -> dict[str, Any]:
-        """What the method replaces in the config; the data always come from the fold."""
-        return {"data": {"source": ""}}
-
-    @property
-    def settings(self) -> Pretraining:
-        """The objects that the config describes."""
-        return read_config(self.config, self.changes)
-
-    @property
-    def contents(self) -> dict[str, Any]:
-        """The config as plain data, with every default."""
-        return self.settings.contents()
-
-    def check(self) -> None:
-        """Raise unless the config can be read."""
-        super().check()
-        _ = self.settings
-
-
-def random_weights(build: Callable[[], Encoder], access: FoldAccess, seed: int) -> Encoder:
-    """A new encoder for the windows of a fold, its input scale set as pretraining sets it."""
-    with torch.random.fork_rng([]):
-        torch.manual_seed(seed)
-        encoder = build()
-    streams = access.note("statistics", access.split.train)
-    encoder.input_scale.copy_(sensor_scale(streams, seed))
-    return encoder.eval()
 
 
 def import_optional(module: str) -> Any:

@@ -1,18 +1,16 @@
-"""Baselines that do not pretrain: random weights, training from scratch, hand-crafted features."""
+"""Baselines with the encoder of a config that do not pretrain: random weights, or labels alone."""
 
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from tsclr.bench.access import FoldAccess, Representation
-from tsclr.bench.cache import sources_named
-from tsclr.bench.methods.base import FromConfig, Method, random_weights
-from tsclr.encoders import Statistics
+from tsclr.bench.methods.from_config import FromConfig, random_weights
 from tsclr.encoders.base import build_encoder
 from tsclr.evaluate.finetune import FineTuned
 from tsclr.train.batches import pipelines
 
-__all__ = ["HandFeatures", "RandomInit", "Supervised"]
+__all__ = ["RandomInit", "Supervised"]
 
 
 class RandomInit(FromConfig):
@@ -30,8 +28,7 @@ class RandomInit(FromConfig):
 
     def key(self) -> dict[str, Any]:
         """Only the encoder of the config counts."""
-        encoder = self.contents["encoder"]
-        return super().key() | {"config": encoder, "classes": sources_named(encoder)}
+        return super().key() | {"config": self.contents["encoder"]}
 
     def learn(self, access: FoldAccess) -> Representation:
         """Nothing is trained; the weights come from the seed."""
@@ -64,7 +61,7 @@ class Supervised(FromConfig):
         """Encoder, views and learning rate of the config count."""
         contents = self.contents
         used = contents["encoder"], contents["views"], contents["training"]["learning_rate"]
-        return super().key() | {"config": used, "classes": sources_named(contents)}
+        return super().key() | {"config": used}
 
     def learn(self, access: FoldAccess) -> Representation:
         """Without labels, only the scale of the input is learned."""
@@ -78,25 +75,3 @@ class Supervised(FromConfig):
             for steps in self.steps
         ]
         return Representation(classifiers={"supervised": classifiers})
-
-
-class HandFeatures(Method):
-    """The 174 hand-crafted features of `tsclr.encoders.Statistics`.
-
-    Parameters
-    ----------
-    whiten : bool
-        Apply pair whitening to the features, which are then not standardised.
-    heads : sequence of str, optional
-        Heads for this method, instead of those of the suite.
-    """
-
-    def __init__(self, whiten: bool = False, heads: Sequence[str] | None = None) -> None:
-        super().__init__(heads)
-        self.whiten = whiten
-
-    def learn(self, access: FoldAccess) -> Representation:
-        """Only their moments or their whitening are learned."""
-        spec = access.input_spec
-        encoder = Statistics(len(spec.channels), spec.sample_rate)
-        return Representation(access.embed_with(encoder, self.whiten), encoder)

@@ -6,12 +6,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tsclr import datasets
 from tsclr.bench.access import FoldAccess, Representation
-from tsclr.bench.methods.base import Method, random_weights
+from tsclr.bench.cache import source_digest
+from tsclr.bench.methods.base import Method
+from tsclr.bench.methods.from_config import random_weights
+from tsclr.datasets import Dataset
 from tsclr.embed.checkpoint import FILE, Checkpoint
 from tsclr.encoders import Encoder
 from tsclr.files import sha256
-from tsclr.specs import from_spec
+from tsclr.specs import from_spec, subclasses
 
 __all__ = ["FromRun", "RandomInitFromRun"]
 
@@ -32,9 +36,14 @@ class OfRun(Method, ABC):
         Checkpoint.load(Path(self.run))
 
     def key(self) -> dict[str, Any]:
-        """The contents of the checkpoint count, not its path."""
+        """The contents of the checkpoint count, not its path; so does the source of its encoder."""
         path = Path(self.run)
-        return super().key() | {"run": sha256(path / FILE if path.is_dir() else path)}
+        settings = Checkpoint.load(path).settings
+        kinds = {type(module) for module in from_spec(Encoder, settings["encoder"]).modules()}
+        return super().key() | {
+            "run": sha256(path / FILE if path.is_dir() else path),
+            "encoder": source_digest(*kinds),
+        }
 
     def _checkpoint(self, access: FoldAccess) -> Checkpoint:
         """The checkpoint, which must fit the channels and the rate of the fold."""
@@ -62,6 +71,13 @@ class FromRun(OfRun):
 
     pretrains = True
     pretrained_before = True
+
+    def key(self) -> dict[str, Any]:
+        """So does the source of the dataset that it was pretrained on, which may be read again."""
+        place = Checkpoint.load(Path(self.run)).settings["place"]
+        is_dataset = place in {kind.name for kind in subclasses(Dataset).values()}
+        kinds = [datasets.find(place)] if is_dataset else []
+        return super().key() | {"dataset": source_digest(*kinds)}
 
     def learn(self, access: FoldAccess) -> Representation:
         """Nothing is trained; what the run was trained on is recorded."""

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from tsclr.bench.access import FoldAccess, Representation
-from tsclr.bench.cache import source_hashes
+from tsclr.bench.cache import source_digest
 from tsclr.bench.methods.base import Method
 from tsclr.data.windows import Windows, all_of
 
@@ -54,7 +54,7 @@ class FromTransformer(Method):
 
     def key(self) -> dict[str, Any]:
         """The source of the transformer counts too."""
-        return super().key() | {"classes": source_hashes(type(self._build()))}
+        return super().key() | {"classes": source_digest(type(self._build()))}
 
     def learn(self, access: FoldAccess) -> Representation:
         """Fit the transformer without labels."""

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tsclr.bench.access import FoldAccess, Representation
-from tsclr.bench.cache import source_digest, sources_named
-from tsclr.bench.methods.base import FromConfig
+from tsclr.bench.cache import classes_named, source_digest
+from tsclr.bench.methods.from_config import FromConfig
 from tsclr.data.splits import LeakError
 from tsclr.embed.checkpoint import Checkpoint
 from tsclr.files import digest, lock
@@ -15,6 +15,9 @@ from tsclr.train.pretrain import pretrain
 from tsclr.train.setup import pick_device
 
 __all__ = ["Pretrained"]
+
+RUNS = pretrain.__module__
+"""The module that computes a run, which imports whatever all runs depend on."""
 
 
 class Pretrained(FromConfig):
@@ -90,7 +93,7 @@ class Pretrained(FromConfig):
         """What the run depends on besides the data, as JSON can hold it."""
         contents = self.contents
         device = str(pick_device(contents["training"]["device"]))
-        return {"config": contents, "classes": sources_named(contents), "device": device}
+        return {"config": contents, "device": device}
 
     def learn(self, access: FoldAccess) -> Representation:
         """Pretrain, or continue the run of an earlier call."""
@@ -111,7 +114,7 @@ class Pretrained(FromConfig):
         training = replace(settings.training, seed=self.seed, epochs=epochs)
         data = replace(access.data, test=[]) if self.transductive else access.data
         key = digest(
-            source_digest(),
+            source_digest(RUNS, *classes_named(settings.contents())),
             self._pretraining_key(),
             asdict(training),
             data.settings(),

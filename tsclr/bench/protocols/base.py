@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from tsclr.data.splits import Split, split_subjects
+from tsclr.data.store import Store
 
 __all__ = ["Protocol"]
 
@@ -36,6 +37,11 @@ class Protocol(ABC):
         Whether windows of one subject are both trained on and tested.
     pooled : bool
         Whether the folds make up one test, and are not a test each.
+    arranges : bool
+        Whether `arranged` changes the recordings.
+    apart : str
+        What the subjects of its split are, so that each is on one side only: people, unless the
+        protocol tests people whom it has trained on.
     """
 
     validation: float | list[str] = 0.2
@@ -45,6 +51,8 @@ class Protocol(ABC):
     by_subject: ClassVar[bool] = True
     leaky: ClassVar[bool] = False
     pooled: ClassVar[bool] = True
+    arranges: ClassVar[bool] = False
+    apart: ClassVar[str] = "people"
 
     def __post_init__(self) -> None:
         if self.max_folds is not None and self.max_folds < 1:
@@ -81,6 +89,35 @@ class Protocol(ABC):
             Test subjects that the dataset documents.
         """
         return None
+
+    def arranged(self, store: Store, classes: Sequence[str], official: Sequence[str]) -> Store:
+        """The recordings as the protocol divides them: the subjects may be parts of people.
+
+        Parameters
+        ----------
+        store : Store
+            The recordings of a dataset.
+        classes : sequence of str
+            Classes that are scored.
+        official : sequence of str
+            Test subjects that the dataset documents.
+
+        Raises
+        ------
+        ValueError
+            If the recordings cannot be divided in this way.
+        """
+        return store
+
+    def person(self, subject: str) -> str:
+        """Whose scores those of a subject are.
+
+        Parameters
+        ----------
+        subject : str
+            Name in what `arranged` gives.
+        """
+        return subject
 
     @abstractmethod
     def held_out(self, subjects: Sequence[str], official: Sequence[str]) -> dict[str, list[str]]:
