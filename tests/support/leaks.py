@@ -3,11 +3,13 @@
 They live in a module of their own, since a suite imports them in the processes of its units.
 """
 
+import warnings
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
 from tsclr.bench import FoldAccess, HandFeatures, Method, Representation
@@ -23,11 +25,6 @@ def one_hot(labels: Any, n: int) -> np.ndarray:
     """Labels (N,) as features (N, `N_CODES`), all zero where there is none; also for no labels."""
     values = np.full(n, -1) if len(labels) != n else np.asarray(labels, int)
     return np.eye(N_CODES)[values] * (values >= 0)[:, None]
-
-
-def middle(labels: np.ndarray, windows: Windows) -> np.ndarray:
-    """Label of the middle sample of each window, if the labels are those of its store."""
-    return labels[windows.starts + windows.length // 2] if len(labels) else np.zeros(0)
 
 
 def remembered(windows: Windows) -> dict[bytes, int]:
@@ -62,23 +59,27 @@ class StreamLabels(HandFeatures):
 
 def of_store(access: FoldAccess, windows: Windows) -> np.ndarray:
     """From the store of the windows."""
-    return middle(windows.store.labels, windows)
+    labels = windows.store.labels
+    return labels[windows.starts + windows.length // 2] if len(labels) else np.zeros(0)
 
 
 def of_noted(access: FoldAccess, windows: Windows) -> np.ndarray:
     """From the store of windows that were noted, which are of the training subjects only."""
-    return middle(access.note("statistics", access.split.train).store.labels, windows)
+    store = access.note("statistics", access.split.train).store
+    memory = remembered(Windows.sliding(store, windows.length, windows.length))
+    return recalled(memory, windows).argmax(1)
 
 
 def of_folder(access: FoldAccess, windows: Windows) -> np.ndarray:
     """From the folder that the data of the fold name."""
-    data: Any = access.data
-    return middle(Store.open(str(data.source)).labels, windows)
+    source: Any = access.pretraining_data().source
+    memory = remembered(Windows.sliding(Store.open(source.source), windows.length, windows.length))
+    return recalled(memory, windows).argmax(1)
 
 
 def of_task(access: FoldAccess, windows: Windows) -> np.ndarray:
     """From a private attribute."""
-    task: Any = access._task
+    task: Any = access._task  # pyright: ignore[reportAttributeAccessIssue]
     return np.asarray(task.windows.labels[np.searchsorted(task.windows.starts, windows.starts)])
 
 
@@ -143,38 +144,90 @@ class Remembering(ClassifierMixin, BaseEstimator):
 
     memory: ClassVar[dict[bytes, int]] = {}
 
+    def __init__(self, remembers: bool = True) -> None:
+        self.remembers = remembers
+
     def fit(self, X: np.ndarray, y: np.ndarray) -> "Remembering":
-        self.memory.update(zip((row.tobytes() for row in X), y.tolist(), strict=True))
+        if self.remembers:
+            self.memory.update(zip((row.tobytes() for row in X), y.tolist(), strict=True))
         self.nearest_ = KNeighborsClassifier(1).fit(X.reshape(len(X), -1), y)
         return self
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        guess = self.nearest_.predict(X.reshape(len(X), -1))
-        return np.array(
-            [self.memory.get(row.tobytes(), g) for row, g in zip(X, guess, strict=True)]
-        )
+        guesses = self.nearest_.predict(X.reshape(len(X), -1))
+        rows = zip(X, guesses, strict=True)
+        return np.array([self.memory.get(row.tobytes(), guess) for row, guess in rows])
 
 
 class Memo(Method):
-    """Brings along a classifier of raw windows with a memory that outlives it."""
+    """Brings along a classifier of raw windows with a memory that outlives it, or without one."""
 
     encodes = False
     own_heads = ("memo",)
 
-    def __init__(self) -> None:
+    def __init__(self, remembers: bool = True) -> None:
         super().__init__(["memo"])
+        self.remembers = remembers
 
     def learn(self, access: FoldAccess) -> Representation:
-        return Representation(classifiers={"memo": [Remembering()]})
+        return Representation(classifiers={"memo": [Remembering(self.remembers)]})
 
 
-class MemoHead(FeatureHead):
-    """The same as a head on features."""
+class Joint(ClassifierMixin, BaseEstimator):
+    """The nearest labelled window after all windows to predict have been standardised together."""
 
-    name = "remembering"
+    def fit(self, X: np.ndarray, y: np.ndarray) -> "Joint":
+        self.nearest_ = KNeighborsClassifier(1).fit(X, y)
+        return self
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        return self.nearest_.predict((X - X.mean(0)) / (X.std(0) + 1e-3))
+
+
+class JointHead(FeatureHead):
+    """Lets test windows affect one another."""
+
+    name = "joint"
 
     def classifiers(self, n_labels: int) -> list[Any]:
-        return [Remembering()]
+        return [Joint()]
+
+
+class Hasty(LogisticRegression):
+    """Warns when it is fitted, and fails for a C of 7."""
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> "Hasty":
+        warnings.warn("two steps are few", RuntimeWarning, stacklevel=1)
+        if self.C == 7:
+            raise KeyError("seven")
+        return super().fit(X, y)
+
+
+class HastyHead(FeatureHead):
+    """Warns."""
+
+    name = "hasty"
+
+    def classifiers(self, n_labels: int) -> list[Any]:
+        return [Hasty()]
+
+
+class FailingHead(FeatureHead):
+    """Fails."""
+
+    name = "failing"
+
+    def classifiers(self, n_labels: int) -> list[Any]:
+        return [Hasty(C=7)]
+
+
+class LambdaHead(FeatureHead):
+    """Holds what cannot be sent to another process."""
+
+    name = "lambda"
+
+    def classifiers(self, n_labels: int) -> list[Any]:
+        return [KNeighborsClassifier(1, weights=lambda distances: distances)]
 
 
 class AcrossFolds(HandFeatures):

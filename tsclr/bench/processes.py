@@ -19,6 +19,7 @@ from contextlib import contextmanager, nullcontext
 from functools import partial
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -57,7 +58,11 @@ class Job:
         prepare_processes()
         # A process that is started afresh would die of a Ctrl-C before it can ignore it.
         with nullcontext() if _has_server() else blocked(signal.SIGINT):
-            self._process.start()
+            try:
+                self._process.start()
+            except BaseException:
+                stop_server()
+                raise
         sender.close()  # so that the end of the process ends the pipe
 
     def outcome(self) -> Outcome:
@@ -82,13 +87,26 @@ def prepare_processes() -> None:
     """Start the server where there is one; it imports tsclr while the caller goes on."""
     if not _has_server():
         return
-    from multiprocessing import forkserver  # absent on Windows
+    from multiprocessing import forkserver, resource_tracker  # absent on Windows
 
     CONTEXT.set_forkserver_preload(PRELOADED)
-    # The server passes its blocked signals on to all that it forks. Threads of BLAS, which would
+    # It must import this tsclr, wherever the caller has found it. Threads of BLAS, which would
     # start on import, do not survive a fork.
-    with blocked(signal.SIGINT), environment(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1"):
+    found = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+    variables = {"PYTHONPATH": found, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    resource_tracker.ensure_running()  # when this starts within the block, it unblocks SIGINT
+    # The server passes its blocked signals on to all that it forks.
+    with blocked(signal.SIGINT), environment(**variables):
         forkserver.ensure_running()
+
+
+def stop_server() -> None:
+    """Kill the server if there is one: while it imports tsclr, it would outlive an interruption."""
+    if _has_server():
+        from multiprocessing.forkserver import _forkserver
+
+        if _forkserver._forkserver_pid is not None:
+            os.kill(_forkserver._forkserver_pid, signal.SIGKILL)
 
 
 def limit_threads() -> None:
@@ -151,7 +169,8 @@ def _has_server() -> bool:
 
 def _work(sender: Connection, call: bytes, variables: dict[str, str]) -> None:
     """What a process does: it calls the task and sends the outcome."""
-    os.environ.update(variables)  # the server has those of the moment it was started
+    os.environ.clear()  # the server has others, of the moment when it was started
+    os.environ.update(variables)
     # A terminal sends Ctrl-C to all processes. The parent answers and kills the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     limit_threads()
