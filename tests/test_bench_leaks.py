@@ -1,6 +1,5 @@
 """Planted leaks: each scores 1.0 where labels are in reach; here it is at chance or refused."""
 
-import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -291,64 +290,3 @@ def test_nothing_is_carried_from_fold_to_fold(tiny_store: Path, tmp_path: Path) 
     bench(suite, tmp_path, jobs=1)
     assert leaks.Counting.folds == []
     assert leaks.AcrossFolds.known == {}
-
-
-# Heads of the user's own
-
-
-def scores_under(head: str, store: Path, folder: Path) -> dict[str, Any]:
-    suite = suite_on(
-        store, methods={"hand": HandFeatures()}, heads=[f"{leaks.__name__}.{head}"], budgets=["1"]
-    )
-    return scored(suite, folder)
-
-
-def test_a_head_whose_test_windows_affect_one_another_is_refused(
-    tiny_store: Path, tmp_path: Path
-) -> None:
-    with pytest.raises(LeakError, match="the class of a window changes with the other windows"):
-        scores_under("JointHead", tiny_store, tmp_path)
-
-
-def test_a_head_that_cannot_be_sent_says_what_to_do(tiny_store: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"(?s)KNeighborsClassifier\(.* top of a module"):
-        scores_under("LambdaHead", tiny_store, tmp_path)
-
-
-def test_a_head_fails_and_warns_as_if_it_were_fitted_here(tiny_store: Path, tmp_path: Path) -> None:
-    with pytest.warns(RuntimeWarning, match="two steps are few"):
-        rows = scores_under("HastyHead", tiny_store, tmp_path / "warns")["rows"]
-    assert rows[0]["macro_f1_mean"] > CHANCE
-    assert set(rows[0]["chosen"].values()) == {"Hasty()"}
-    with pytest.raises(ValueError, match=r"^KeyError: 'seven'$") as caught:
-        scores_under("FailingHead", tiny_store, tmp_path / "fails")
-    assert 'raise KeyError("seven")' in str(caught.value.__cause__)
-
-
-# Units that are done
-
-
-def test_a_suite_that_is_done_starts_no_process(
-    finished: Path, tiny_store: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def start(*_: object) -> None:
-        raise AssertionError("a process was started")
-
-    monkeypatch.setattr("tsclr.bench.runner.Job", start)
-    bench(suite_on(tiny_store), finished)
-
-
-def test_a_damaged_cell_is_reported_once(
-    tiny_store: Path,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    suite = suite_on(tiny_store, methods={"hand": HandFeatures()}, budgets=["1"])
-    scored(suite, tmp_path)
-    cell = next(suite.units(tmp_path)).cells[0]
-    cell.path.write_bytes(b"{")
-    with caplog.at_level(logging.WARNING):
-        bench(suite, tmp_path)
-    assert caplog.text.count("is damaged: computing it again") == 1
-    assert "is damaged" not in capfd.readouterr().err

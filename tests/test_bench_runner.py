@@ -16,7 +16,8 @@ import psutil
 import pytest
 from rich.progress import Progress
 
-from tests.support.suites import suite_on
+from tests.support.suites import scored, suite_on
+from tsclr.bench.methods import HandFeatures
 from tsclr.bench.outcomes import Outcome, attempt, raise_failures, warning_lines
 from tsclr.bench.processes import Job
 from tsclr.bench.runner import bench, run
@@ -224,3 +225,32 @@ def test_results_cannot_be_where_a_file_is(name: str, tiny_store: Path, tmp_path
         NotADirectoryError, match=r"/file is not a folder: name a folder for the results"
     ):
         bench(suite_on(tiny_store), tmp_path / name)
+
+
+# Units that are done
+
+
+def test_a_suite_that_is_done_starts_no_process(
+    finished: Path, tiny_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(*_: object) -> None:
+        raise AssertionError("a process was started")
+
+    monkeypatch.setattr("tsclr.bench.runner.Job", start)
+    bench(suite_on(tiny_store), finished)
+
+
+def test_a_damaged_cell_is_reported_once(
+    tiny_store: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    suite = suite_on(tiny_store, methods={"hand": HandFeatures()}, budgets=["1"])
+    scored(suite, tmp_path)
+    cell = next(suite.units(tmp_path)).cells[0]
+    cell.path.write_bytes(b"{")
+    with caplog.at_level(logging.WARNING):
+        bench(suite, tmp_path)
+    assert caplog.text.count("is damaged: computing it again") == 1
+    assert "is damaged" not in capfd.readouterr().err

@@ -101,7 +101,7 @@ class FoldAccess:
         self.runs = runs
         self._seed = seed
         self._store, self._pretraining_split = data.open()
-        self._views: dict[tuple[str, ...], Store] = {}
+        self._views: dict[frozenset[str], Store] = {}
         self._notes: list[tuple[str, tuple[str, ...]]] = []
         self._checkpoints: list[Checkpoint] = []
 
@@ -219,7 +219,7 @@ class FoldAccess:
 
     def _view(self, subjects: Sequence[str]) -> Store:
         """The store of some subjects alone; made once, since it may be a copy."""
-        key = tuple(name for name in self._store.subjects if name in subjects)
+        key = frozenset(subjects)
         if key not in self._views:
             self._views[key] = self._store.with_subjects(subjects)
         return self._views[key]

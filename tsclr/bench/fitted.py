@@ -1,5 +1,6 @@
 """A unit whose method has learned, and the results of its cells."""
 
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -179,5 +180,9 @@ class FittedUnit:
 
 def guarded(maker: object, classifiers: Sequence[Any]) -> list[Any]:
     """The classifiers of a head or a method; those of the user's own are fitted in isolation."""
-    is_ours = type(maker).__module__.partition(".")[0] == "tsclr"
+    kind = type(maker)
+    # The name of a module is only claimed, so the class is looked for in it.
+    is_ours = kind.__module__.startswith("tsclr.") and kind is getattr(
+        sys.modules.get(kind.__module__), kind.__name__, None
+    )
     return list(classifiers) if is_ours else [Isolated.of(own) for own in classifiers]

@@ -103,10 +103,12 @@ def prepare_processes() -> None:
 def stop_server() -> None:
     """Kill the server if there is one: while it imports tsclr, it would outlive an interruption."""
     if _has_server():
-        from multiprocessing.forkserver import _forkserver
+        from multiprocessing import forkserver
 
-        if _forkserver._forkserver_pid is not None:
-            os.kill(_forkserver._forkserver_pid, signal.SIGKILL)
+        # There is no public way to its number; without it the server ends by itself, but later.
+        pid = getattr(forkserver._forkserver, "_forkserver_pid", None)
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
 
 
 def limit_threads() -> None:

@@ -14,7 +14,7 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from pathlib import Path
 
 from rich.console import Console
@@ -104,7 +104,7 @@ def run(units: Sequence[Unit], paths: Sequence[Path], jobs: int) -> dict[str, Ou
     columns = TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     outcomes = {unit.name: Outcome() for unit in units}
     waiting = deque(filter(is_unfinished, units))
-    running: dict[Connection, tuple[str, Job]] = {}
+    running: dict[str, Job] = {}
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         bar = progress.add_task("", total=len(paths))
         try:
@@ -112,18 +112,16 @@ def run(units: Sequence[Unit], paths: Sequence[Path], jobs: int) -> dict[str, Ou
                 while waiting and len(running) < jobs:
                     unit = waiting.popleft()
                     try:
-                        job = Job(partial(run_unit, unit))
+                        running[unit.name] = Job(partial(run_unit, unit))
                     except UNPICKLED as error:
                         outcomes[unit.name] = Outcome(as_text(error))
-                    else:
-                        running[job.answers] = unit.name, job
                 # A unit writes many cells before it ends, so the bar looks at the disk each second.
-                for answers in wait(running, timeout=1):
-                    name, job = running.pop(answers)
-                    outcomes[name] = job.outcome()
+                ready = wait([job.answers for job in running.values()], timeout=1)
+                for name in [name for name, job in running.items() if job.answers in ready]:
+                    outcomes[name] = running.pop(name).outcome()
                 progress.update(bar, completed=sum(path.exists() for path in paths))
         except BaseException:
-            for _, job in running.values():
+            for job in running.values():
                 job.kill()
             raise
     return outcomes

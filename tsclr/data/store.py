@@ -284,7 +284,7 @@ class Store:
         ...     subject="s1", name="walk", labels=np.zeros(100, int), classes=("walking",),
         ... )
         >>> blank = Store.build([walk]).without_labels()
-        >>> blank.labels.max(), blank.classes, blank.recordings["name"].tolist()
+        >>> int(blank.labels.max()), blank.classes, blank.recordings["name"].tolist()
         (-1, (), ['0'])
         """
         # One value for all samples takes no memory.
