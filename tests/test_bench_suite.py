@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, f1_score
 from sklearn.preprocessing import StandardScaler
 
 import tsclr.bench
+from tests.support.by_hand import linear_predictions
 from tests.support.suites import CONFIG, METHODS, scored, suite_on
 from tsclr.audit.results import audit_results
 from tsclr.bench.methods import HandFeatures, Method, Pretrained, RandomInit
@@ -61,17 +61,13 @@ def test_a_score_equals_one_computed_by_hand(results: dict, tiny_store: Path) ->
             continue
         streams = Windows.sliding(store, 128, 64, unit["split"]["train"])
         moments = StandardScaler().fit(encode(encoder, streams))
-        chosen = row["chosen"][unit["fold"]]
-        C = float(chosen.split("C=")[1].split(",")[0]) if "C=" in chosen else 1.0
-        test = np.isin(windows.subjects, unit["split"]["test"])
-        classifier = LogisticRegression(C=C, max_iter=1000, tol=1e-3)
-        classifier.fit(moments.transform(features[~test]), windows.labels[~test])
-        truth.append(windows.labels[test])
-        found.append(classifier.predict(moments.transform(features[test])))
+        scaled, labels, split = moments.transform(features), windows.labels, unit["split"]
+        truth.append(labels[np.isin(windows.subjects, split["test"])])
+        found.append(linear_predictions(scaled, labels, windows.subjects, split))
     truth, found = np.concatenate(truth), np.concatenate(found)
-    assert row["macro_f1_mean"] == pytest.approx(f1_score(truth, found, average="macro"), abs=0.02)
+    assert row["macro_f1_mean"] == pytest.approx(f1_score(truth, found, average="macro"), abs=1e-6)
     expected = balanced_accuracy_score(truth, found)
-    assert row["balanced_accuracy_mean"] == pytest.approx(expected, abs=0.02)
+    assert row["balanced_accuracy_mean"] == pytest.approx(expected, abs=1e-6)
 
 
 def test_the_first_method_is_compared_with_each_other_one(results: dict) -> None:

@@ -73,6 +73,17 @@ def test_the_overview_lists_every_command(words: list[str], capsys: pytest.Captu
     assert all(name in told for name in COMMANDS)
 
 
+@pytest.mark.parametrize("words", [["data"], ["data", "--help"]])
+def test_a_family_of_commands_lists_its_members(
+    words: list[str], capsys: pytest.CaptureFixture
+) -> None:
+    assert main(words) == 0
+    shown = capsys.readouterr().out
+    assert "data list" in shown
+    assert "data fetch" in shown
+    assert "ingest" not in shown
+
+
 def test_no_command_shows_the_overview_and_fails(capsys: pytest.CaptureFixture) -> None:
     assert main([]) == 2
     assert "usage" in capsys.readouterr().out
@@ -88,6 +99,10 @@ def test_version(capsys: pytest.CaptureFixture) -> None:
 def test_a_misspelt_command_gets_the_near_one(capsys: pytest.CaptureFixture) -> None:
     assert main(["pretrian"]) == 2
     assert "did you mean pretrain?" in capsys.readouterr().err
+    assert main(["data", "lst"]) == 2
+    assert (
+        "no command 'data lst': did you mean data list? Allowed: data " in capsys.readouterr().err
+    )
 
 
 def test_help_is_quick_because_torch_is_not_imported() -> None:
@@ -228,6 +243,8 @@ def test_the_whole_path_from_logs_to_vectors(
     words = ["embed", str(run), str(logs), "--out", str(vectors), "--stride", "1.28", *LOG_OPTIONS]
     assert main(words) == 0
     from_logs = pd.read_parquet(vectors)
+    assert main(["embed", str(run), str(store), "--out", str(tmp_path / "vectors.csv")]) == 2
+    assert "it must end in .parquet" in capsys.readouterr().err
     pd.testing.assert_frame_equal(from_store, from_logs, atol=1e-5)
 
 

@@ -242,7 +242,7 @@ def test_a_class_that_is_like_none_is_answered_with_all_encoders_and_nothing_els
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     error = error_of(["pretrain", str(config(tmp_path, encoder="Qqqqqq"))], tmp_path, capsys)
-    assert error.endswith(f"Allowed: {', '.join(sorted(subclasses(Encoder)))}\n")
+    assert error.endswith(f"choose among {', '.join(sorted(subclasses(Encoder)))}\n")
 
 
 def test_the_same_mistake_from_python_names_the_argument_or_the_file(tmp_path: Path) -> None:

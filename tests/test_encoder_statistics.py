@@ -43,6 +43,13 @@ def test_statistics_equal_scipy_window_by_window(channels, length, rate):
     assert len(encoder.feature_names) == len(set(encoder.feature_names)) == encoder.num_features
 
 
+def test_half_precision_of_training_leaves_the_statistics_alone():
+    quiet = 1e-3 * windows(n=4)
+    with torch.autocast("cpu", torch.bfloat16):
+        trained_beside = Statistics(6)(quiet)
+    assert torch.equal(trained_beside, Statistics(6)(quiet))
+
+
 def test_six_channels_give_174_named_statistics():
     encoder = Statistics(6)
     assert encoder.num_features == 174

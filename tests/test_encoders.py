@@ -285,6 +285,13 @@ def test_std_equals_that_of_torch_with_its_gradient():
     torch.testing.assert_close(*gradients)
 
 
+def test_a_second_gradient_of_std_is_an_error_and_not_a_wrong_number():
+    x = windows(n=3).requires_grad_()
+    first = torch.autograd.grad(pooling.std(x).square().sum(), x, create_graph=True)[0]
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        first.square().sum().backward()
+
+
 def test_std_of_half_precision_is_summed_in_single_precision():
     x = (100 + windows(n=3)).bfloat16()
     torch.testing.assert_close(pooling.std(x), pooling.std(x.float()).bfloat16(), rtol=0, atol=0)

@@ -43,6 +43,7 @@ def test_a_head_of_ones_own_is_named_by_its_class_path() -> None:
         ("tsclr.evaluate.heads.KNN", "no head .*has no attribute 'KNN'"),
         ("sklearn.svm.SVC", "sklearn.svm.SVC is not a head: subclass FeatureHead or EncoderHead"),
         ("tsclr.evaluate.heads.Head", "is not a head"),
+        ("tsclr.evaluate.heads.FeatureHead", "FeatureHead lacks classifiers: define it"),
     ],
 )
 def test_what_is_no_head_is_refused(name: str, message: str) -> None:

@@ -174,9 +174,18 @@ def test_changed_file_is_refused(out, tmp_path):
 
 def test_file_that_other_settings_read_is_refused(logs, out):
     before = seen(ingest(logs[:1], out, reader=Plain()))
-    with pytest.raises(ValueError, match=r"with .*\"scale\": 1\.0.* now requested is .*2\.0"):
+    with pytest.raises(
+        ValueError, match=r"settings\. scale: the store has 1\.0, now requested is 2\.0\. "
+    ):
         ingest(logs[:2], out, reader=Plain(scale=2.0))
     assert seen(Store.open(out)) == before
+
+
+def test_a_folder_with_files_of_another_kind_is_refused(logs, out):
+    out.mkdir()
+    (out / "checkpoint.safetensors").touch()
+    with pytest.raises(ValueError, match=r"holds other files, such as checkpoint\.safetensors, "):
+        ingest(logs[:1], out, reader=Plain())
 
 
 def test_other_settings_may_read_other_files(logs, out):

@@ -8,7 +8,7 @@ import torch
 
 from tests.support.objectives import C, assert_same_with_gradient, batch, learner
 from tsclr.encoders import CNN1d, Concat
-from tsclr.objectives import LocalGlobal, local_global_nce
+from tsclr.objectives import LocalGlobal, local, local_global_nce
 from tsclr.objectives.base import represent_both
 
 
@@ -91,6 +91,14 @@ def test_every_view_predicts_the_steps_of_every_other():
     terms = objective(encoder, given)
     torch.testing.assert_close(terms["local_global"], sum(losses) / 6)
     torch.testing.assert_close(terms["penalty"], 0.04 * sum(squares) / 6)
+
+
+def test_the_steps_of_each_view_are_gathered_once(monkeypatch):
+    gathered = []
+    monkeypatch.setattr(local, "gather", lambda x: gathered.append(x) or x)
+    encoder, objective = learner(LocalGlobal)
+    objective(encoder, batch(n_views=4))
+    assert len(gathered) == 4
 
 
 def test_views_pass_through_the_encoder_once_and_are_pooled_as_by_it():

@@ -8,6 +8,7 @@ from torch import nn
 
 from tsclr.train.optimisers import LARS, MOMENTUM, learning_rate, optimizer_for
 from tsclr.train.settings import Training
+from tsclr.train.state import _flat, _unflatten
 
 
 def test_learning_rate_warms_up_and_falls_to_zero() -> None:
@@ -61,6 +62,23 @@ def test_without_gradient_lars_leaves_a_weight() -> None:
     weight = nn.Parameter(torch.ones(2, 2))
     LARS([weight], lr=1.0).step()
     assert torch.equal(weight.detach(), torch.ones(2, 2))
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd", "lars"])
+def test_an_optimiser_with_the_saved_state_of_another_goes_on_as_that_one(name: str) -> None:
+    """One weight never gets a gradient, so that the optimiser keeps nothing for it."""
+    one, other = network(), network()
+    first, second = (optimizer_for([module], Training(optimizer=name)) for module in (one, other))
+    gradients(one, step=0)
+    one[0].bias.grad = None
+    first.step()
+    other.load_state_dict(one.state_dict())
+    _unflatten(second, {name: value.clone() for name, value in _flat(first).items()})
+    for module, optimizer in ((one, first), (other, second)):
+        gradients(module, step=1)
+        module[0].bias.grad = None
+        optimizer.step()
+    torch.testing.assert_close(one.state_dict(), other.state_dict(), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("name", ["adamw", "sgd", "lars"])

@@ -1,5 +1,7 @@
 from dataclasses import replace
 
+import numpy as np
+
 from tests.support.recordings import recording
 from tsclr.data.store import Store
 from tsclr.datasets import Dataset
@@ -23,6 +25,16 @@ def test_a_store_without_names_says_so() -> None:
     assert told.startswith("no subjects")
     assert "repairs: none" in told
     assert "look at" not in told
+
+
+def test_a_store_with_logs_of_two_kinds_says_so() -> None:
+    bare = replace(recording(100, subject=""), labels=None, classes=())
+    labels, classes = np.zeros(100, np.int16), ("stairs, up",)
+    full = replace(recording(100, subject="1"), labels=labels, classes=classes)
+    described = about_store(Store.build([full, full, bare]))
+    assert described.startswith("1 subjects, 3 stretches (1 of 3 stretches without a subject), ")
+    assert 'classes: "stairs, up" (1 of 3 stretches without a label)\n' in described
+    assert "without" not in about_store(Store.build([full, full]))
 
 
 def test_every_dataset_has_a_row() -> None:

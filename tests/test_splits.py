@@ -36,6 +36,12 @@ def test_every_subject_is_in_exactly_one_place(n, test, validation, seed):
     assert split.validation
 
 
+@pytest.mark.parametrize(("share", "n", "n_tested"), [(0.07, 100, 7), (0.14, 50, 7), (0.3, 9, 3)])
+def test_a_share_is_rounded_up_to_whole_subjects(share, n, n_tested):
+    split = split_subjects([str(number) for number in range(n)], share)
+    assert len(split.test) == n_tested
+
+
 def test_split_depends_on_the_seed_alone():
     first = split_subjects(SUBJECTS, 0.3, 0.3, seed=5)
     assert split_subjects(SUBJECTS[::-1] + SUBJECTS, 0.3, 0.3, seed=5) == first

@@ -227,6 +227,8 @@ def test_load_opens_a_folder_and_reads_a_dataset_by_name(three, tmp_path, monkey
     assert Store.load(str(written(tmp_path, three))).subjects == ("s1", "s2")
     with pytest.raises(KeyError, match="did you mean synthetic"):
         Store.load("syntetic")
+    with pytest.raises(KeyError, match=f"did you mean {tmp_path}[?] "):
+        Store.load(f"{tmp_path}s")
 
 
 def test_load_passes_the_root_to_the_dataset(tmp_path, monkeypatch):

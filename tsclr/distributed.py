@@ -74,9 +74,9 @@ def on_rank_zero(work: Callable[[], T]) -> T:
 class _Gather(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
-        ctx.n_rows = len(x)
+        ctx.n_rows, x = len(x), x.contiguous()  # `empty_like` keeps the strides of a transposed x
         rows = [torch.empty_like(x) for _ in range(world_size())]
-        distributed.all_gather(rows, x.contiguous())
+        distributed.all_gather(rows, x)
         return torch.cat(rows)
 
     @staticmethod

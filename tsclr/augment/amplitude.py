@@ -106,6 +106,7 @@ class Scale(Augmentation):
     ) -> Annotated[Float[torch.Tensor, "B C"], Quantity("gain")]:
         """Draw the gain of each channel."""
         gains = normal(x, x.shape[1], mean=1.0, sd=self.sd, generator=generator)
+        # There are at most as many sensors as channels: sensor k takes the k-th gain.
         return gains if self.per_channel else gains.index_select(1, self.sensors(x))
 
     def transform(
@@ -284,6 +285,7 @@ def normal_quantiles(n: int) -> Float[torch.Tensor, " n"]:
     >>> normal_quantiles(4)
     tensor([-1.3629, -0.3775,  0.3775,  1.3629])
     """
+    # On the CPU whatever `torch.set_default_device` says: the table is made at import.
     middles = (torch.arange(n, dtype=torch.float64, device="cpu") + 0.5) / n
     quantiles = torch.special.ndtri(middles)
     return (quantiles / quantiles.square().mean().sqrt()).float()
@@ -306,5 +308,6 @@ def white_noise(
         return normal(x, C, T, generator=generator)
     # whole words for each window, and of the last one what is needed
     words = integers(x, -(2**63), 2**63 - 1, (C * T + 3) // 4, generator=generator)
+    # `index_select` takes no uint16; int32 is half the memory of int64.
     level = words.view(torch.uint16)[:, : C * T].to(torch.int32)
     return _QUANTILES.index_select(0, level.flatten()).view_as(x).to(precision(x))

@@ -240,6 +240,7 @@ class Augmentation(nn.Module, ABC):
                 f"windows have {x.shape[1]} channels, for_channels was given "
                 f"{len(self.channels)}: {', '.join(self.channels)}"
             )
+        # None saves drawing the gate here and selecting by it in `transform_gated`.
         applies = None if self.p == 1.0 else uniform(x, generator=generator) < self.p
         return Gated(applies, self.draw(x, generator))
 

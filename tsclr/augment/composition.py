@@ -99,6 +99,7 @@ class SomeOf(Augmentation):
     ) -> tuple[Gated, ...]:
         """Draw for every augmentation, and choose `n` for each window."""
         luck = uniform(x, len(self.augmentations), generator=generator)
+        # The argsort of an argsort is the rank, so exactly n are chosen.
         applies = luck.argsort(dim=1).argsort(dim=1) < self.n
         return _choose(_draw_all(self.augmentations, x, generator), applies)
 
@@ -160,6 +161,7 @@ class OneOf(Augmentation):
         weights = [1.0] * len(self.augmentations) if self.weights is None else self.weights
         luck = uniform(x, generator=generator)
         share = torch.tensor(weights, dtype=luck.dtype, device=x.device) / sum(weights)
+        # Without the last sum: it is 1 only up to rounding, and could lie below a drawn value.
         choice = (luck[:, None] >= share.cumsum(0)[:-1]).sum(dim=1, keepdim=True)
         applies = choice == torch.arange(len(weights), device=x.device)
         return _choose(_draw_all(self.augmentations, x, generator), applies)
@@ -217,6 +219,7 @@ class RandomOrder(Augmentation):
         """Apply first what comes first in each window, then what comes second and so on."""
         pairs = list(zip(_typed(self.augmentations), drawn.gated, strict=True))
         for current in drawn.order.unbind(dim=1):
+            # Every window has one augmentation here, so every row gets written.
             views = torch.empty_like(x)
             for index, (augmentation, gated) in enumerate(pairs):
                 rows = (current == index).nonzero()[:, 0]

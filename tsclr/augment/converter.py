@@ -176,4 +176,5 @@ def _draw_log_uniform(
     luck = uniform(x, x.shape[1], generator=generator).index_select(1, view.sensors(x))
     ranges = [(span[0], math.log(span[1] / span[0])) if span else (absent, 0.0) for span in spans]
     lowest, extent = luck.new_tensor(ranges).unbind(dim=1)
+    # `absent`, with an extent of 0, comes out as it went in.
     return luck.mul_(extent).exp_().mul_(lowest)

@@ -157,6 +157,7 @@ class SampleDropout(Augmentation):
         phase = integers(x, 0, self.packet, 1, generator=generator)
         # division as numbers with a point is exact here and a third of the time of //
         number = ((torch.arange(T, device=x.device) + phase) / self.packet).long()
+        # Enough for the largest phase, packet - 1.
         n_packets = (T + self.packet - 2) // self.packet + 1
         luck = uniform(x, n_packets, generator=generator)
         return _survives(luck.gather(1, number), self.rate)
@@ -241,5 +242,6 @@ def _latest(arrives: Bool[torch.Tensor, "B T"]) -> Int[torch.Tensor, "B T"]:
     """Index of the latest sample that has arrived by each sample; the first one before that."""
     time = torch.arange(arrives.shape[1], device=arrives.device)
     latest = torch.where(arrives, time, -1).cummax(dim=1).values
+    # `argmax` takes no bool, and gives the first of equal values.
     first = arrives.view(torch.uint8).argmax(dim=1, keepdim=True)
     return latest.maximum(first)

@@ -225,6 +225,7 @@ class PhaseNoise(Augmentation):
         self, x: Float[torch.Tensor, "B C T"], generator: torch.Generator | None = None
     ) -> Annotated[Float[torch.Tensor, "B bins"], Quantity("phase shift", "angle")]:
         """Draw the turn in radians of each bin from 1 on that has a phase."""
+        # A turned highest bin would not be real, and the inverse transform would drop what is not.
         return normal(x, (x.shape[2] - 1) // 2, sd=self.sd, generator=generator)
 
     def transform(

@@ -94,6 +94,7 @@ class FromTsaug(Augmentation):
         # a copy in any case: the augmented windows are written into it
         X = np.array(x.detach().to("cpu", precision(x)).mT.numpy(), order="C")
         _check_finite(X, "windows have", "fill them first")
+        # The sum may wrap round; the remainder makes it a seed all the same.
         rng = np.random.default_rng(int(drawn.sum()) % 2**63)
         for description in self.augmenter:
             rows = rng.random(len(X)) < description["prob"]

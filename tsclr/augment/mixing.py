@@ -202,6 +202,7 @@ def soft_targets(gated: Gated) -> Float[torch.Tensor, "B B"]:
     partner, share = gated.drawn.partner, gated.drawn.share
     if gated.applies is not None:
         share = share * gated.applies
+    # Added, since a window that is its own partner gets both shares in one column.
     return (1 - share).diag().scatter_add(1, partner[:, None], share[:, None])
 
 

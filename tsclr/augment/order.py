@@ -123,6 +123,7 @@ class TimeShift(Augmentation):
     ) -> Float[torch.Tensor, "B C T"]:
         """Move the windows."""
         last = x.shape[2] - 1
+        # One reflection at each end is enough, since no shift is longer than T - 1.
         since_first = (torch.arange(last + 1, device=x.device) - drawn[:, None]).abs()
         index = last - (last - since_first).abs()
         return x.gather(2, index[:, None].expand_as(x))

@@ -139,6 +139,7 @@ class Yaw(Augmentation):
                 " name it acc with for_channels, or use Rotate"
             )
         up = up * (up.norm(dim=2, keepdim=True) >= LEAST_GRAVITY)
+        # Without an axis the vector part is 0, and the matrix the identity at any angle.
         half_turn = drawn[..., None] / 2
         quaternion = torch.cat([half_turn.cos(), half_turn.sin() * normalize(up, dim=2)], dim=2)
         return _turn(self, x, rotation_matrix(quaternion)[:, devices])
@@ -282,15 +283,12 @@ def mount_flips(quarter_turns: bool) -> list[list[list[float]]]:
     for order, signs in itertools.product(
         itertools.permutations(range(3)), itertools.product((1.0, -1.0), repeat=3)
     ):
+        # The determinant, the sign of the permutation times those of the entries, has to be 1.
         n_swaps = sum(a > b for a, b in itertools.combinations(order, 2))
         is_rotation = math.prod(signs) == (-1) ** n_swaps
         if is_rotation and (quarter_turns or order == (0, 1, 2)):
-            flips.append(
-                [
-                    [s if c == o else 0.0 for c in range(3)]
-                    for o, s in zip(order, signs, strict=True)
-                ]
-            )
+            entries = zip(order, signs, strict=True)
+            flips.append([[s if c == o else 0.0 for c in range(3)] for o, s in entries])
     return flips
 
 
@@ -306,6 +304,7 @@ def _turn(
     """Multiply each sensor by its matrix; other channels stay."""
     B, C, _ = x.shape
     entries = [C * i + j for triad in view.triads(x) for i in triad.axes for j in triad.axes]
+    # `repeat`, not `expand`: the entries of each window are assigned below.
     mixing = torch.eye(C, dtype=turns.dtype, device=x.device).flatten().repeat(B, 1)
     mixing[:, entries] = turns.flatten(1)
     return (mixing.view(B, C, C) @ x.to(turns.dtype)).to(x.dtype)

@@ -55,6 +55,7 @@ class Pool(Augmentation):
         size = drawn[:, None].to(numbers)
         sums = x.to(numbers, copy=True)  # of as many samples as a block has, from each one on
         for offset in range(1, min(self.max_size, T)):
+            # A factor of 0 or 1 adds a sample only where the block of the window is that long.
             is_in = (size > offset).to(x.dtype)
             sums[:, :, :-offset].addcmul_(x[:, :, offset:], is_in[:, None])
         start = (torch.arange(T, dtype=numbers, device=x.device) / size).floor() * size

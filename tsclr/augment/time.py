@@ -216,6 +216,7 @@ def time_map(
     tensor([[0., 1., 2., 3., 4.]])
     """
     basis = spline_basis(length - 1, log_speed.shape[1], log_speed.dtype, log_speed.device)
+    # The softmax is the speed, scaled to a sum of 1, without overflow for large logarithms.
     elapsed = (log_speed @ basis.T).softmax(dim=1).cumsum(dim=1)
     # the rounded sum is not exactly 1, the last sample must be exactly the last
     return pad((length - 1) * (elapsed / elapsed[:, -1:]), (1, 0))
@@ -231,6 +232,7 @@ def interpolate(
     >>> interpolate(torch.tensor([[[0.0, 10.0, 40.0]]]), torch.tensor([[0.5, 1.0, 2.0]]))
     tensor([[[ 5., 10., 40.]]])
     """
+    # The last sample is read as the end of the last interval, with weight 1.
     before = position.long().clamp_(max=x.shape[2] - 2)
     weight = (position - before).to(x.dtype)
     index = before[:, None].expand(-1, x.shape[1], -1)

@@ -43,8 +43,13 @@ def main(words: Sequence[str] | None = None) -> int:
         say(__version__)
         return 0
     name = " ".join(words[:2]) if " ".join(words[:2]) in COMMANDS else words[0]
+    family = {other: command for other, command in COMMANDS.items() if other.split()[0] == name}
+    if name not in family and family and (len(words) == 1 or words[1] in HELP):
+        say(overview(family))
+        return 0
     if name not in COMMANDS:
-        note(f"tsclr: no command {name!r}: {nearest(name, COMMANDS)}")
+        name = " ".join(words[:2]) if family else name
+        note(f"tsclr: no command {name!r}: {nearest(name, family or COMMANDS)}")
         return USAGE
     prepare()
     return run(COMMANDS[name], words, debug)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from tsclr.cli.command import Given, command
 from tsclr.cli.data import ROOT, log_options, reader_of
 from tsclr.cli.output import say, say_next
-from tsclr.config.options import REQUIRED, Option
+from tsclr.config.options import REQUIRED, Option, UsageError
 
 if TYPE_CHECKING:
     from tsclr.data.store import Store
@@ -41,6 +41,8 @@ def embed(given: Given) -> None:
     from tsclr.embed.embedder import Embedder
     from tsclr.embed.vectors import write_vectors
 
+    if given["out"].suffix != ".parquet":
+        raise UsageError(f"--out is {given['out']}, it must end in .parquet: a table of features")
     embedder = Embedder.load(given["run"], given["whiten"])
     spec = embedder.input_spec_
     store = _open(given, spec.sample_rate)

@@ -36,11 +36,6 @@ def about(file: Path) -> str:
 def config_file(name: str | Path) -> Path:
     """File of a preset, or of a config that is named by its path.
 
-    Raises
-    ------
-    FileNotFoundError
-        If there is none.
-
     Examples
     --------
     >>> config_file("ntxnet")

@@ -19,10 +19,12 @@ from tsclr.data.store import LABELS, SIGNAL, TABLE, Store
 from tsclr.data.table import StoreTable
 from tsclr.files import exclusive_lock, naming_full_disk, sha256
 from tsclr.readers import Reader, Tabular, find_files
-from tsclr.specs import spec_of
+from tsclr.specs import differences, spec_of
 from tsclr.types import Recording
 
 UNFINISHED = "recordings.unfinished.parquet"
+OWN = (SIGNAL, LABELS, ".lock")
+"""What a run that was interrupted in its first log leaves in the folder."""
 
 
 def ingest(
@@ -62,7 +64,8 @@ def ingest(
         If both `reader` and options are given, or an option is unknown.
     ValueError
         If a log is unusable or holds nothing, does not fit the store, or has changed since it was
-        ingested; if other settings read it then, or another `ingest` is writing.
+        ingested; if other settings read it then, another `ingest` is writing, or `out` holds other
+        files and no store.
     OSError
         If the disk is full; the store stays as it was, and a rerun goes on.
 
@@ -98,10 +101,12 @@ def ingest(
                     recordings = reader.read(file)
                     if not _append(recordings, table, signal_file, label_file, settings):
                         raise ValueError(f"{file} holds no recording: leave it out")
+                    # The rows of a file agree in source, hash and reader: the last stands for all.
                     done[str(file)] = table.rows[-1]
                     contents[table.rows[-1]["source_hash"]] = str(file)
                     # After the arrays: what they hold beyond the table, the next run cuts off.
                     table.write(out / UNFINISHED)
+        # For its error where nothing was ingested.
         table.header()
         table.write(out / TABLE)
         (out / UNFINISHED).unlink(missing_ok=True)
@@ -113,6 +118,7 @@ def _resume(out: Path, sample_rate: float | None) -> StoreTable:
     # While logs are added to a finished store both exist; the unfinished table is the newer.
     file = next((out / name for name in (UNFINISHED, TABLE) if (out / name).exists()), None)
     if file is None:
+        _check_free(out)
         return StoreTable(sample_rate=sample_rate)
     table = StoreTable.read(file)
     if sample_rate is not None and sample_rate != table.sample_rate:
@@ -121,6 +127,15 @@ def _resume(out: Path, sample_rate: float | None) -> StoreTable:
             "leave the rate out, or choose another folder"
         )
     return table
+
+
+def _check_free(out: Path) -> None:
+    """Raise ``ValueError`` if the folder of a new store holds files that are not a store's."""
+    others = [path.name for path in out.iterdir() if path.name not in OWN]
+    if others:
+        raise ValueError(
+            f"{out} holds other files, such as {min(others)}, and no store: name a new folder"
+        )
 
 
 def _is_done(
@@ -140,9 +155,11 @@ def _is_done(
             f"{file} has changed since it was ingested: choose another folder for the store"
         )
     if row["reader"] != settings:
+        before, now = json.loads(row["reader"]), json.loads(settings)
+        differ = "; ".join(differences("the store", before, now))
         raise ValueError(
-            f"{file} was ingested with {row['reader']}, now requested is {settings}: use the same "
-            "settings, or choose another folder for the store"
+            f"{file} was ingested with other settings. {differ}. Use the same ones, or choose "
+            "another folder for the store"
         )
     return True
 
@@ -160,6 +177,7 @@ def _append(
         signal, labels = table.add(recording, settings)
         signal_file.write(np.ascontiguousarray(signal, "<f4").data)
         label_file.write(np.ascontiguousarray(labels, "<i2").data)
+    # The table that is written next may name only what has reached the disk.
     for handle in (signal_file, label_file):
         handle.flush()
         os.fsync(handle.fileno())

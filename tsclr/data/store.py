@@ -97,7 +97,8 @@ class Store:
             return cls.open(Path(source))
         from tsclr import datasets  # imports pooch, which only downloads need
 
-        dataset = datasets.find(str(source))
+        near = [str(table.parent) for table in Path(source).parent.glob(f"*/{TABLE}")]
+        dataset = datasets.find(str(source), near)
         recordings = dataset(None if root is None else str(root)).recordings()
         return replace(cls.build(recordings), source=str(source))
 
@@ -147,6 +148,7 @@ class Store:
         total, n_channels = table.n_samples, len(table.channels)
         maps = _map(path / SIGNAL, total * n_channels * 4), _map(path / LABELS, total * 2)
         return cls(
+            # On the maps themselves, which `release` advises; np.memmap keeps its own to itself.
             np.frombuffer(maps[0], "<f4", total * n_channels).reshape(total, n_channels),
             np.frombuffer(maps[1], "<i2", total),
             pd.DataFrame(table.rows),

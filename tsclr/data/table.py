@@ -19,16 +19,8 @@ FORMAT = 1
 class StoreTable:
     """The table of a store while it grows: what the recordings seen so far agree on.
 
-    Parameters
-    ----------
-    rows : list of dict
-        Rows of the table of recordings.
-    channels : tuple of str
-        Empty until the first recording.
-    sample_rate : float, optional
-        Hz; that of the first recording if not given.
-    classes : tuple of str
-        Class names in order of first appearance.
+    `channels` are empty until the first recording, `sample_rate`, in Hz, is that of the first if it
+    is not given, and `classes` come in the order of first appearance.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -40,12 +32,8 @@ class StoreTable:
     def read(cls, path: Path) -> "StoreTable":
         """Read a table that `write` wrote.
 
-        Raises
-        ------
-        FileNotFoundError
-            If there is none.
-        ValueError
-            If it is damaged, or another version of tsclr wrote it.
+        ``FileNotFoundError`` if there is none, ``ValueError`` if it is damaged or of another
+        version.
         """
         if not path.exists():
             raise FileNotFoundError(
@@ -86,10 +74,7 @@ class StoreTable:
     ) -> tuple[Float32[np.ndarray, "T C"], Int16[np.ndarray, " T"]]:
         """Append a row for `recording`; give its samples and labels as the store keeps them.
 
-        Raises
-        ------
-        ValueError
-            If it has other channels than the store, or no store can hold it: `Recording.check`.
+        ``ValueError`` if it has other channels, or no store can hold it (`Recording.check`).
         """
         recording.check()
         self.channels = self.channels or recording.channels
@@ -129,6 +114,7 @@ class StoreTable:
         self.classes = tuple(dict.fromkeys(self.classes + recording.classes))
         if recording.labels is None:
             return np.full(length, UNLABELLED, np.int16)
+        # The label -1, for none, picks the last entry.
         index = [self.classes.index(name) for name in recording.classes] + [UNLABELLED]
         labels = signals.resample_labels(recording.labels, rate, target)
         return np.array(index, np.int16)[labels]

@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float, Float32, Int
 from torch.utils.data import Dataset
 
 from tsclr.data.store import Store
-from tsclr.specs import nearest
+from tsclr.specs import comma_list, nearest
 from tsclr.types import UNLABELLED, InputSpec
 
 KEPT_BYTES = 256 * 2**20
@@ -78,7 +78,9 @@ class Windows(Dataset):
         if (np.diff(starts) < 0).any():
             raise ValueError("the starts of windows must be ascending: sort them, and the labels")
         self.store, self.length, self.starts = store, length, starts
+        # Broadcast: takes no memory for millions of windows.
         self.labels = np.broadcast_to(UNLABELLED, len(starts)) if labels is None else labels
+        # At every sample, also across the borders of recordings: `starts` keeps within them.
         self._view = np.lib.stride_tricks.sliding_window_view(store.signal, length, axis=0)
 
     @classmethod
@@ -215,30 +217,22 @@ def all_of(windows: Windows) -> Float32[np.ndarray, "N C T"]:
 
     Examples
     --------
-    >>> from tsclr.types import Recording
-    >>> signal = np.zeros((100, 1), np.float32)
-    >>> walk = Recording(
-    ...     signal=signal, sample_rate=50.0, channels=("acc_x",), subject="s1", name="walk"
-    ... )
-    >>> all_of(Windows.sliding(Store.build([walk]), length=20, stride=10)).shape
-    (9, 1, 20)
+    >>> windows = Windows.sliding(Store.load("synthetic"), length=128, stride=64)
+    >>> all_of(windows).shape == (len(windows), 6, 128)
+    True
     """
     return windows.take(range(len(windows))).numpy()
 
 
 def samples(seconds: float, sample_rate: float, what: str = "window") -> int:
-    """How many samples `seconds` are, refused where that is no whole number.
-
-    Raises
-    ------
-    ValueError
-        If it is no whole number, or less than one.
+    """How many samples `seconds` are; ``ValueError`` where that is no whole number of one or more.
 
     Examples
     --------
     >>> samples(2.56, 50.0)
     128
     """
+    # A product of decimals misses a whole number by its rounding, hence the tolerance.
     exact = seconds * sample_rate
     if exact < 1 or abs(exact - round(exact)) > 1e-6 * exact:
         near = max(1, round(exact)) / sample_rate
@@ -271,6 +265,7 @@ def _bouts(store: Store) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Start, length and label of every run of equal labels within a recording."""
     labels = store.labels
     change = np.flatnonzero(labels[1:] != labels[:-1]) + 1
+    # A bout ends with its recording, even if the next one begins with the same label.
     edges = np.union1d(change, store.recordings["start"].to_numpy())
     lengths = np.diff(edges, append=len(labels))
     classes = labels[edges]
@@ -286,7 +281,7 @@ def _class_index(store: Store, classes: Sequence[str] | None) -> np.ndarray:
     if unknown:
         raise ValueError(
             f"no class {', '.join(map(repr, unknown))} in the store: "
-            f"it has {', '.join(store.classes)}"
+            f"it has {comma_list(store.classes)}"
         )
     numbers = {name: number for number, name in enumerate(classes)}
     return np.array([numbers.get(name, UNLABELLED) for name in store.classes])

@@ -37,12 +37,8 @@ DAMAGE = (zipfile.BadZipFile, zlib.error, LZMAError, EOFError, NotImplementedErr
 def opened(root: Path, names: Sequence[str], marker: str) -> Iterator[Folder]:
     """Open the archive or the unpacked folder where the data begin.
 
-    Raises
-    ------
-    FileNotFoundError
-        If there is neither; the message says where it was looked for.
-    ValueError
-        If the zip file is damaged, is not what was downloaded, or holds no marker.
+    ``FileNotFoundError`` says where it was looked for if there is neither; ``ValueError`` if the
+    zip file is damaged, is not what was downloaded, or holds no marker.
     """
     file = zip_file(root, names)
     with ExitStack() as stack:
@@ -56,18 +52,11 @@ def zip_file(root: Path, names: Sequence[str]) -> Path | None:
 
 
 def download(url: str, archive: Path, published_hash: str | None, title: str) -> None:
-    """Download an archive unless it is there, and check its SHA-256.
+    """Download an archive unless it is there; ``ValueError`` if its SHA-256 is not as expected.
 
     Where no hash is published, that of the first download is kept in a lock file beside the
     archive (``hapt.zip.sha256``) and holds from then on. An archive that somebody put there
     without a lock file is left as it is.
-
-    Raises
-    ------
-    ValueError
-        If what came has another hash than expected.
-    OSError
-        If the network or the disk fails.
     """
     expected = published_hash or _locked_hash(archive)
     if archive.exists() and expected is None:
@@ -85,11 +74,6 @@ def download(url: str, archive: Path, published_hash: str | None, title: str) ->
 def read_file(file: Folder) -> bytes:
     """Whole content of a file on disk or in an archive.
 
-    Parameters
-    ----------
-    file : Folder
-        Its path.
-
     Raises
     ------
     ValueError
@@ -106,20 +90,10 @@ def read_file(file: Folder) -> bytes:
 def parse_numbers(
     content: bytes, source: str, columns: tuple[str, ...], delimiter: str = ",", header: bool = True
 ) -> Float64[np.ndarray, "T C"]:
-    r"""Parse the text of a table of numbers.
+    r"""Parse the text of a table of numbers, a line for each row.
 
-    Parameters
-    ----------
-    content : bytes
-        Text, a line for each row.
-    source : str
-        Names the file in messages.
-    columns : tuple of str
-        With a header: those to take, in this order. Without: the names of all columns.
-    delimiter : str
-        Between two numbers.
-    header : bool
-        Whether the first line names the columns.
+    With a header, `columns` are those to take, in this order; without, the names of all columns.
+    Messages call the file `source`.
 
     Raises
     ------

@@ -159,13 +159,15 @@ class Dataset(ABC):
             ) from error
 
 
-def find(name: str) -> type[Dataset]:
+def find(name: str, folders: Iterable[str] = ()) -> type[Dataset]:
     """Class of the dataset called `name`, in any case.
 
     Parameters
     ----------
     name : str
         As in `Dataset.name`.
+    folders : iterable of str
+        Folders of stores that may have been meant, for the message.
 
     Raises
     ------
@@ -180,9 +182,8 @@ def find(name: str) -> type[Dataset]:
     """
     datasets = {dataset.name: dataset for dataset in subclasses(Dataset).values()}
     if name.lower() not in datasets:
-        raise KeyError(
-            f"no folder of a store and no dataset is called {name!r}: {nearest(name, datasets)}"
-        )
+        hint = nearest(name, [*datasets, *folders])
+        raise KeyError(f"no folder of a store and no dataset is called {name!r}: {hint}")
     return datasets[name.lower()]
 
 
@@ -191,19 +192,7 @@ def checked(
 ) -> Iterator[Recording]:
     """Pass recordings on, count them, and compare the counts with the facts at the end.
 
-    Parameters
-    ----------
-    recordings : iterable of Recording
-        What is read.
-    facts : mapping of str to int
-        Expected counts; see `Dataset`.
-    name : str
-        Of the dataset, for the message.
-
-    Raises
-    ------
-    ValueError
-        If a count differs, once everything was read.
+    ``ValueError`` if a count differs, with the name of the dataset.
 
     Examples
     --------

@@ -65,20 +65,7 @@ CLOCK_TOLERANCE = 1e-3
 MALFORMED_SHARE = 0.01
 """Share of the lines; if more are malformed, the file is something else."""
 
-TWELVE = (
-    "1600",
-    "1604",
-    "1608",
-    "1612",
-    "1616",
-    "1620",
-    "1624",
-    "1628",
-    "1633",
-    "1641",
-    "1645",
-    "1649",
-)
+TWELVE = tuple(map(str, (1600, 1604, 1608, 1612, 1616, 1620, 1624, 1628, 1633, 1641, 1645, 1649)))
 FACTS_OF_TWELVE = {
     "recordings": 285,
     "subjects": 12,

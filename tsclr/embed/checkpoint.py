@@ -170,10 +170,8 @@ class Checkpoint:
 
     def _note_unfinished(self) -> None:
         """Log a warning if training has epochs left; a run that has ended early has a readout."""
-        n_done, n_epochs = (
-            self.settings.get("epoch"),
-            self.settings.get("training", {}).get("epochs"),
-        )
+        n_done = self.settings.get("epoch")
+        n_epochs = self.settings.get("training", {}).get("epochs")
         if n_done is None or n_epochs is None or n_done >= n_epochs or self.section("readout"):
             return
         run = self.path.parent if self.path is not None and self.path.name == FILE else "RUN"
@@ -236,9 +234,11 @@ _ADVICE = "copy it again from where it came, or pretrain again"
 
 def _digest(settings: str, tensors: dict[str, torch.Tensor]) -> str:
     """SHA-256 over the settings and, by name, every tensor."""
+    # The text as it stands in the file: written anew, the same settings may give other bytes.
     digest = hashlib.sha256(settings.encode())
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        # As bytes, since NumPy has no bfloat16; flat, since a scalar cannot be viewed as bytes.
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()

@@ -17,25 +17,9 @@ def alignment(
 ) -> Float64[torch.Tensor, ""]:
     """Average the distance between the two members of a positive pair, on the unit sphere.
 
-    ``mean of ||z1_n - z2_n|| ** power`` after each row is scaled to unit length: 0 where positives
-    coincide, 2 where they are orthogonal and 4 where they are opposite (for power 2).
-
-    Parameters
-    ----------
-    z1, z2 : (N, D) tensors
-        Row n of both is a positive pair.
-    power : float
-        Exponent of the distance.
-
-    Returns
-    -------
-    scalar tensor
-        Lower is better.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ, or a value is not finite.
+    ``mean of ||z1_n - z2_n|| ** power`` over the rows n of two (N, D) tensors, each scaled to unit
+    length: 0 where positives coincide, 2 where they are orthogonal and 4 where they are opposite
+    (for power 2).
 
     References
     ----------
@@ -56,26 +40,9 @@ def alignment(
 def uniformity(z: Float[torch.Tensor, "..."], t: float = 2.0) -> Float64[torch.Tensor, ""]:
     """Measure how evenly rows spread over the unit sphere, by the log of a mean potential.
 
-    ``log(mean over pairs n < m of exp(-t ||z_n - z_m|| ** 2))`` after each row is scaled to unit
-    length: 0 where all rows coincide, and the lower the more evenly they are spread. Memory grows
-    with the N (N - 1) / 2 pairs; a sample of a few thousand rows is enough.
-
-    Parameters
-    ----------
-    z : (N, D) tensor
-        At least two rows.
-    t : float
-        Sharpness of the potential; 2 in the paper.
-
-    Returns
-    -------
-    scalar tensor
-        Lower is better; never above 0.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two rows, or a value is not finite.
+    ``log(mean over pairs n < m of exp(-t ||z_n - z_m|| ** 2))`` after each of N rows, two at least,
+    is scaled to unit length: 0 where all rows coincide, and the lower the more evenly they are
+    spread. Memory grows with the N (N - 1) / 2 pairs; a sample of a few thousand rows is enough.
 
     References
     ----------
@@ -95,24 +62,10 @@ def uniformity(z: Float[torch.Tensor, "..."], t: float = 2.0) -> Float64[torch.T
 def effective_rank(h: Float[torch.Tensor, "..."]) -> Float64[torch.Tensor, ""]:
     """Count the directions that features use, by the entropy of the singular values.
 
-    ``exp(-sum of p_k log p_k)`` with ``p_k = sigma_k / sum of sigma``. Between 1 (all rows lie on
-    one line through the origin) and D (all directions used alike). The matrix is taken as it is,
-    as in the paper; ``effective_rank(h - h.mean(0))`` leaves the mean out.
-
-    Parameters
-    ----------
-    h : (N, D) tensor
-        Representations or embeddings, N at least D for a full count.
-
-    Returns
-    -------
-    scalar tensor
-        Between 1 and min(N, D); 1 for an all-zero matrix.
-
-    Raises
-    ------
-    ValueError
-        If there is no row, or a value is not finite.
+    ``exp(-sum of p_k log p_k)`` with ``p_k = sigma_k / sum of sigma``, of an (N, D) matrix. Between
+    1 (all rows lie on one line through the origin, or are 0) and min(N, D) (all directions used
+    alike). The matrix is taken as it is, as in the paper; ``effective_rank(h - h.mean(0))`` leaves
+    the mean out.
 
     References
     ----------
@@ -125,6 +78,7 @@ def effective_rank(h: Float[torch.Tensor, "..."]) -> Float64[torch.Tensor, ""]:
     5.0...
     """
     sigma = torch.linalg.svdvals(_checked(h, 1))
+    # Of an all-zero matrix every p is then 0, not NaN, and the rank 1.
     p = sigma / sigma.sum().clamp_min(torch.finfo(sigma.dtype).tiny)
     return torch.special.entr(p).sum().exp()
 
@@ -136,31 +90,16 @@ def neighbour_agreement(
 ) -> Float64[torch.Tensor, ""]:
     """Tell how often the neighbour of a window is nearer to it than another window is.
 
-    ``mean over n of P(cos(z1_n, z2_n) > cos(z1_n, z2_m))`` over the m that `compared` allows, a tie
-    counting one half: the area under the ROC curve of the cosine as a detector of neighbours,
-    averaged over windows. 1 where every neighbour is nearest, ½ where the representation says
-    nothing or has collapsed. Only the order of the cosines counts, so representations of any width
-    and spread can be compared. `compared` decides what is asked: windows of the same wearer alone,
-    and knowing the wearer or the mounting does not help. Memory grows with N².
+    Row n of `z2` is a neighbour in time of row n of `z1`. ``mean over n of P(cos(z1_n, z2_n) >
+    cos(z1_n, z2_m))`` over the m that row n of `compared`, (N, N), allows, a tie counting one half:
+    the area under the ROC curve of the cosine as a detector of neighbours, averaged over windows.
+    1 where every neighbour is nearest, ½ where the representation says nothing or has collapsed.
+    Rows without any comparison are left out, and the neighbour itself never is compared.
 
-    Parameters
-    ----------
-    z1, z2 : (N, D) tensors
-        Row n of `z2` is a neighbour in time of row n of `z1`. They are taken as they are; a mean
-        that all rows share is better taken out before.
-    compared : (N, N) bool tensor
-        Whether row m of `z2` is compared with the neighbour of row n. The neighbour itself never
-        is, and rows without any comparison are left out.
-
-    Returns
-    -------
-    scalar tensor
-        Between 0 and 1; higher is better.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit, a value is not finite, or there is nothing to compare.
+    Only the order of the cosines counts, so representations of any width and spread can be
+    compared; a mean that all rows share is better taken out before. `compared` decides what is
+    asked: windows of the same wearer alone, and knowing the wearer or the mounting does not help.
+    Memory grows with N².
 
     Examples
     --------
@@ -194,23 +133,6 @@ def dead_features(
     The comparison is within the feature, so units and scales do not matter. A feature that is
     always zero is dead, and so is one that only repeats a constant.
 
-    Parameters
-    ----------
-    h : (N, D) tensor
-        Representations, at least two rows.
-    threshold : float
-        Smallest share of its root mean square by which a living feature varies.
-
-    Returns
-    -------
-    scalar tensor
-        Between 0 and D.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two rows, or a value is not finite.
-
     Examples
     --------
     >>> dead_features(torch.tensor([[0.0, 7.0, 1.0], [0.0, 7.0, -1.0]])).item()
@@ -219,6 +141,7 @@ def dead_features(
     h = _checked(h, 2)
     spread = h.std(dim=0, correction=0)
     size = h.square().mean(dim=0).sqrt()
+    # Equality counts: of a feature that is always 0 both sides are 0.
     return (spread <= threshold * size).sum()
 
 
@@ -227,13 +150,9 @@ def pair_diagnostics(
 ) -> dict[str, float]:
     """`effective_rank` and `uniformity` of the first of each pair, and `alignment` of the pairs.
 
-    The mean of `first` is taken out of both.
-
-    Parameters
-    ----------
-    first, second : (N, D) tensors
-        Representations; row n of both is a positive pair.
+    Row n of both is a positive pair. The mean of `first` is taken out of both.
     """
+    # Features after a ReLU are positive: around 0 instead of their mean, windows look alike.
     centre = first.mean(0)
     return {
         "effective_rank": float(effective_rank(first - centre)),
@@ -247,27 +166,11 @@ def shortcut(
 ) -> Float64[torch.Tensor, ""] | None:
     """How well a linear classifier reads from features whom, or what device, a window is of.
 
-    It is fitted on the first half of the windows of each group and scored on the second half, so
-    windows have to come in the order of time. The balanced accuracy is scaled to 0 at chance and 1
-    where every window is classified correctly. A representation that solves the pairing by such a
-    shortcut need not know what the wearer does.
-
-    Parameters
-    ----------
-    h : (N, D) tensor
-        Representations.
-    groups : (N,) array
-        Subject or device of each window.
-
-    Returns
-    -------
-    scalar tensor or None
-        At most 1; below 0 by chance. None if fewer than two groups have four windows or more.
-
-    Raises
-    ------
-    ValueError
-        If a value is not finite.
+    It is fitted on the first half of the windows of each group, a subject or a device, and scored
+    on the second half, so windows have to come in the order of time. The balanced accuracy is
+    scaled to 0 at chance and 1 where every window is classified correctly; None if fewer than two
+    groups have four windows or more. A representation that solves the pairing by such a shortcut
+    need not know what the wearer does.
 
     References
     ----------
@@ -290,6 +193,7 @@ def shortcut(
     by_group = [indices for indices in by_group if len(indices) >= 4]
     if len(by_group) < 2:
         return None
+    # Halves in time: at random, overlapping windows would be in both.
     first = np.concatenate([indices[: len(indices) // 2] for indices in by_group])
     second = np.concatenate([indices[len(indices) // 2 :] for indices in by_group])
     scale = features[first].std(0)

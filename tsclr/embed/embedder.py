@@ -86,6 +86,7 @@ class Embedder(TransformerMixin, BaseEstimator):
         """
         if not hasattr(self, "encoder_"):
             self.fit()
+        # torch warns of arrays that cannot be written to.
         X = np.require(X, np.float32, "W")
         self.input_spec_.check(X.shape)
         bad = ~np.isfinite(X).all(axis=(1, 2))

@@ -33,11 +33,13 @@ def encode(
     features = np.empty((len(rows), encoder.num_features), np.float32)
     was_training = encoder.training
     encoder.eval()
-    with torch.inference_mode():
-        for low in range(0, len(rows), batch_size):
-            batch = rows[low : low + batch_size]
-            is_array = isinstance(windows, np.ndarray)
-            x = torch.from_numpy(windows[batch]) if is_array else windows.take(batch)
-            features[low : low + len(batch)] = encoder(x.to(encoder.input_scale.device)).cpu()
-    encoder.train(was_training)
+    try:
+        with torch.inference_mode():
+            for low in range(0, len(rows), batch_size):
+                batch = rows[low : low + batch_size]
+                is_array = isinstance(windows, np.ndarray)
+                x = torch.from_numpy(windows[batch]) if is_array else windows.take(batch)
+                features[low : low + len(batch)] = encoder(x.to(encoder.input_scale.device)).cpu()
+    finally:
+        encoder.train(was_training)
     return features

@@ -16,12 +16,10 @@ N_PAIRS = 8192
 def fit_whitening(encoder: Encoder, streams: Windows, seed: int = 0) -> PairWhitening:
     """Pair whitening of the features of `neighbours`, without labels.
 
-    Raises
-    ------
-    ValueError
-        If no window has a neighbour.
+    ``ValueError`` if no window has a neighbour.
     """
     pairing = neighbours(streams)
+    # For its error alone: without a gap every window counts as usable.
     pairing.usable(streams)
     generator = torch.Generator().manual_seed(seed)
     index = torch.randperm(len(streams), generator=generator)[:N_PAIRS].numpy()
@@ -35,12 +33,7 @@ def neighbours(streams: Windows) -> Neighbour:
     Examples
     --------
     >>> from tsclr.data.store import Store
-    >>> from tsclr.types import Recording
-    >>> signal = np.zeros((1000, 1), np.float32)
-    >>> still = Recording(
-    ...     signal=signal, sample_rate=50.0, channels=("acc_x",), subject="s1", name="still"
-    ... )
-    >>> store = Store.build([still])
+    >>> store = Store.load("synthetic")
     >>> neighbours(Windows.sliding(store, length=100, stride=50)).seconds
     2.0
     >>> neighbours(Windows.sliding(store, length=100, stride=150)).seconds

@@ -22,24 +22,8 @@ PIECE = 8192
 def embed_store(embedder: Embedder, store: Store, stride: int) -> Iterator[pd.DataFrame]:
     """Vectors of windows over a whole store, in pieces that fit into memory.
 
-    Parameters
-    ----------
-    embedder : Embedder
-        Gives the vectors.
-    store : Store
-        With the channels and the rate of the encoder.
-    stride : int
-        Samples from window to window.
-
-    Yields
-    ------
-    DataFrame
-        recording, subject, device, start (s), time (ns), label, and ``v0, v1, …``.
-
-    Raises
-    ------
-    ValueError
-        If the store has other channels or another rate than the encoder was trained on.
+    The columns are recording, subject, device, start (s), time (ns), label, and ``v0, v1, …``.
+    ``ValueError`` if the store has other channels or another rate than the encoder was trained on.
     """
     if not hasattr(embedder, "encoder_"):
         embedder.fit()
@@ -57,7 +41,9 @@ def describe(windows: Windows) -> pd.DataFrame:
     store = windows.store
     rows = store.recordings.iloc[windows.rows()]
     start = (windows.starts - rows["start"].to_numpy()) / store.sample_rate
+    # The label -1, for none, picks the last name.
     names = np.array([*store.classes, ""], dtype=object)
+    # 0 marks a log with relative time only; Int64 can hold what is missing, int64 cannot.
     origin = rows["start_time"].astype("Int64").replace(0, pd.NA)
     time = origin.to_numpy() + np.rint(start * 1e9).astype(np.int64)
     return pd.DataFrame(
@@ -73,24 +59,7 @@ def describe(windows: Windows) -> pd.DataFrame:
 
 
 def write_vectors(embedder: Embedder, store: Store, stride: int, out: Path) -> int:
-    """Embed a store into a Parquet file, piece by piece and in one step.
-
-    Parameters
-    ----------
-    embedder : Embedder
-        Gives the vectors.
-    store : Store
-        Gives the windows.
-    stride : int
-        Samples from window to window.
-    out : Path
-        File to replace.
-
-    Returns
-    -------
-    int
-        Windows written.
-    """
+    """Embed a store into a Parquet file, piece by piece and in one step; give how many windows."""
     n_windows = 0
     pieces = track(embed_store(embedder, store, stride), "embedding")
     with replacing(out) as temporary, ExitStack() as opened:
@@ -100,5 +69,4 @@ def write_vectors(embedder: Embedder, store: Store, stride: int, out: Path) -> i
             writer = writer or opened.enter_context(pq.ParquetWriter(temporary, piece.schema))
             writer.write_table(piece)
             n_windows += len(table)
-        opened.close()
     return n_windows

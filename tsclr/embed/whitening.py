@@ -113,6 +113,7 @@ class PairWhitening(TransformerMixin, BaseEstimator):
         within = _ridge(_scatter(first - second) / 2, self.alpha)
         total = (_scatter(first) + _scatter(second)) / 2
         whiten = _inverse_root(within, self.power)
+        # With v = W u and W = S_w^(-power/2), the problem is the symmetric one W S_t W u = λ u.
         eigenvalues, rotation = eigh(whiten @ total @ whiten)
         self.eigenvalues_ = eigenvalues[::-1][: self.n_components]
         self.projection_ = _positive_columns(whiten @ rotation[:, ::-1][:, : self.n_components])

@@ -66,6 +66,7 @@ class Encoder(nn.Module, ABC):
         if pooling is not None:
             self.pooling = pooling
             self.pool = Pooling(pooling, feature_width)
+        # A buffer: it moves and is saved with the weights, but no optimiser changes it.
         self.register_buffer("input_scale", torch.ones(in_channels))
 
     @property
@@ -106,6 +107,7 @@ class Encoder(nn.Module, ABC):
         (B, num_features)
             One vector per window.
         """
+        # Not `forward_features`, which would divide by `input_scale` a second time.
         return self.forward_head(self.features(x))
 
     def forward_head(self, features: Float[torch.Tensor, "B D S"]) -> Float[torch.Tensor, "B F"]:
@@ -208,11 +210,6 @@ def build_encoder(encoder: Callable[[int], Encoder], in_channels: int) -> Encode
 
     A config gives callables, so that the weights are new for every run and drawn from its seed.
 
-    Raises
-    ------
-    ValueError
-        If an encoder takes another number of channels.
-
     Examples
     --------
     >>> from tsclr.encoders import CNN1d
@@ -222,6 +219,7 @@ def build_encoder(encoder: Callable[[int], Encoder], in_channels: int) -> Encode
     Traceback (most recent call last):
     ValueError: CNN1d takes 6 channels, but gets 3 here: make it with in_channels=3
     """
+    # An encoder is itself callable, so `callable` would not tell it from what makes one.
     if not isinstance(encoder, Encoder):
         encoder = encoder(in_channels)
     if encoder.in_channels != in_channels:

@@ -1,6 +1,6 @@
 """Encoders in, an encoder out: several side by side, or one that sees the spectrum."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from jaxtyping import Float
@@ -58,6 +58,7 @@ class Concat(Encoder):
         check_sizes(in_channels=in_channels, encoders=len(encoders))
         groups = [range(in_channels)] * len(encoders) if channels is None else channels
         _check_channels(groups, len(encoders), in_channels)
+        # Local at first: the base needs their widths, and modules can be assigned only after it.
         inner = [
             build_encoder(encoder, len(group))
             for encoder, group in zip(encoders, groups, strict=True)
@@ -82,10 +83,7 @@ class Concat(Encoder):
         ValueError
             If they do not agree in the number of steps.
         """
-        maps = [
-            encoder.forward_features(channels)
-            for encoder, channels in zip(self._inner(), self._split(x), strict=True)
-        ]
+        maps = [encoder.forward_features(channels) for encoder, channels in self._pairs(x)]
         steps = [features.shape[2] for features in maps]
         if len(set(steps)) > 1:
             raise ValueError(
@@ -104,20 +102,17 @@ class Concat(Encoder):
 
     def pooled(self, x: Float[torch.Tensor, "B C T"]) -> Float[torch.Tensor, "B F"]:
         """Features of all encoders, whose maps may differ in the number of steps."""
-        features = [
-            encoder(channels)
-            for encoder, channels in zip(self._inner(), self._split(x), strict=True)
-        ]
-        return torch.cat(features, dim=1)
+        return torch.cat([encoder(channels) for encoder, channels in self._pairs(x)], dim=1)
 
     def _inner(self) -> list[Encoder]:
         return list(self.encoders)  # type: ignore[arg-type]
 
-    def _split(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """What each encoder sees."""
-        if self.channels is None:
-            return [x] * len(self.encoders)
-        return [torch.stack([x[:, number] for number in group], dim=1) for group in self.channels]
+    def _pairs(self, x: torch.Tensor) -> Iterator[tuple[Encoder, torch.Tensor]]:
+        """Each encoder, with the channels that it sees."""
+        seen = [x] * len(self.encoders)
+        if self.channels is not None:
+            seen = [torch.stack([x[:, c] for c in group], dim=1) for group in self.channels]
+        return zip(self._inner(), seen, strict=True)
 
 
 class Spectrum(Encoder):
@@ -156,6 +151,7 @@ class Spectrum(Encoder):
         inner = build_encoder(encoder, in_channels)
         super().__init__(in_channels, inner.feature_width)
         self.encoder = inner
+        # The shortest T whose T // 2 + 1 bins are enough for the encoder.
         self.min_length = max(1, 2 * (inner.min_length - 1))
 
     @property

@@ -124,6 +124,7 @@ class ResNet1d(Encoder):
         kernel: int = 5,
         pooling: Sequence[str] = DEFAULT_POOLING,
     ) -> None:
+        # Without a stage, `stages` is what is wrong, so `blocks` must pass.
         check_sizes(width=width, kernel=kernel, stages=len(blocks), blocks=min(blocks, default=1))
         _check_odd(kernel)
         super().__init__(in_channels, width * 2 ** (len(blocks) - 1), pooling)
@@ -141,20 +142,11 @@ class ResNet1d(Encoder):
 
 
 class Residual(nn.Module):
-    """ReLU(shortcut(x) + f(x)), with f two convolutions of which the first has the stride.
-
-    Parameters
-    ----------
-    n_in, n_out : int
-        Features before and after.
-    kernel : int
-        Steps that a filter spans.
-    stride : int
-        Steps of the input for one of the output.
-    """
+    """ReLU(shortcut(x) + f(x)), with f two convolutions of which the first has the stride."""
 
     def __init__(self, n_in: int, n_out: int, kernel: int, stride: int) -> None:
         super().__init__()
+        # No ReLU after the second convolution: it follows the sum.
         self.branch = nn.Sequential(
             conv_block(n_in, n_out, kernel, stride), ConvNorm(n_out, n_out, kernel, 1)
         )
@@ -169,18 +161,8 @@ class Residual(nn.Module):
 class ConvNorm(nn.Module):
     """Convolution and batch norm of rows; S steps become ⌈S / stride⌉ for an odd kernel.
 
-    The convolution has no bias: batch norm takes the mean off again.
-
-    Parameters
-    ----------
-    n_in, n_out : int
-        Features before and after.
-    kernel : int
-        Steps that a filter spans.
-    stride : int
-        Steps of the input for one of the output.
-    edges : {'zeros', 'replicate'}
-        What lies beyond the ends, as the `padding_mode` of `torch.nn.Conv1d`.
+    The convolution has no bias: batch norm takes the mean off again. `edges` is what lies beyond
+    the ends, as the `padding_mode` of `torch.nn.Conv1d`.
     """
 
     def __init__(
@@ -190,6 +172,7 @@ class ConvNorm(nn.Module):
         self.stride = stride
         self.padding = kernel // 2
         self.edges = edges
+        # It only holds and initialises the weight, under the usual name; `convolve` applies it.
         self.convolution = nn.Conv1d(n_in, n_out, kernel, bias=False)
         self.norm = nn.BatchNorm1d(n_out)
 
@@ -200,6 +183,7 @@ class ConvNorm(nn.Module):
             first, last = (end.expand(-1, padding, -1) for end in (x[:, :1], x[:, -1:]))
             x, padding = torch.cat([first, x, last], dim=1), 0
         rows = convolve(x, self.convolution.weight, self.stride, padding)
+        # As (N, D), where batch norm takes a third of the time it takes on (B, D, S).
         return self.norm(rows.flatten(0, 1)).unflatten(0, rows.shape[:2])
 
 
@@ -215,6 +199,7 @@ def convolve(
     >>> torch.allclose(convolve(x, weight, 2, 2), plain.transpose(1, 2), atol=1e-5)
     True
     """
+    # Copies nothing for contiguous rows: their memory is that of an image with channels last.
     image = x.transpose(1, 2).unsqueeze(2).contiguous(memory_format=torch.channels_last)
     result = nn.functional.conv2d(image, weight.unsqueeze(2), None, (1, stride), (0, padding))
     return result.squeeze(2).transpose(1, 2)
@@ -239,6 +224,7 @@ def conv_block(
 def _stage(n_in: int, n_out: int, kernel: int, n_blocks: int) -> nn.Sequential:
     """Blocks of one width; the first halves the steps."""
     more = [Residual(n_out, n_out, kernel, 1) for _ in range(n_blocks - 1)]
+    # In He et al. the first stage keeps the steps, which a max pooling after the stem has halved.
     return nn.Sequential(Residual(n_in, n_out, kernel, 2), *more)
 
 

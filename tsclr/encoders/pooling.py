@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import nn
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import adaptive_max_pool1d
 
 from tsclr import specs
@@ -56,14 +57,17 @@ class _Std(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, features: torch.Tensor) -> torch.Tensor:
         wide = features.to(torch.promote_types(features.dtype, torch.float32))
+        # Two passes: mean(x²) - mean(x)² would cancel where a feature hardly varies.
         centred = wide - wide.mean(-1, keepdim=True)
         spread = (centred.square().mean(-1) + EPSILON).sqrt()
         ctx.save_for_backward(centred, spread)
         return spread.to(features.dtype)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:
+    @once_differentiable  # what is saved has no graph: a second gradient would be wrong in silence
+    def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
         centred, spread = ctx.saved_tensors
+        # There is no term for the mean: centred values sum to 0, and so does its gradient.
         share = gradients[0] / (spread * centred.shape[-1])
         return (centred * share[..., None]).to(gradients[0].dtype)
 
@@ -106,11 +110,6 @@ class Attention(nn.Module):
 
     It starts as the plain mean: w is zero. There is no bias, which a softmax would cancel.
 
-    Parameters
-    ----------
-    width : int
-        Features D of the map.
-
     Examples
     --------
     >>> Attention(1)(torch.tensor([[[1.0, 2.0, 6.0]]]))
@@ -128,19 +127,9 @@ class Attention(nn.Module):
 
 
 class Pooling(nn.Module):
-    """Several poolings side by side, concatenated in the order of their names.
+    """Several poolings of maps of `width` features, concatenated in the order of their names.
 
-    Parameters
-    ----------
-    names : sequence of str
-        Among ``mean, max, std, last, attention``.
-    width : int
-        Features D of the map.
-
-    Raises
-    ------
-    ValueError
-        If there is no name, or one that is not known.
+    Names are among ``mean, max, std, last, attention``, at least one.
 
     Examples
     --------

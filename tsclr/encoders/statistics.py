@@ -88,6 +88,7 @@ class Statistics(Encoder):
         if sample_rate <= 0:
             raise ValueError(f"sample_rate is {sample_rate}, expected more than 0 Hz")
         names = feature_names(in_channels)
+        # The mean over one step is that step.
         super().__init__(in_channels, len(names), pooling=("mean",))
         self.sample_rate = sample_rate
 
@@ -98,6 +99,12 @@ class Statistics(Encoder):
 
     def features(self, x: Float[torch.Tensor, "B C T"]) -> Float[torch.Tensor, "B D S"]:
         """Statistics of the whole window, named by `feature_names`, as a map of one step."""
+        # Half precision would lose band powers of quiet windows, and differ from evaluation.
+        with torch.autocast(x.device.type, enabled=False):
+            return self._statistics(x.to(torch.promote_types(x.dtype, torch.float32)))[..., None]
+
+    def _statistics(self, x: Float[torch.Tensor, "B C T"]) -> Float[torch.Tensor, "B D"]:
+        """`features` without the axis of steps."""
         sensors = split_sensors(x)
         signals = torch.cat([x, torch.linalg.vector_norm(sensors, dim=2)], dim=1)
         from_start = signals - signals[..., :1]  # exactly 0 where constant, unlike x - mean
@@ -107,7 +114,7 @@ class Statistics(Encoder):
             spectrum_statistics(centred, self.sample_rate),
         ]
         correlations = axis_correlations(split_sensors(centred[:, : self.in_channels]))
-        return torch.cat([torch.cat(statistics, -1).flatten(1), correlations], 1)[..., None]
+        return torch.cat([torch.cat(statistics, -1).flatten(1), correlations], 1)
 
 
 def feature_names(in_channels: int) -> tuple[str, ...]:
@@ -148,8 +155,10 @@ def time_statistics(
     Quantiles interpolate linearly, SD divides by T, kurtosis is that of Pearson (3 for a normal
     distribution), energy is the mean square.
     """
+    # In the order of `TIME_NAMES`; one sort serves all five.
     levels = signals.new_tensor([0.0, 1.0, 0.5, 0.25, 0.75])
     deviation = centred.square().mean(-1).clamp_min(TINY).sqrt()
+    # Divided before it is raised to the fourth power, which underflows for small signals.
     squared = (centred / deviation[..., None]).square()
     moments = [
         (squared * centred).mean(-1) / deviation,
@@ -209,7 +218,9 @@ def periodogram(
 ) -> Float[torch.Tensor, "B M n_frequencies"]:
     """One-sided power spectral density |FFT(x)|² / (rate · T) in unit²/Hz, without a taper."""
     n_samples = centred.shape[-1]
+    # Squares of both components, without the root that `abs` would take.
     spectrum = torch.view_as_real(torch.fft.rfft(centred))
+    # Every bin stands for its mirror image too; bin 0 has none, but is 0 after centring.
     power = spectrum.square().sum(-1) * (2 / (sample_rate * n_samples))
     if n_samples % 2 == 0:
         power[..., -1] /= 2  # half the sample rate has no mirror image, unlike the bins below

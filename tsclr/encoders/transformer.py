@@ -80,7 +80,9 @@ class Transformer(Encoder):
         self.heads = heads
         self.dropout = dropout
         self.embedding = nn.Linear(in_channels * patch, width)
+        # nn.TransformerEncoder copies one layer, so that all would start with the same weights.
         self.layers = nn.Sequential(*(self._layer() for _ in range(depth)))
+        # Pre-norm layers leave their sum as large as it grows; this brings tokens to one scale.
         self.norm = nn.LayerNorm(width)
 
     def _layer(self) -> nn.TransformerEncoderLayer:
@@ -97,6 +99,7 @@ class Transformer(Encoder):
     def features(self, x: Float[torch.Tensor, "B C T"]) -> Float[torch.Tensor, "B D S"]:
         """Map of `width` features at ⌈T / patch⌉ tokens."""
         tokens = self.embedding(patches(x, self.patch))
+        # Made anew rather than kept in a buffer, which would limit the length of a window.
         tokens = tokens + sinusoids(tokens.shape[1], self.width).to(tokens)
         return self.norm(self.layers(tokens)).transpose(1, 2)
 
@@ -125,4 +128,5 @@ def sinusoids(n_steps: int, width: int) -> Float[torch.Tensor, "n_steps width"]:
     """
     rates = torch.exp(torch.arange(0, width, 2) * (-math.log(10_000) / width))
     angles = torch.arange(n_steps)[:, None] * rates
+    # The paper interleaves sines and cosines: a mere permutation of features.
     return torch.cat([angles.sin(), angles.cos()], dim=1)

@@ -64,14 +64,10 @@ log = logging.getLogger(__name__)
 class Advice:
     """A ranking of views and a recommendation.
 
-    Parameters
-    ----------
-    table : DataFrame
-        A row for each candidate, best first: views, effective_rank, alignment, uniformity,
-        neighbour_agreement (means over seeds) and seconds of pretraining (over all seeds).
-    noise : float or None
-        Standard error of the effective rank of a candidate, pooled over candidates; ``None`` with
-        a single seed.
+    `table` has a row for each candidate, best first: views, effective_rank, alignment, uniformity,
+    neighbour_agreement (means over seeds) and seconds of pretraining (over all seeds). `noise` is
+    the standard error of the effective rank of a candidate, pooled over candidates; None with a
+    single seed.
     """
 
     table: pd.DataFrame
@@ -115,31 +111,11 @@ def advise(
 ) -> Advice:
     """Rank the views of a pipeline, each alone and each pair, by short pretraining runs.
 
-    No label and no test subject is read. Runs that `out` holds already are kept, so an interrupted
-    call continues where it stopped.
-
-    Parameters
-    ----------
-    data, encoder, objective, pairing
-        As `pretrain` takes them.
-    views : list of Augmentation, or dict of such lists
-        The pipeline to choose from; of several pipelines, all of their views. A candidate makes
-        both views of a window.
-    training : Training
-        Settings of the optimiser; an epoch is limited to 10,000 windows.
-    out : Path
-        Folder for the runs, one for each candidate and seed.
-    epochs : int
-        Epochs of a run.
-    seeds : int
-        Runs for each candidate, from ``training.seed`` on; two or more measure the noise.
-    also : sequence of pipelines
-        Further candidates.
-
-    Returns
-    -------
-    Advice
-        The ranking and its noise.
+    A candidate makes both views of a window; of several pipelines, all views are candidates, and
+    the pipelines in `also` are further ones. No label and no test subject is read. Runs of `epochs`
+    epochs, of at most 10,000 windows each, go to `out`, one for each candidate and seed from
+    ``training.seed`` on; two seeds or more measure the noise. Runs that `out` holds already are
+    kept, so an interrupted call continues where it stopped.
 
     Raises
     ------
@@ -224,12 +200,8 @@ def ranked(scores: pd.DataFrame) -> Advice:
 class LabelFreeScorer:
     """Scores of runs on windows of validation subjects and on their neighbours in time.
 
-    Parameters
-    ----------
-    windows : Windows
-        Of validation subjects; labels are not read.
-    first, second : (N,) int
-        Indices of windows, and of those that follow `NEAR` window lengths later in the recording.
+    `first` are indices of `windows`, whose labels are not read, and `second` those of the windows
+    that follow `NEAR` window lengths later in the recording.
     """
 
     windows: Windows
@@ -240,10 +212,7 @@ class LabelFreeScorer:
     def from_windows(cls, windows: Windows) -> "LabelFreeScorer":
         """Take up to `N_SCORED` windows that have a neighbour, the same ones at every call.
 
-        Raises
-        ------
-        ValueError
-            If no recording holds two windows that far apart.
+        ``ValueError`` if no recording holds two windows that far apart.
         """
         starts, rows = windows.starts, windows.rows()
         earliest = starts + NEAR * windows.length

@@ -38,23 +38,8 @@ def gallery(
 ) -> Path:
     """Write a page that shows every view on its own and each pipeline as training applies it.
 
-    Parameters
-    ----------
-    data : Data
-        Settings of the windows; examples come from the training subjects.
-    views : list of Augmentation, or dict of such lists
-        One pipeline, or several by name.
-    out : Path
-        The page, an HTML file.
-    n_windows : int
-        Number of examples.
-    seed : int
-        Seed of the examples and of the views.
-
-    Returns
-    -------
-    Path
-        The page.
+    The `n_windows` examples come from the training subjects; `seed` is that of the examples and of
+    the views.
 
     Raises
     ------

@@ -23,10 +23,7 @@ log = logging.getLogger(__name__)
 def find_runs(folder: Path) -> dict[str, dict[str, Any]]:
     """Settings and metrics of every run in a folder, by the path of the run in it.
 
-    Raises
-    ------
-    FileNotFoundError
-        If there is no run.
+    ``FileNotFoundError`` if there is none.
     """
     runs = {}
     for file in sorted(folder.rglob(FILE)):

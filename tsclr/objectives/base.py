@@ -63,6 +63,8 @@ class Objective(nn.Module, ABC):
         ValueError
             If the encoder does not suit the objective.
         """
+        # `make` must not assign the encoder itself: as a submodule, its weights would be those of
+        # the objective too, in the optimiser and in the checkpoint.
         self.make(encoder, n_windows)
         self.built = True
         return self
@@ -164,12 +166,7 @@ def represent_both(
 
 
 def require(value: T | None, what: str, objective: Objective) -> T:
-    """Give back what an objective needs of a batch.
-
-    Raises
-    ------
-    ValueError
-        If it is None.
+    """Give back what an objective needs of a batch; ``ValueError`` if it is None.
 
     Examples
     --------

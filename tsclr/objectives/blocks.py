@@ -56,6 +56,7 @@ def hidden_layer(num_features: int, width: int) -> list[nn.Module]:
     ['Linear', 'BatchNorm1d', 'ReLU']
     """
     linear = nn.Linear(num_features, width, bias=False)
+    # In place is safe: batch norm needs its input for the gradient, not its output.
     return [linear, nn.BatchNorm1d(width), nn.ReLU(inplace=True)]
 
 

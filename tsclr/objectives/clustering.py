@@ -59,6 +59,7 @@ def sinkhorn(
     check_sizes(n_iterations=n_iterations)
     logarithm = scores / epsilon
     for _ in range(n_iterations):
+        # Columns get the sum 1, not N / K: the rows, scaled last, take out any constant.
         logarithm = logarithm.log_softmax(0)
         logarithm = logarithm.log_softmax(1)
     return logarithm.exp()
@@ -118,12 +119,15 @@ def swav(
     """
     check_several(views=len(z))
     check_positive(temperature=temperature)
+    # Mixed precision would round the scores, which `sinkhorn` divides by a small epsilon.
     with torch.autocast(z.device.type, enabled=False):
         scores = unit(z) @ at_least_float32(prototypes).T
         with torch.no_grad():
+            # `gather` joins along the first axis, so windows go before views.
             all_scores = gather(scores.transpose(0, 1)).unbind(1)
             assigned = [own_rows(sinkhorn(view, epsilon, n_iterations)) for view in all_scores]
         q, log_p = torch.stack(assigned), (scores / temperature).log_softmax(-1)
+        # The mean over ordered pairs of views, doubled: both directions are summed.
         return -2 * (mean_of_others(q) * log_p).sum(-1).mean()
 
 
@@ -208,4 +212,5 @@ class SwAV(Objective):
     @torch.no_grad()
     def after_step(self, encoder: Encoder) -> None:
         """Bring the prototypes back to unit length."""
+        # In place, since the optimiser holds this very tensor.
         self.prototypes.copy_(unit(self.prototypes))

@@ -134,6 +134,7 @@ class ContextPrediction(Objective):
         valid &= (recordings[one] == recordings[other]).flatten()
         h = represent(encoder, batch.views)
         logits = self.guess(torch.cat([h[one], h[other]], -1).flatten(0, 1))
+        # A pair without a position has class 0, so that its loss is defined; the mask drops it.
         losses = cross_entropy(at_least_float32(logits), classes, reduction="none")
         return {"position": masked_mean(losses, valid)}
 

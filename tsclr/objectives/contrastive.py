@@ -57,6 +57,7 @@ def dcl(z: Float[torch.Tensor, "V B D"], temperature: float = 0.1) -> Float[torc
     -1.306...
     """
     z, keys, own_columns = anchors_and_keys(z, temperature)
+    # (B · V, V): each anchor leaves out all views of its window, not only itself.
     views_of_window = own_columns.repeat_interleave(own_columns.shape[1], dim=0)
     denominator = log_sum_exp(z.flatten(0, 1), keys.flatten(0, 1), excluded=views_of_window)
     positive = (z * mean_of_others(z, axis=1)).sum(-1)
@@ -112,8 +113,11 @@ def sup_con(
         z.flatten(0, 1), keys.flatten(0, 1), excluded=own_columns.flatten()[:, None]
     )
     all_labels = gather(labels)
+    # Below 0 lies no label, so each window without one is a class of its own.
     alone = -1 - torch.arange(len(all_labels), device=all_labels.device)
     group = all_labels.where(all_labels >= 0, alone).unique(return_inverse=True)[1]
+    # Dot products are linear: the positives of an anchor are one product with the sum of its class,
+    # itself taken off, and no matrix says who is whose positive.
     sums = torch.zeros_like(keys[:, 0]).index_add(0, group, keys.sum(1))
     n_positives = z.shape[1] * group.bincount(minlength=len(group)) - 1
     group = own_rows(group)
@@ -122,22 +126,7 @@ def sup_con(
 
 
 class Contrast(Objective):
-    """Base of the objectives here: their settings, and the projector to the embeddings.
-
-    Parameters
-    ----------
-    temperature : float
-        Greater than 0.
-    hidden : int
-        Hidden units of the projector.
-    width : int
-        Features of an embedding.
-
-    Raises
-    ------
-    ValueError
-        If `temperature` is not greater than 0 or a size is below 1.
-    """
+    """Base of the objectives here: their settings, and the projector to the embeddings."""
 
     def __init__(self, temperature: float, hidden: int, width: int) -> None:
         super().__init__()

@@ -46,10 +46,7 @@ def draw_crops(n_steps: int, generator: torch.Generator | None) -> Crops:
 def samples_per_step(encoder: Encoder) -> int:
     """Samples between two steps of a feature map: the longest window that has one step.
 
-    Raises
-    ------
-    ValueError
-        If the number of steps does not grow with the window like that.
+    ``ValueError`` if the number of steps does not grow with the window like that.
 
     Examples
     --------
@@ -57,6 +54,7 @@ def samples_per_step(encoder: Encoder) -> int:
     >>> samples_per_step(CNN1d(in_channels=6)), samples_per_step(Transformer(6, patch=10))
     (16, 10)
     """
+    # A copy, so that neither the mode nor the moments of a batch norm change in the encoder.
     probe = averaged_copy(encoder).eval()
 
     def n_steps(n_samples: int) -> int:
@@ -64,6 +62,7 @@ def samples_per_step(encoder: Encoder) -> int:
         return probe.forward_features(window).shape[-1]
 
     several = range(2, LONGEST_STEP + 1)
+    # `several` begins at 2, so entry i is i + 2 samples long: the first length with two steps.
     stride = 1 + bisect_left(several, True, key=lambda n_samples: n_steps(n_samples) > 1)
     three, four = n_steps(3 * stride), n_steps(3 * stride + 1)
     if (three, four) != (3, 4):

@@ -92,8 +92,10 @@ def dense_nce(
     """
     V, B, S, _ = steps.shape
     _, keys, own_columns = anchors_and_keys(steps.mean(2), temperature)
+    # The keys hold the other root of the temperature.
     query = unit(steps) / temperature**0.5
     negative = log_sum_exp(
+        # Windows first, as in `own_columns`.
         query.transpose(0, 1).flatten(0, 2),
         keys.flatten(0, 1),
         excluded=own_columns.repeat_interleave(V * S, dim=0),
@@ -104,6 +106,7 @@ def dense_nce(
         like = correspondence(maps.flatten(0, 1), maps.roll(shift, dims=0).flatten(0, 1))
         positives = query.roll(shift, dims=0).gather(2, like.view(V, B, S, 1).expand_as(query))
         positive = (query * positives).sum(-1)
+        # -log(p / (p + n)) of exponentials that are never computed, so that none overflows.
         losses.append(torch.logaddexp(negative, positive) - positive)
     return torch.stack(losses).mean()
 

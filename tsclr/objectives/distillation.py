@@ -103,6 +103,8 @@ def simsiam(
 def _mean_cosine(predictions: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Mean over windows and ordered pairs of views v ≠ w of cos(prediction_v, target_w)."""
     check_several(views=len(predictions))
+    # BYOL's targets have no gradient anyway; without `detach` SimSiam collapses (its section 4.1).
+    # Dot products are linear, so the mean target replaces all pairs of views.
     return (unit(predictions) * mean_of_others(unit(targets.detach()))).sum(-1).mean()
 
 

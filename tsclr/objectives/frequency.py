@@ -56,6 +56,7 @@ def contrastive_distance(
     """
     z, keys, own_columns = anchors_and_keys(torch.stack([first, second]), temperature)
     sums = log_sum_exp(z.flatten(0, 1), keys.flatten(0, 1), excluded=own_columns.flatten()[:, None])
+    # Product over the two views, summed over features: the dot product of the positives.
     return sums.unflatten(0, (-1, 2)).mean(1) - z.prod(1).sum(-1)
 
 
@@ -200,6 +201,7 @@ class TFC(Objective):
         """Three terms: ``time``, ``frequency``, ``consistency``."""
         h_time, h_spectrum = represent(encoder, batch.views).split(encoder.part_widths, dim=-1)
         h_time, h_spectrum = h_time[[0, 1]], h_spectrum[[0, -1]]
+        # On representations, as in equation 1; only the consistency uses embeddings.
         time, frequency = (
             contrastive_distance(h[0], h[1], self.temperature).mean() for h in (h_time, h_spectrum)
         )

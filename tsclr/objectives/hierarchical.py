@@ -85,6 +85,7 @@ def instance_contrast(z: Float[torch.Tensor, "V B D S"]) -> Float[torch.Tensor, 
     """
     V, B, _, S = z.shape
     z = at_least_float32(z)
+    # Windows first, along which `gather` joins; then a slice at t holds all views of all windows.
     steps = z.permute(1, 3, 0, 2)
     all_steps = gather(steps)
     itself = torch.arange(B * V, device=z.device)[:, None] + rank() * B * V
@@ -144,6 +145,7 @@ def hierarchical_contrast(
         levels.append(max_pool1d(levels[-1].flatten(0, 1), 2).unflatten(0, (V, B)))
     instance = torch.stack([instance_contrast(level) for level in levels])
     temporal = torch.stack([temporal_contrast(level) for level in levels[:-1]])
+    # The published code divides both by all levels, though the top one has no temporal contrast.
     return instance.mean(), temporal.sum() / len(levels)
 
 
@@ -210,9 +212,10 @@ class TS2Vec(Objective):
         if T // self.stride < 2:
             raise ValueError(
                 f"windows have {T} samples, TS2Vec needs at least {2 * self.stride}: two steps of "
-                f"{type(encoder).__name__}"
+                "the encoder's feature map"
             )
         begin, start, stop, end = draw_crops(T // self.stride, batch.generator)
+        # One shift moves both crops, so the span of both has to fit.
         latest = T - (end - begin) * self.stride
         shift = torch.randint(latest + 1, (world_size() * B,), generator=batch.generator)
         first = own_rows(shift).to(batch.views[0].device)

@@ -39,6 +39,7 @@ class _LogSumExp(torch.autograd.Function):
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None]:
         query, keys, excluded, sums = ctx.saved_tensors
         of_query, of_keys, low = torch.empty_like(query), torch.zeros_like(keys), 0
+        # Autocast is as the caller of `backward` has it, whatever it was in the forward pass.
         with torch.autocast(query.device.type, enabled=False):
             for q, e in _blocks(query, keys, excluded):
                 chunk = slice(low, low + len(q))
@@ -59,6 +60,7 @@ def _blocks(query: torch.Tensor, keys: torch.Tensor, excluded: torch.Tensor) -> 
 
 def _similarity(query: torch.Tensor, keys: torch.Tensor, excluded: torch.Tensor) -> torch.Tensor:
     """Dot products, minus infinity where excluded."""
+    # Indices rather than a mask, which would add a quarter to the memory of the block.
     return (query @ keys.T).scatter_(1, excluded, -torch.inf)
 
 
@@ -89,10 +91,7 @@ def anchors_and_keys(
 ) -> tuple[Float[torch.Tensor, "B V D"], Float[torch.Tensor, "M V D"], Int[torch.Tensor, "B V"]]:
     """What a contrast of all views of a batch compares: anchors with those of all processes.
 
-    Raises
-    ------
-    ValueError
-        If there are fewer than two views or windows, or `temperature` is not greater than 0.
+    ``ValueError`` if there are fewer than two views or windows, or `temperature` is not above 0.
     """
     V, B, _ = z.shape
     check_several(views=V, windows=B)
@@ -150,6 +149,7 @@ def nt_xent(z: Float[torch.Tensor, "V B D"], temperature: float = 0.2) -> Float[
     denominator = log_sum_exp(
         z.flatten(0, 1), keys.flatten(0, 1), excluded=own_columns.flatten()[:, None]
     )
+    # Dot products are linear: one with the mean positive is the mean over all positives.
     positive = (z * mean_of_others(z, axis=1)).sum(-1)
     return denominator.mean() - positive.mean()
 
@@ -178,6 +178,7 @@ def step_nce(
     """
     with torch.autocast(predicted.device.type, enabled=False):
         predicted, steps = at_least_float32(predicted), gather(at_least_float32(steps))
+        # `cross_entropy` expects the classes, here the windows m, on axis 1.
         similarity = torch.einsum("bnd,mnd->bmn", predicted, steps)
         target = torch.arange(len(predicted), device=steps.device) + rank() * len(predicted)
         return cross_entropy(similarity, target[:, None].expand(-1, steps.shape[1]))

@@ -61,18 +61,23 @@ def local_global_nce(
     >>> loss.item()  # log(4)
     1.386...
     """
-    B, D = z.shape
-    check_several(windows=B)
+    check_several(windows=len(z))
     check_positive(clip=clip)
+    return _contrast(z, gather(at_least_float32(steps)), clip)
+
+
+def _contrast(
+    z: Float[torch.Tensor, "B D"], steps: Float[torch.Tensor, "M S D"], clip: float
+) -> tuple[Float[torch.Tensor, ""], Float[torch.Tensor, ""]]:
+    """`local_global_nce` with the steps of all processes."""
+    B, D = z.shape
     with torch.autocast(z.device.type, enabled=False):
-        raw = (
-            torch.einsum("bd,msd->bms", at_least_float32(z), gather(at_least_float32(steps)))
-            / D**0.5
-        )
+        raw = torch.einsum("bd,msd->bms", at_least_float32(z), steps) / D**0.5
     scores = clip * (raw / clip).tanh()
     row = torch.arange(B, device=z.device)
     target = row + rank() * B
     positive = scores[row, target]
+    # Its own steps are no negatives; the one that is the positive comes back in `logaddexp`.
     is_own = (torch.arange(scores.shape[1], device=z.device) == target[:, None])[:, :, None]
     negative = scores.masked_fill(is_own, -torch.inf).flatten(1).logsumexp(1, keepdim=True)
     return (torch.logaddexp(negative, positive) - positive).mean(), raw.square().mean()
@@ -143,8 +148,10 @@ class LocalGlobal(Objective):
         """Two terms, ``local_global`` and ``penalty``."""
         h, maps = represent_both(encoder, batch.views)
         z, steps = embed(self.project_windows, h), embed_steps(self.project_steps, maps)
+        # Once for each view, though every other view is contrasted with its steps.
+        all_steps = [gather(at_least_float32(view)) for view in steps]
         pairs = [
-            local_global_nce(z[one], steps[other], self.clip)
+            _contrast(z[one], all_steps[other], self.clip)
             for one, other in permutations(range(len(z)), 2)
         ]
         loss, squares = (torch.stack(values).mean() for values in zip(*pairs, strict=True))

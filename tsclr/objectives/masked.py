@@ -63,9 +63,11 @@ def span_mask(
             f"span is {span} and windows have {length} samples: choose a shorter span, so that "
             "something stays visible"
         )
+    # One sample at least stays visible: `hide` needs its value.
     n_spans = min(max(1, round(ratio * length / span)), (length - 1) // span)
     n_places = length - n_spans * (span - 1)  # a span counts as one, as a visible sample does
     drawn = torch.rand(n_windows, n_places, generator=generator).argsort(1)[:, :n_spans]
+    # Each span before it takes span - 1 samples more than the one it was counted as.
     first = drawn.sort(1).values + (span - 1) * torch.arange(n_spans)
     hidden = first[:, :, None] + torch.arange(span)
     return torch.zeros(n_windows, length, dtype=torch.bool).scatter(1, hidden.flatten(1), True)
@@ -203,6 +205,7 @@ class MaskedReconstruction(Objective):
         mask = self._draw(batch).to(x.device)
         features = encoder.forward_features(hide(x, mask))
         predicted = self._decode(features, *x.shape[1:])
+        # The network sees scaled windows, so that is what it can predict.
         scaled = x / encoder.input_scale[:, None]
         return {"reconstruction": reconstruction_error(predicted, scaled, mask)}
 

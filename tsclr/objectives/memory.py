@@ -191,7 +191,10 @@ class InstanceDiscrimination(Objective):
         """Make the linear head and a random bank."""
         self.head = nn.Linear(encoder.num_features, self.width)
         self.register_buffer("bank", unit(torch.randn(n_windows, self.width)))
+        # Infinite until the first batch; a buffer, so that a resumed run keeps its constant.
         self.register_buffer("log_z", torch.tensor(torch.inf))
+        # A list, as gradient accumulation calls `terms` several times a step; empty between steps,
+        # when checkpoints are written.
         self.waiting: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def terms(self, encoder: Encoder, batch: Batch) -> dict[str, Float[torch.Tensor, ""]]:
@@ -219,6 +222,7 @@ class InstanceDiscrimination(Objective):
         if self.log_z.isfinite():
             return self.log_z
         estimates = gather(log_partition(z, noise, len(self.bank), self.temperature))
+        # The mean is of Z, not of its logarithm (equation 8).
         log_z = estimates.logsumexp(0) - math.log(len(estimates))
         if self.training:
             self.log_z.copy_(log_z)
@@ -232,6 +236,7 @@ def _remember(
     momentum: float,
 ) -> None:
     """Move rows of a bank to the mean embedding of their windows, in place."""
+    # Plain assignment would keep only one embedding of a window that occurs twice.
     rows, group = windows.unique(return_inverse=True)
     mean = torch.zeros_like(bank[rows]).index_add(0, group, z) / group.bincount()[:, None]
     bank[rows] = unit(bank[rows].lerp(mean, 1 - momentum))

@@ -67,6 +67,7 @@ def momentum_contrast(
     check_positive(temperature=temperature)
     query, keys, queue = (unit(z) / temperature**0.5 for z in (query, keys, queue))
     positive = (query[:, None] * keys[None]).sum(-1)
+    # An empty queue: the logarithm of an empty sum, which makes the loss 0.
     negative = query.new_full(query.shape[:2], -torch.inf)
     if len(queue):
         negative = log_sum_exp(query.flatten(0, 1), queue).unflatten(0, query.shape[:2])
@@ -143,6 +144,8 @@ class MoCo(Objective):
         self.key_encoder = averaged_copy(encoder)
         self.key_projector = averaged_copy(self.projector)
         self.memory = Queue(self.queue, self.width)
+        # A list, as gradient accumulation calls `terms` several times a step: all micro-batches
+        # see the same queue.
         self.waiting: list[torch.Tensor] = []
 
     def terms(self, encoder: Encoder, batch: Batch) -> dict[str, Float[torch.Tensor, ""]]:
@@ -164,21 +167,7 @@ class MoCo(Objective):
 
 
 class Queue(nn.Module):
-    """Rows, first in, first out; empty at first.
-
-    Parameters
-    ----------
-    size : int
-        Most rows it holds.
-    width : int
-        Features of a row.
-
-    Attributes
-    ----------
-    rows : (size, width) buffer
-        Newest last; those that are held are at the end.
-    n_held : int buffer
-        How many are held.
+    """Rows (size, width), first in, first out; empty at first, the newest last.
 
     Examples
     --------
@@ -204,5 +193,6 @@ class Queue(nn.Module):
     @torch.no_grad()
     def push(self, rows: Float[torch.Tensor, "N D"]) -> None:
         """Add rows; the oldest leave."""
+        # Shifted, not written round a ring, so that the rows held are one slice, oldest first.
         self.rows.copy_(torch.cat([self.rows, rows.to(self.rows)])[-len(self.rows) :])
         self.n_held.add_(len(rows)).clamp_(max=len(self.rows))

@@ -69,6 +69,7 @@ def multiview_nce(
     losses = []
     for i, j in permutations(range(M), 2):
         denominators = [log_sum_exp(z[i].flatten(0, 1), keys[j, view]).mean() for view in range(V)]
+        # Dot products are linear: that of the means over views is the mean over all pairs of views.
         positives = (z[i].mean(0) * z[j].mean(0)).sum(-1)
         losses.append(torch.stack(denominators).mean() - positives.mean())
     return torch.stack(losses).sum()

@@ -149,6 +149,7 @@ class TNC(Objective):
             far.append(self._logits(h[:, :, None].expand_as(others), others))
             apart = (_of_all(partner_starts)[:, drawn] - starts[..., None]).abs() > self.seconds
             elsewhere = _of_all(partner_recordings)[:, drawn] != recordings[..., None]
+            # A window drawn for itself never counts, wherever its own partner lies.
             counts.append((apart | elsewhere) & (drawn != own_indices))
         loss = neighbourhood_coding(_flat(near), _flat(far), _flat(counts), self.w)
         return {"neighbourhood_coding": loss}

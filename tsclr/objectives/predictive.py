@@ -63,6 +63,7 @@ def predictive_coding(
     n_steps, horizon = predicted.shape[2:4]
     check_horizon(n_steps, horizon)
     distances = range(1, horizon + 1)
+    # The last k steps foretell what lies beyond the window.
     foretold = torch.cat([predicted[:, :, :-k, k - 1] for k in distances], 2)
     came = torch.cat([z[:, :, k:] for k in distances], 2)
     return step_nce(foretold.transpose(0, 1).flatten(1, 2), came.transpose(0, 1).flatten(1, 2))

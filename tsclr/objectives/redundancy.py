@@ -126,8 +126,10 @@ def vicreg(
     )
     with torch.autocast(z.device.type, enabled=False):
         z = _whole(z)
+        # Before centring: views that differ by a constant do not agree.
         distances = [mse_loss(a, b) for a, b in combinations(z, 2)]
         z = z - z.mean(1, keepdim=True)
+        # One product gives the variances too, on its diagonal.
         covariances = z.mT @ z / (z.shape[1] - 1)
         deviations = (covariances.diagonal(dim1=1, dim2=2) + 1e-4).sqrt()
         return {

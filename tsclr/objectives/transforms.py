@@ -54,12 +54,15 @@ def apply_some(
     >>> bool((views[applied[:, 0], 0] == torch.tensor([2.0, 1.0, 0.0])).all())
     True
     """
+    # `draw` looks at shape, type and device alone, so a batch without memory of its own will do; on
+    # the CPU, where the shared generator is.
     whole = torch.empty(1, dtype=x.dtype).expand(world_size() * len(x), *x.shape[1:])
     applied, device = [], x.device
     # mixed precision would round positions in time to eight bits
     with torch.autocast(device.type, enabled=False):
         for augmentation in augmentations:
             drawn = augmentation.draw_gated(whole, generator).drawn
+            # This gate replaces the augmentation's own, which at p = 1 lets every window through.
             gated = Gated(torch.rand(len(whole), generator=generator) < 0.5, drawn)
             local = map_drawn(lambda values: own_rows(values).to(device), gated)
             x = augmentation.transform_gated(x, local)
@@ -124,6 +127,7 @@ class TransformPrediction(Objective):
     def __init__(self, augmentations: Sequence[Augmentation], hidden: int = 256) -> None:
         super().__init__()
         check_sizes(augmentations=len(augmentations), hidden=hidden)
+        # A ModuleList, so that `train.setup.start` finds them and tells them the channels.
         self.augmentations = nn.ModuleList(augmentations)
         self.hidden = hidden
         for module in self.modules():

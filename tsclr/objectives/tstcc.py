@@ -104,6 +104,7 @@ class TokenContext(nn.Module):
             Steps so far.
         """
         steps = self.embedding(z)
+        # Under autocast the steps are in half precision and the token is not.
         token = self.token.to(steps.dtype).expand(len(z), 1, -1)
         return self.layers(torch.cat([token, steps], 1))[:, 0]
 
@@ -196,6 +197,7 @@ class TSTCC(Objective):
         """Two terms, ``temporal`` and ``contextual``."""
         z = represent_steps(encoder, batch.views).transpose(2, 3)
         check_horizon(z.shape[2], self.horizon)
+        # One step at least is seen, and `horizon` are left.
         n_seen = 1 + int(torch.randint(z.shape[2] - self.horizon, (), generator=batch.generator))
         context = self.context(z[:, :, :n_seen].flatten(0, 1)).unflatten(0, z.shape[:2])
         predicted = self.predictions(context).unflatten(2, (self.horizon, -1))

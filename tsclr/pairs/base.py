@@ -11,6 +11,9 @@ from tsclr.data.windows import Windows
 
 __all__ = ["Pairing"]
 
+Indices = Int[np.ndarray, " B"]
+"""Numbers of B windows."""
+
 
 class Pairing(ABC):
     """Says which other window shows the same thing as a given one.
@@ -21,11 +24,8 @@ class Pairing(ABC):
 
     @abstractmethod
     def partner(
-        self,
-        index: Int[np.ndarray, " B"],
-        windows: Windows,
-        generator: torch.Generator | None = None,
-    ) -> Int[np.ndarray, " B"]:
+        self, index: Indices, windows: Windows, generator: torch.Generator | None = None
+    ) -> Indices:
         """Draw the positive of each window.
 
         Parameters
@@ -73,11 +73,12 @@ class Pairing(ABC):
 
 def uniform(n: int, generator: torch.Generator | None) -> Float[np.ndarray, " n"]:
     """Draw from the uniform distribution on [0, 1)."""
+    # The 2^24 values of single precision are too few to choose among millions of windows.
     return torch.rand(n, generator=generator, dtype=torch.float64).numpy()
 
 
 def stretch(
-    index: Int[np.ndarray, " B"], windows: Windows
+    index: Indices, windows: Windows
 ) -> tuple[Int[np.ndarray, " B"], Int[np.ndarray, " B"]]:
     """First and last sample of the gap-free recording around each window."""
     table, rows = windows.store.recordings, windows.rows(index)
@@ -89,13 +90,6 @@ def nearest(
     ascending: Int[np.ndarray, " N"], aim: Float[np.ndarray, " B"]
 ) -> Int[np.ndarray, " B"]:
     """Index of the value nearest to each aim, the lower one of a tie.
-
-    Parameters
-    ----------
-    ascending : (N,) int
-        At least one value.
-    aim : (B,) float
-        What to look for.
 
     Examples
     --------

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Int
 
 from tsclr.data.windows import Windows
-from tsclr.pairs.base import Pairing, nearest, uniform
+from tsclr.pairs.base import Indices, Pairing, nearest, uniform
 from tsclr.types import sensor_kind
 
 __all__ = ["OtherDevice", "OtherSensor"]
@@ -43,11 +43,8 @@ class OtherSensor(Pairing):
         self.second = second
 
     def partner(
-        self,
-        index: Int[np.ndarray, " B"],
-        windows: Windows,
-        generator: torch.Generator | None = None,
-    ) -> Int[np.ndarray, " B"]:
+        self, index: Indices, windows: Windows, generator: torch.Generator | None = None
+    ) -> Indices:
         """Give `index` back: what differs is the channels."""
         return index
 
@@ -102,15 +99,13 @@ class OtherDevice(Pairing):
         self.tolerance = tolerance
 
     def partner(
-        self,
-        index: Int[np.ndarray, " B"],
-        windows: Windows,
-        generator: torch.Generator | None = None,
-    ) -> Int[np.ndarray, " B"]:
+        self, index: Indices, windows: Windows, generator: torch.Generator | None = None
+    ) -> Indices:
         """Draw one of the simultaneous windows of other devices."""
         position, partner = self._simultaneous(index, windows)
         shuffled = np.argsort(uniform(len(position), generator))
         position, partner = position[shuffled], partner[shuffled]
+        # The first of each window is, after shuffling, any of its partners with equal probability.
         paired, first = np.unique(position, return_index=True)
         if len(paired) < len(index):
             raise ValueError(
@@ -132,9 +127,7 @@ class OtherDevice(Pairing):
             )
         return paired
 
-    def _simultaneous(
-        self, index: Int[np.ndarray, " B"], windows: Windows
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _simultaneous(self, index: Indices, windows: Windows) -> tuple[np.ndarray, np.ndarray]:
         """Places in `index` and windows of other devices that start at the same time."""
         table, rate, rows = windows.store.recordings, windows.store.sample_rate, windows.rows(index)
         first, clock = table["start"].to_numpy(), table["start_time"].to_numpy()
@@ -142,6 +135,7 @@ class OtherDevice(Pairing):
         positions, partners = [np.zeros(0, int)], [np.zeros(0, int)]
         for one, other in _worn_together(table, rate, self.tolerance, np.unique(rows)):
             rows_of_one = np.flatnonzero(rows == one)
+            # Subtracted as integers: nanoseconds since 1970 have more digits than double precision.
             delay = (clock[one] - clock[other]) * 1e-9 * rate
             aim = windows.starts[index[rows_of_one]] - first[one] + first[other] + delay
             low, high = np.searchsorted(windows.starts, [first[other], end[other]])
@@ -159,6 +153,7 @@ def _worn_together(
     """Each of `rows` with the recordings of other devices of the subject at the same time."""
     timed = table.reset_index(drop=True).reset_index(names="row")
     timed = timed.loc[
+        # 0 marks a log with relative time only.
         timed["start_time"] != 0, ["row", "subject", "device", "start_time", "length"]
     ]
     timed["end"] = timed["start_time"] + ((timed["length"] / rate + tolerance) * 1e9).astype(int)

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from scipy.special import ndtr, ndtri
 
 from tsclr.data.windows import Windows
-from tsclr.pairs.base import Pairing, nearest, stretch, uniform
+from tsclr.pairs.base import Indices, Pairing, nearest, stretch, uniform
 
 __all__ = ["StationaryNeighbour"]
 
@@ -59,6 +59,7 @@ def dickey_fuller(x: Float[np.ndarray, "... T"], lags: int = 1) -> Float[np.ndar
     array([-22.4,   0.4])
     """
     n_equations = x.shape[-1] - 1 - lags
+    # The constant α, γ and each lag take one degree of freedom.
     n_free = n_equations - lags - 2
     if lags < 0 or n_free < 1:
         raise ValueError(
@@ -67,10 +68,13 @@ def dickey_fuller(x: Float[np.ndarray, "... T"], lags: int = 1) -> Float[np.ndar
         )
     differences = np.diff(x.astype(np.float64))
     shifted = (differences[..., lags - i :][..., :n_equations] for i in range(lags + 1))
+    # The level x_(t-1), the target Δx_t, then its lags; float64 through the differences.
     regressors = np.stack([x[..., lags:-1], *shifted], -2)
+    # Centring stands for the constant α, which so needs no regressor.
     regressors -= regressors.mean(-1, keepdims=True)
     moments = regressors @ regressors.swapaxes(-1, -2)
     target, others = 1, np.delete(np.arange(lags + 2), 1)
+    # Pseudo-inverse: regressors depend on each other where a signal is constant or a straight line.
     inverse = np.linalg.pinv(moments[..., others[:, None], others], hermitian=True)
     with_target = moments[..., others, target]
     coefficients = (inverse @ with_target[..., None])[..., 0]
@@ -78,6 +82,7 @@ def dickey_fuller(x: Float[np.ndarray, "... T"], lags: int = 1) -> Float[np.ndar
     variance = unexplained.clip(min=0) / n_free * inverse[..., 0, 0]
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = np.nan_to_num(coefficients[..., 0] / np.sqrt(variance), nan=0.0, neginf=-np.inf)
+    # A constant returns to its mean, though the regression finds 0 / 0.
     return np.where(np.ptp(x, -1) == 0, -np.inf, statistic)
 
 
@@ -162,11 +167,8 @@ class StationaryNeighbour(Pairing):
         self.lags = lags
 
     def partner(
-        self,
-        index: Int[np.ndarray, " B"],
-        windows: Windows,
-        generator: torch.Generator | None = None,
-    ) -> Int[np.ndarray, " B"]:
+        self, index: Indices, windows: Windows, generator: torch.Generator | None = None
+    ) -> Indices:
         """Draw a start from the Gaussian around each start, and take the nearest there is."""
         first, last = stretch(index, windows)
         low = windows.starts[np.searchsorted(windows.starts, first)]
@@ -174,10 +176,12 @@ class StationaryNeighbour(Pairing):
         starts = windows.starts[index]
         spread = self.widths(index, windows) * windows.length
         least, most = ndtr((low - starts) / spread), ndtr((high - starts) / spread)
+        # By the inverse distribution function between both ends, so that no draw is rejected;
+        # `clip` below brings back what rounding or an infinite quantile puts outside.
         drawn = ndtri(least + uniform(len(index), generator) * (most - least))
         return nearest(windows.starts, (starts + spread * drawn).clip(low, high))
 
-    def widths(self, index: Int[np.ndarray, " B"], windows: Windows) -> Int[np.ndarray, " B"]:
+    def widths(self, index: Indices, windows: Windows) -> Int[np.ndarray, " B"]:
         """Width η of the neighbourhood of windows, in lengths of a window.
 
         Parameters
@@ -190,6 +194,7 @@ class StationaryNeighbour(Pairing):
         widths = _known.setdefault(windows, {}).setdefault(
             (self.most, self.p_value, self.lags), np.zeros(len(windows), int)
         )
+        # Ascending, as the starts of `Windows` have to be.
         new = np.unique(index[widths[index] == 0])
         widths[new] = self._grown(new, windows)
         return widths[index]

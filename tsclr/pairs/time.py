@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Bool, Int
 
 from tsclr.data.windows import Windows
-from tsclr.pairs.base import Pairing, stretch, uniform
+from tsclr.pairs.base import Indices, Pairing, stretch, uniform
 
 __all__ = ["Neighbour", "SameRecording", "SameWindow"]
 
@@ -16,22 +16,14 @@ class SameWindow(Pairing):
     Examples
     --------
     >>> from tsclr.data.store import Store
-    >>> from tsclr.types import Recording
-    >>> signal = np.zeros((100, 1), np.float32)
-    >>> still = Recording(
-    ...     signal=signal, sample_rate=50.0, channels=("acc_x",), subject="s1", name="still"
-    ... )
-    >>> windows = Windows.sliding(Store.build([still]), length=20, stride=20)
+    >>> windows = Windows.sliding(Store.load("synthetic"), length=128, stride=64)
     >>> SameWindow().partner(np.array([3, 1]), windows)
     array([3, 1])
     """
 
     def partner(
-        self,
-        index: Int[np.ndarray, " B"],
-        windows: Windows,
-        generator: torch.Generator | None = None,
-    ) -> Int[np.ndarray, " B"]:
+        self, index: Indices, windows: Windows, generator: torch.Generator | None = None
+    ) -> Indices:
         """Give `index` back."""
         return index
 
@@ -61,12 +53,7 @@ class Neighbour(Pairing):
     Examples
     --------
     >>> from tsclr.data.store import Store
-    >>> from tsclr.types import Recording
-    >>> signal = np.zeros((1000, 1), np.float32)
-    >>> still = Recording(
-    ...     signal=signal, sample_rate=50.0, channels=("acc_x",), subject="s1", name="still"
-    ... )
-    >>> windows = Windows.sliding(Store.build([still]), length=100, stride=50)
+    >>> windows = Windows.sliding(Store.load("synthetic"), length=100, stride=50)
     >>> partner = Neighbour(seconds=2.0).partner(np.full(200, 7), windows)
     >>> np.unique(partner)
     array([5, 6, 7, 8, 9])
@@ -87,11 +74,8 @@ class Neighbour(Pairing):
         self.gap = gap
 
     def partner(
-        self,
-        index: Int[np.ndarray, " B"],
-        windows: Windows,
-        generator: torch.Generator | None = None,
-    ) -> Int[np.ndarray, " B"]:
+        self, index: Indices, windows: Windows, generator: torch.Generator | None = None
+    ) -> Indices:
         """Draw a start within reach of each start, and beyond the gap."""
         first, n_before, after, n_after = self._within_reach(index, windows)
         n_all = n_before + n_after
@@ -122,10 +106,11 @@ class Neighbour(Pairing):
             Among which to look.
         """
         _, n_before, _, n_after = self._within_reach(np.arange(len(windows)), windows)
+        # Without a gap the window itself is the one that is always there.
         return n_before + n_after == (self.gap == 0)
 
     def _within_reach(
-        self, index: Int[np.ndarray, " B"], windows: Windows
+        self, index: Indices, windows: Windows
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """First window before the gap and how many, first window after it and how many.
 
@@ -136,7 +121,9 @@ class Neighbour(Pairing):
         first, last = stretch(index, windows)
         starts = windows.starts[index]
         low = np.searchsorted(windows.starts, np.maximum(starts - reach, first))
+        # Near the ends of a recording the gap may reach past it: counts must not become negative.
         before = np.searchsorted(windows.starts, starts - gap, "right").clip(min=low)
+        # Without a gap `before` includes the window itself, which must not count again.
         after = np.searchsorted(windows.starts, starts + gap).clip(min=before)
         high = np.searchsorted(windows.starts, np.minimum(starts + reach, last), "right")
         return low, before - low, after, (high - after).clip(min=0)
@@ -162,11 +149,8 @@ class SameRecording(Pairing):
     """
 
     def partner(
-        self,
-        index: Int[np.ndarray, " B"],
-        windows: Windows,
-        generator: torch.Generator | None = None,
-    ) -> Int[np.ndarray, " B"]:
+        self, index: Indices, windows: Windows, generator: torch.Generator | None = None
+    ) -> Indices:
         """Draw a window of the recording of each window."""
         first, last = stretch(index, windows)
         low = np.searchsorted(windows.starts, first)

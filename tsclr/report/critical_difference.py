@@ -230,24 +230,11 @@ def _plot_method(
 ) -> None:
     """A line from the axis down and sideways, with the name at its end."""
     across = axes.get_yaxis_transform()
-    side = 0.0 if on_left else 1.0
     end = axes.get_xlim()[0 if on_left else 1]
     axes.plot(
-        [rank, rank, end],
-        [0, height, height],
-        color=BASELINE,
-        linewidth=0.9,
-        clip_on=False,
-        zorder=1,
+        [rank, rank, end], [0, height, height], color=BASELINE, lw=0.9, clip_on=False, zorder=1
     )
     name = short(method, 34)
     text = f"{name}  {rank:.2f}" if on_left else f"{rank:.2f}  {name}"
-    axes.text(
-        side + (-0.012 if on_left else 0.012),
-        height,
-        text,
-        ha="right" if on_left else "left",
-        va="center",
-        color=colour,
-        transform=across,
-    )
+    side, aligned = (-0.012, "right") if on_left else (1.012, "left")
+    axes.text(side, height, text, ha=aligned, va="center", color=colour, transform=across)

@@ -106,9 +106,8 @@ def _figure(points: np.ndarray, classes: np.ndarray, subjects: np.ndarray) -> Fi
 def _styles(n_groups: int, are_classes: bool) -> list[tuple[str, str]]:
     """Marker and colour of each group; colours of a rainbow where no names are shown."""
     if are_classes:
-        return list(
-            itertools.islice(itertools.cycle(itertools.product(MARKERS, PALETTE)), n_groups)
-        )
+        styles = itertools.cycle(itertools.product(MARKERS, PALETTE))
+        return list(itertools.islice(styles, n_groups))
     return [("o", to_hex(rgba)) for rgba in colormaps["turbo"](np.linspace(0.05, 0.95, n_groups))]
 
 

@@ -33,14 +33,9 @@ space below them, in inches. A layout engine would differ in the last digits fro
 
 @dataclass(frozen=True)
 class Example:
-    """A window and a view of it.
+    """A window and a view of it, in the units of `tsclr.types.UNITS`.
 
-    Parameters
-    ----------
-    notes : sequence of str
-        The caption: the class of the window and the random values of the view, line by line.
-    window, view : (C, T) float
-        In the units of `tsclr.types.UNITS`.
+    `notes` are the lines of the caption: the class of the window, the random values of the view.
     """
 
     notes: Sequence[str]

@@ -110,15 +110,10 @@ def _scores(results: pd.DataFrame) -> tuple[list[Score], str]:
     heads = results["head"] if "head" in results else [""] * len(results)
     texts = zip(results["method"], heads, results["budget"], strict=True)
     mean, sd, draws = (to_floats(results[name]) for name in COLUMNS[2:])
+    columns = mean.tolist(), sd.tolist(), np.nan_to_num(draws).astype(int).tolist()
     scores = [
         Score(str(method), str(head), str(budget), *numbers)
-        for (method, head, budget), *numbers in zip(
-            texts,
-            mean.tolist(),
-            sd.tolist(),
-            np.nan_to_num(draws).astype(int).tolist(),
-            strict=True,
-        )
+        for (method, head, budget), *numbers in zip(texts, *columns, strict=True)
     ]
     for key, n_rows in Counter((s.method, s.head, s.budget) for s in scores).items():
         if n_rows > 1:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from tsclr.data.store import Store
 from tsclr.datasets import Dataset
-from tsclr.specs import subclasses
+from tsclr.specs import comma_list, subclasses
 
 WIDTH = 98
 """Columns of a line of text."""
@@ -29,12 +29,20 @@ def about_store(store: Store) -> str:
         else ""
     )
     hours = len(store.signal) / store.sample_rate / 3600
+    unnamed = _lacking(store.recordings["subject"] == "", "without a subject")
+    unlabelled = _lacking(store.recordings["labels"] == "{}", "without a label")
     return (
-        f"{len(set(store.subjects) - {''}) or 'no'} subjects, {len(store.recordings)} stretches, "
-        f"{len(store.signal):,} samples of {', '.join(store.channels)} "
+        f"{len(set(store.subjects) - {''}) or 'no'} subjects, {len(store.recordings)} stretches"
+        f"{unnamed}, {len(store.signal):,} samples of {', '.join(store.channels)} "
         f"at {store.sample_rate:g} Hz ({hours:.2f} h)\n"
-        f"classes: {', '.join(store.classes) or 'none'}\nrepairs: {mended}{doubt}"
+        f"classes: {comma_list(store.classes) or 'none'}{unlabelled}\nrepairs: {mended}{doubt}"
     )
+
+
+def _lacking(lacks: pd.Series, what: str) -> str:
+    """How many stretches lack what others have; logs of two kinds in a store are often a slip."""
+    some = 0 < lacks.sum() < len(lacks)
+    return f" ({lacks.sum()} of {len(lacks)} stretches {what})" if some else ""
 
 
 def about_datasets() -> pd.DataFrame:
@@ -86,7 +94,7 @@ def about_scores(
     people = f"{n_subjects} test subject{'s' * (n_subjects != 1)}"
     return textwrap.fill(
         f"Macro F1 by labels per class, on {people} ({n_windows:,} windows, "
-        f"{len(classes)} classes: {', '.join(classes)}).{spread}",
+        f"{len(classes)} classes: {comma_list(classes)}).{spread}",
         WIDTH,
     )
 

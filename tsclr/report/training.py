@@ -103,27 +103,13 @@ def _figure(epochs: np.ndarray, curves: Mapping[str, np.ndarray]) -> Figure:
 def _panel(axes: Axes, epochs: np.ndarray, values: np.ndarray, title: str, hint: str) -> None:
     """One metric: its line, and its last finite value as a number."""
     values = np.where(np.isfinite(values), values, np.nan)
-    axes.plot(
-        epochs,
-        values,
-        color=ACCENT,
-        linewidth=1.6,
-        marker=".",
-        markersize=3,
-        clip_on=False,
-        zorder=3,
-    )
+    axes.plot(epochs, values, color=ACCENT, lw=1.6, marker=".", ms=3, clip_on=False, zorder=3)
     last = np.flatnonzero(np.isfinite(values))[-1]
     x, y = float(epochs[last]), float(values[last])
     axes.plot(x, y, marker="o", color=ACCENT, clip_on=False, zorder=3)
+    text = (f"{y:,.0f}" if abs(y) >= 100 else f"{y:.3g}").replace("-", "\N{MINUS SIGN}")
     axes.annotate(
-        (f"{y:,.0f}" if abs(y) >= 100 else f"{y:.3g}").replace("-", "\N{MINUS SIGN}"),
-        (x, y),
-        (6, 0),
-        textcoords="offset points",
-        va="center",
-        fontsize=8.5,
-        color=INK,
+        text, (x, y), (6, 0), textcoords="offset points", va="center", fontsize=8.5, color=INK
     )
     axes.set_title(title, pad=18)
     axes.text(0, 1.045, hint, transform=axes.transAxes, color=SOFT, fontsize=8)

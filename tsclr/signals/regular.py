@@ -145,6 +145,7 @@ def _stretch(
     if stamps[-1] == stamps[0]:
         return [], 0, 0
     seconds, on_grid = _seconds(stamps, rate, late)
+    # Before interpolation, which would spread a NaN to the grid points on both sides.
     values, n_filled = fill_missing(values, seconds, max_gap)
     segments, n_used = [], 0
     is_complete = np.asarray(np.isfinite(values).all(axis=1), np.int64)
@@ -167,6 +168,7 @@ def _seconds(
     seconds = clock(stamps) if late else (stamps - stamps[0]) * 1e-9
     ideal = np.arange(len(stamps)) / rate
     error = seconds - ideal
+    # Only the spread counts: the grid may lie anywhere, so a common offset is no error.
     if error.max() - error.min() > 2 * REGULAR / rate:
         return seconds, False
     return seconds[0] + ideal, True

@@ -43,6 +43,7 @@ def rational(rate: float, target: float, tolerance: float = 0.0) -> Ratio:
     """
     if not (0 < rate < np.inf and 0 < target < np.inf):
         raise ValueError(f"cannot resample from {rate:g} to {target:g} Hz: rates are positive")
+    # By its decimal text: the binary value of 0.1 is no tenth, and has a huge denominator.
     exact = Fraction(str(float(target))) / Fraction(str(float(rate)))
     ratio = _bounded(exact)
     if ratio == 0:
@@ -65,6 +66,7 @@ def _bounded(exact: Fraction) -> Fraction:
     """Nearest fraction with both terms up to `LARGEST_FACTOR`, 0 if there is none."""
     if exact <= 1:
         return exact.limit_denominator(LARGEST_FACTOR)
+    # It limits the denominator alone, so the larger term has to be there.
     inverse = (1 / exact).limit_denominator(LARGEST_FACTOR)
     return 1 / inverse if inverse else inverse
 
@@ -116,6 +118,7 @@ def _low_pass(up: int, down: int) -> Float64[np.ndarray, " N"]:
     offsets = np.arange(-10 * largest, 10 * largest + 1)
     taps = np.sinc(offsets / largest) * np.kaiser(len(offsets), 5.0)
     for phase in range(up):
+        # `resample_poly` multiplies the taps by `up`.
         taps[phase::up] /= up * taps[phase::up].sum()
     return taps
 

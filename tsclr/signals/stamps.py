@@ -63,6 +63,7 @@ def sort_dedupe(
     index = np.arange(len(stamps))
     if n_backward:
         piece = np.concatenate([[0], np.cumsum(resets)])
+        # Stable, so equal stamps stay in file order and the first of them is the one that is kept.
         index = np.lexsort((stamps, piece))
     index = _drop_equal(index, stamps, values, max_gap)
     return Sorted(index, n_backward, len(stamps) - len(index), int(np.count_nonzero(resets)))

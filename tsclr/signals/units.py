@@ -25,6 +25,7 @@ ALIASES = {
     "mdps": "mdeg/s",
     "m°/s": "mdeg/s",
     "uT": "µT",
+    # Greek mu on the left, the micro sign on the right: they look the same.
     "μT": "µT",
     "gauss": "G",
     "Gauss": "G",
@@ -172,6 +173,7 @@ def time_unit(values: Shaped[np.ndarray, " T"], rate: float | None = None) -> st
     step = _raw_step(values)
     rates = {unit: 1e9 / (step * scale) for unit, scale in NANOSECONDS.items()}
     if rate is not None:
+        # Nearest by ratio, as the units differ by factors.
         return min(rates, key=lambda unit: abs(np.log(rates[unit] / rate)))
     low, high = PLAUSIBLE_RATES
     fitting = [unit for unit, value in rates.items() if low <= value <= high]
@@ -269,6 +271,7 @@ def to_nanoseconds(values: Shaped[np.ndarray, " T"], unit: str) -> Int64[np.ndar
     largest = float(np.abs(values.astype(np.float64)).max(initial=0.0))
     if largest * NANOSECONDS[unit] >= FURTHEST:
         raise ValueError(f"time {largest:g} {unit} is beyond the year 2116: check the unit of time")
+    # Integers stay integers: nanoseconds since 1970 have more digits than double precision.
     if np.issubdtype(values.dtype, np.integer):
         return values.astype(np.int64) * NANOSECONDS[unit]
     return np.rint(values.astype(np.float64) * NANOSECONDS[unit]).astype(np.int64)

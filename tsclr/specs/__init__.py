@@ -5,7 +5,8 @@ default. `spec_of` describes an object, `from_spec` and `Builder` make one.
 """
 
 from tsclr.specs.build import Builder, from_spec
-from tsclr.specs.describe import importable_name, nearest, spec_of, subclasses
+from tsclr.specs.compare import differences
+from tsclr.specs.describe import comma_list, importable_name, nearest, spec_of, subclasses
 from tsclr.specs.errors import SpecError
 from tsclr.specs.text import Word, parse_yaml, read_yaml
 
@@ -13,6 +14,8 @@ __all__ = [
     "Builder",
     "SpecError",
     "Word",
+    "comma_list",
+    "differences",
     "from_spec",
     "importable_name",
     "nearest",

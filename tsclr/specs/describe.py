@@ -34,12 +34,26 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
     --------
     >>> nearest("Jiter", ["Jitter", "Scale"])
     'did you mean Jitter? Allowed: Jitter, Scale'
+    >>> nearest("Rotate", ["Jitter", "Scale"])
+    'choose among Jitter, Scale'
     """
     options = sorted(allowed)
+    listed = comma_list(options)
     by_lower = {option.lower(): option for option in options}
     close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
-    hint = f"did you mean {by_lower[close[0]]}? " if close else ""
-    return f"{hint}Allowed: {', '.join(options)}"
+    hint = f"did you mean {by_lower[close[0]]}? Allowed:" if close else "choose among"
+    return f"{hint} {listed}"
+
+
+def comma_list(names: Iterable[str]) -> str:
+    """Names in a line; one that holds a comma is quoted, as the command line takes it.
+
+    Examples
+    --------
+    >>> comma_list(["sit", "stairs, up"])
+    'sit, "stairs, up"'
+    """
+    return ", ".join(f'"{name}"' if "," in name else name for name in names)
 
 
 def importable_name(kind: type) -> str:

@@ -22,12 +22,7 @@ log = logging.getLogger(__name__)
 def pipelines(
     views: list[Augmentation] | dict[str, list[Augmentation]], channels: Sequence[str]
 ) -> list[Chain]:
-    """A pipeline for each view: one list is for both, a dict has one for each.
-
-    Raises
-    ------
-    ValueError
-        If a dict has fewer than two pipelines.
+    """A pipeline for each view: one list is for both, a dict has one for each, two at least.
 
     Examples
     --------
@@ -48,36 +43,18 @@ def pipelines(
 def with_partners(windows: Windows, pairing: Pairing) -> Windows:
     """Leave out, and count in the log, the windows for which the pairing has no partner."""
     usable = pairing.usable(windows)
-    if len(usable) < len(windows):
-        log.info(
-            "%d of %d windows have no partner and are left out",
-            len(windows) - len(usable),
-            len(windows),
-        )
+    n_alone = len(windows) - len(usable)
+    if n_alone:
+        log.info("%d of %d windows have no partner and are left out", n_alone, len(windows))
     return windows.select(usable)
 
 
 @dataclass(frozen=True)
 class BatchBuilder:
-    """Makes batches of windows: each pipeline shows one view of each window.
+    """Makes batches of windows on `device`: each pipeline shows one view of each window.
 
-    Parameters
-    ----------
-    pipelines : list of Chain
-        The first for the windows themselves, each further one for a positive of each.
-    pairing : Pairing
-        Which window is the positive of which; here, which channels a view shows.
-    windows : Windows
-        What is trained on.
-    device : torch.device
-        Where the views are made.
-    reads_labels : bool
-        Whether the batches hold the classes of the windows.
-
-    Raises
-    ------
-    ValueError
-        If one of the views mixes windows.
+    The first pipeline is for the windows themselves, each further one for a positive of each. The
+    pairing says which channels a view shows. A pipeline that mixes windows is a ``ValueError``.
     """
 
     pipelines: list[Chain]
@@ -108,6 +85,7 @@ class BatchBuilder:
             view = pipeline(shown[number])
             hidden = ~self.pairing.visible(channels, number)
             if hidden.any():
+                # In place even if no view copies: the windows were gathered for this batch alone.
                 view[:, hidden] = 0
             views.append(view)
         return Batch(views, **self._origins(indices.numpy()), generator=generator)
@@ -117,6 +95,7 @@ class BatchBuilder:
         rows = self.windows.rows(indices.ravel()).reshape(indices.shape)
         origins = {
             "windows": indices,
+            # In float64: late in a large store, single precision no longer resolves a sample.
             "starts": self.windows.starts[indices] / self.windows.store.sample_rate,
             "recordings": rows,
         }
@@ -132,5 +111,6 @@ def make_batch(
     batches: BatchBuilder, indices: Int[torch.Tensor, "V B"], x: torch.Tensor, seed: int, step: int
 ) -> Batch:
     """Batch of a step: other views in every process, while the objective draws the same in all."""
+    # Views draw from the global generator, the only one that torch.compile accepts.
     torch.manual_seed(seed_of(seed, 2, step, rank()))
     return batches(indices, x, torch.Generator().manual_seed(seed_of(seed, 3, step)))

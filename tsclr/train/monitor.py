@@ -53,9 +53,11 @@ def watch(encoder: Encoder, batches: BatchBuilder, seed: int) -> dict[str, float
     # The same pairs and views at every epoch, and training continues as if nothing was drawn.
     with torch.random.fork_rng(gpus), torch.inference_mode():
         torch.manual_seed(seed_of(seed, 4))
+        # Sorted, since `shortcut` divides each group in the order of time.
         watched = np.sort(torch.randperm(len(windows))[:N_WATCHED].numpy())
         pairs = torch.from_numpy(np.stack([watched, batches.pairing.partner(watched, windows)]))
         views = batches(pairs, windows.take(pairs.flatten())).views
+        # Process 0 is alone here: in training, a synchronised batch norm would wait for the rest.
         encoder.eval()
         first, second = (encoder(view).float() for view in views)
         encoder.train(was_training)

@@ -17,16 +17,8 @@ class LARS(torch.optim.Optimizer):
 
     ``g ← g + weight_decay · w``, ``v ← momentum · v + rate · q · g``, ``w ← w - v`` with the trust
     ratio ``q = trust · |w| / |g|`` where both norms are above 0, and 1 otherwise or where a group
-    says ``adapt: False``.
-
-    Parameters
-    ----------
-    params : iterable
-        Parameters, or groups of them.
-    lr, momentum, weight_decay : float
-        As in `torch.optim.SGD`.
-    trust : float
-        Largest step as a part of the norm of the weights, at a rate of 1.
+    says ``adapt: False``. So `trust` is the largest step as a part of the norm of the weights, at a
+    rate of 1; the other settings are as in `torch.optim.SGD`.
 
     References
     ----------
@@ -72,10 +64,12 @@ class LARS(torch.optim.Optimizer):
         if group["adapt"]:
             norm, size = weight.norm(), gradient.norm()
             ratio = group["trust"] * norm / size
+            # `where` rather than `if`, which would wait for a GPU at every parameter.
             gradient = gradient * torch.where((norm > 0) & (size > 0), ratio, 1.0)
         state = self.state[weight]
         if "momentum_buffer" not in state:
             state["momentum_buffer"] = torch.zeros_like(weight)
+        # The rate goes into the momentum, as in algorithm 1; torch's SGD applies it afterwards.
         state["momentum_buffer"].mul_(group["momentum"]).add_(gradient, alpha=group["lr"])
         weight.sub_(state["momentum_buffer"])
 
@@ -83,6 +77,7 @@ class LARS(torch.optim.Optimizer):
 def optimizer_for(modules: Sequence[nn.Module], training: Training) -> torch.optim.Optimizer:
     """The optimiser that the settings name, over what is trained in the modules."""
     weights = [p for module in modules for p in module.parameters() if p.requires_grad]
+    # Vectors: biases and norms, but also the score of an attention pooling and a context token.
     spared = [p for p in weights if p.ndim < 2 and training.exclude_bias_and_norm]
     decayed = [p for p in weights if p.ndim >= 2 or not training.exclude_bias_and_norm]
     groups: list[dict[str, Any]] = [{"params": decayed, "weight_decay": training.weight_decay}]
@@ -107,6 +102,7 @@ def learning_rate(step: int, n_steps: int, training: Training) -> float:
     """
     n_warmup = math.ceil(training.warmup * n_steps)
     if step < n_warmup:
+        # step + 1, since a first step at rate 0 would learn nothing.
         return training.learning_rate * (step + 1) / n_warmup
     done = (step - n_warmup) / max(1, n_steps - n_warmup)
     return training.learning_rate * 0.5 * (1 + math.cos(math.pi * done))

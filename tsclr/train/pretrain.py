@@ -115,16 +115,19 @@ def pretrain(
     )
     device = pick_device(training.device)
     gpus = [device] if device.type == "cuda" else []
+    # Forked, so that the caller's random numbers go on as if no run had drawn any.
     with joined(device.type), locked(out), torch.random.fork_rng(gpus):
         torch.manual_seed(training.seed)
         state = start(encoder, objective, train, training, device)
         chains = pipelines(views, store.channels)
         batches = BatchBuilder(chains, pairing, train, device, objective.reads_labels)
+        # The diagnostics compare a window with one positive, whatever else the objective sees.
         watched = BatchBuilder(chains[:2], pairing, validation, device)
         settings = {
             "data": data.settings(),
             "split": asdict(split),
             "place": canonical_source(data.name),
+            # By content, so that `probe` knows these subjects wherever their store lies.
             "seen": fingerprints(store, (*split.train, *split.validation)),
             "objective": spec_of(objective),
             "views": spec_of(views),
@@ -171,17 +174,20 @@ def learn(
     train_step = TrainStep(learner, state.optimizer, state.scaler, training, device)
     gather, pinned = gather_for(batches.windows, device), device.type == "cuda"
     loaded = load_batches(sampler, range(state.step, n_steps), gather, training.workers, pinned)
+    # A run that has collapsed must not go on when it is resumed.
     check_collapse(state.metrics, training)
     with Bar(n_steps, state.step, shown=rank() == 0) as bar:
         while not is_over(state.metrics, training):
             # After a resume, the seconds of the epoch before the interruption count as well.
             began = time.perf_counter() - state.seconds
+            # A resumed run may be in the middle of an epoch.
             for indices, x in islice(loaded, sampler.in_epoch - state.counted):
                 batch = make_batch(batches, indices, x, training.seed, state.step)
                 state.add(train_step(batch, learning_rate(state.step, n_steps, training)))
                 state.average_in(training.ema_decay)
                 state.seconds = time.perf_counter() - began
                 saves = bool(training.save_every) and state.step % training.save_every == 0
+                # The same condition in every process: `means` waits for all of them.
                 if saves or state.step % GLANCE == 0:
                     speed = state.counted * sampler.size / state.seconds
                     bar.show(state.step, state.means()["loss"], speed)

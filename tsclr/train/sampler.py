@@ -32,6 +32,7 @@ def seed_of(seed: int, *where: int) -> int:
     >>> seed_of(0, 1, 2) == seed_of(0, 1, 2), seed_of(0, 1, 2) == seed_of(0, 2, 1)
     (True, False)
     """
+    # First number of `where`: 0 order of windows, 1 partners, 2 views, 3 objective, 4 diagnostics.
     return int(np.random.SeedSequence([seed, *where]).generate_state(1, np.uint64)[0])
 
 
@@ -39,27 +40,10 @@ def seed_of(seed: int, *where: int) -> int:
 class PairSampler(Dataset):
     """The windows of each step of a run; every epoch shuffles them.
 
-    Parameters
-    ----------
-    windows : Windows
-        Training windows.
-    pairing : Pairing
-        Which window is the positive of which.
-    n_views : int
-        Views of a batch; the first is of the windows, each further one of a positive of each.
-    batch_size : int
-        Windows of a step, of all processes together; fewer where there are fewer windows.
-    per_epoch : int or None
-        Windows drawn per epoch; all by default. An incomplete last batch is left out.
-    seed : int
-        Of the run.
-    rank, world_size : int
-        Number of this process, and how many there are.
-
-    Raises
-    ------
-    ValueError
-        If the batch cannot be shared evenly between the processes.
+    The first of `n_views` views is of the windows, each further one of a positive of each. Of
+    `per_epoch` windows drawn per epoch, all by default, an incomplete last batch is left out.
+    `batch_size` counts the windows of all `world_size` processes, of which this is number `rank`;
+    ``ValueError`` if they cannot share it evenly.
     """
 
     windows: Windows
@@ -136,12 +120,10 @@ def load_batches(
 ) -> Iterator[tuple[Int[torch.Tensor, "V B"], Float[torch.Tensor, "N C T"]]]:
     """Indices of each step and their windows, one view after the other.
 
-    Raises
-    ------
-    ValueError
-        If there should be workers where processes cannot be forked: on Windows.
+    ``ValueError`` if there should be workers where processes cannot be forked: on Windows.
     """
     source = _BatchDataset(steps, gather)
+    # A forked process cannot use a GPU that its parent uses.
     if not workers or isinstance(gather, DeviceWindows):
         return map(source.__getitem__, numbers)
     if not hasattr(os, "fork"):
@@ -181,6 +163,7 @@ class DeviceWindows:
         # The store is mapped from disk and may be larger than the memory of the host.
         for low in range(0, len(samples), COPIED):
             chunk = slice(low, low + COPIED)
+            # A copy in memory, since the mapped array is read-only and torch warns of that.
             signal[chunk] = torch.from_numpy(np.array(samples[chunk]))
         # All windows at every start, without a copy: gathering is one indexing operation.
         self.view = signal.unfold(0, windows.length, 1)

@@ -29,10 +29,7 @@ LARGEST = 1e15
 def pick_device(name: str) -> torch.device:
     """The device called `name`; ``auto`` is cuda where there is one, and each process has its own.
 
-    Raises
-    ------
-    ValueError
-        If there is none, or there are more processes than GPUs.
+    ``ValueError`` if there is none, or there are more processes than GPUs.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -51,17 +48,12 @@ def pick_device(name: str) -> torch.device:
 
 
 def check_magnitude(windows: Windows) -> None:
-    """Refuse recordings with values that no training in single precision can stand.
-
-    Raises
-    ------
-    ValueError
-        If a value is above `LARGEST`; the message names its recording.
-    """
+    """Raise ``ValueError`` for a recording with values above `LARGEST`; the message names it."""
     store = windows.store
     for row in np.unique(windows.rows()):
         recording = store.recordings.iloc[row]
         signal = store.signal[recording["start"] : recording["start"] + recording["length"]]
+        # Not the largest of `abs`, which would copy the recording.
         largest = max(float(signal.max()), -float(signal.min()))
         store.release()
         if largest > LARGEST:
@@ -97,6 +89,7 @@ def start(
     check_precision(training.precision, device)
     check_magnitude(train)
     model = encoder(len(train.store.channels))
+    # Before anything copies the encoder, as objectives do in `build`: a copy keeps its own scale.
     model.input_scale.copy_(sensor_scale(train, training.seed))
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise ValueError(

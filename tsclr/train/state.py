@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,13 @@ from tsclr.embed.checkpoint import FILE, Checkpoint
 from tsclr.encoders import Encoder
 from tsclr.objectives import Objective
 from tsclr.objectives.blocks import ema_update
-from tsclr.specs import spec_of
+from tsclr.specs import differences, spec_of
 from tsclr.train.runs import METRICS, write_lines
 from tsclr.train.settings import Training
 from tsclr.types import InputSpec
+
+DERIVED = ("split", "place", "seen")
+"""Settings of a run that follow from the block ``data``."""
 
 
 @dataclass
@@ -57,13 +60,9 @@ class State:
     def means(self) -> dict[str, float]:
         """Loss and terms, averaged over the steps of the epoch so far and over all processes.
 
-        Every process has to ask; a GPU has to wait.
-
-        Raises
-        ------
-        FloatingPointError
-            If one of them is not finite.
+        Every process has to ask; a GPU has to wait. ``FloatingPointError`` if one is not finite.
         """
+        # What was shared before is the same in all processes, so sharing it again changes nothing.
         shared = total(torch.stack(list(self.sums.values()))) / world_size()
         self.sums = dict(zip(self.sums, shared, strict=True))
         means = dict(zip(self.sums, shared.tolist(), strict=True))
@@ -87,6 +86,7 @@ class State:
         """Move the average a little towards the encoder, and copy the moments of batch norms."""
         if self.average is not None and decay is not None:
             ema_update(self.average, self.encoder, decay)
+            # The average sees no training batch, so its batch norms gather no moments of their own.
             for old, new in zip(self.average.buffers(), self.encoder.buffers(), strict=True):
                 old.copy_(new)
 
@@ -113,10 +113,8 @@ class State:
     def resume(self, out: Path, settings: dict[str, Any]) -> int:
         """Take up what `save` wrote to `out`; return the epochs that were asked for until now.
 
-        Raises
-        ------
-        ValueError
-            If `settings` differ from those of the run, or ask for fewer epochs than are done.
+        ``ValueError`` if `settings` differ from those of the run, or ask for fewer epochs than are
+        done.
         """
         checkpoint = Checkpoint.load(out)
         _check_settings(out, checkpoint.settings, settings | {"encoder": spec_of(self.encoder)})
@@ -141,6 +139,7 @@ class State:
 
 def _check_settings(out: Path, saved: dict[str, Any], requested: dict[str, Any]) -> None:
     """Raise ``ValueError`` for settings that the run was not made with, unless they are free."""
+    # As the checkpoint has them: JSON turns tuples into lists.
     saved, requested = (json.loads(json.dumps(settings)) for settings in (saved, requested))
     if saved.get("training", {}).keys() != requested["training"].keys():
         raise ValueError(
@@ -155,37 +154,21 @@ def _check_settings(out: Path, saved: dict[str, Any], requested: dict[str, Any])
         )
     for free in ("epochs", *Training.free):
         requested["training"][free] = saved["training"][free]
-    differences = [
-        line for name in requested for line in _differences(name, saved.get(name), requested[name])
-    ]
-    if differences:
+    differ = _between(saved, requested, [name for name in requested if name not in DERIVED])
+    if not differ and saved.get("seen") != requested["seen"]:
+        differ = ["data: its recordings are not those of the run"]
+    # What follows from other settings is worth a word only where none of those differ.
+    if differ := differ or _between(saved, requested, DERIVED):
         raise ValueError(
-            f"the run in {out} was started with other settings. {'; '.join(differences)}. Continue "
+            f"the run in {out} was started with other settings. {'; '.join(differ)}. Continue "
             f"with `tsclr pretrain --resume {out}`, or choose another folder"
         )
 
 
-def _differences(name: str, saved: Any, requested: Any) -> Iterator[str]:
-    """Settings that differ, by their dotted names, with both values."""
-    if saved == requested and not (isinstance(saved, dict) and list(saved) != list(requested)):
-        return
-    if name == "seen":
-        yield "data: its recordings are not those of the run"
-    elif isinstance(saved, dict) and isinstance(requested, dict):
-        if saved.keys() == requested.keys() and list(saved) != list(requested):
-            yield f"order of {name}: {', '.join(saved)} in the run, now {', '.join(requested)}"
-        for key in saved | requested:
-            yield from _differences(f"{name}.{key}", saved.get(key), requested.get(key))
-    elif isinstance(saved, list) and isinstance(requested, list) and len(saved) == len(requested):
-        for number, (old, new) in enumerate(zip(saved, requested, strict=True)):
-            yield from _differences(f"{name}[{number}]", old, new)
-    else:
-        yield f"{name}: the run has {_text(saved)}, now requested is {_text(requested)}"
-
-
-def _text(value: Any) -> str:
-    """A setting as a user writes it."""
-    return value if isinstance(value, str) else json.dumps(value)
+def _between(saved: dict[str, Any], requested: dict[str, Any], names: Iterable[str]) -> list[str]:
+    """Differences of some settings of a run."""
+    old, new = ({name: settings.get(name) for name in names} for settings in (saved, requested))
+    return list(differences("the run", old, new))
 
 
 def _flat(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
@@ -194,7 +177,6 @@ def _flat(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
         f"{number}.{name}": value
         for number, values in optimizer.state_dict()["state"].items()
         for name, value in values.items()
-        if value is not None
     }
 
 
@@ -204,4 +186,5 @@ def _unflatten(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor
     for key, tensor in tensors.items():
         number, name = key.split(".")
         state.setdefault(int(number), {})[name] = tensor
+    # The parameter groups come from the settings, and their rate is set at every step.
     optimizer.load_state_dict(optimizer.state_dict() | {"state": state})

@@ -64,6 +64,7 @@ class _ChunkedEncoder(Encoder):
         """The same function, a chunk at a time where there is a gradient to come."""
         if len(x) <= self.size or not torch.is_grad_enabled():
             return encode(x)
+        # `checkpoint` keeps only the input of a chunk, and encodes it again for the gradient.
         chunks = [
             checkpoint(
                 encode,
@@ -92,16 +93,15 @@ class Learner(nn.Module):
         """Terms of the loss on the windows of this process."""
         if self.chunk_size is None:
             return self.objective(self.encoder, batch)
+        # Made for one step and kept nowhere: optimiser and checkpoint know the encoder alone.
         return self.objective(_ChunkedEncoder(self.encoder, self.chunk_size), batch)
 
 
 class TrainStep:
     """One optimiser step, with the precision, memory and processes that the settings ask for.
 
-    Raises
-    ------
-    ValueError
-        If the device has no hardware for the precision, or the batch cannot be cut as asked.
+    ``ValueError`` if the device has no hardware for the precision, or the batch cannot be cut as
+    asked.
     """
 
     def __init__(
@@ -119,12 +119,14 @@ class TrainStep:
         self.optimizer = optimizer
         self.training = training
         self.device = device
+        # A disabled one passes everything through, so that a step is written once.
         self.scaler = scaler or torch.amp.GradScaler(device.type, enabled=False)
         self.model: nn.Module = learner
         if is_parallel():
             # Features that an objective does not read, as those of a pooling, get no gradient.
             # Gradients are then also summed in one order in every step, the first of a resumed run
             # as well.
+            # Buffers need no broadcast: norms are synchronised, and queues take the keys of all.
             options: dict[str, Any] = {"find_unused_parameters": True, _SYNC_BUFFERS: False}
             self.model = DistributedDataParallel(learner, **options)
 
@@ -135,6 +137,7 @@ class TrainStep:
         self.optimizer.zero_grad()
         batches = list(self._micro_batches(batch))
         terms = [self._backward(micro, micro is batches[-1], len(batches)) for micro in batches]
+        # Before clipping, which is by the norm of the true gradient.
         self.scaler.unscale_(self.optimizer)
         weights = [p for group in self.optimizer.param_groups for p in group["params"]]
         torch.nn.utils.clip_grad_norm_(weights, self.training.clip_norm)
@@ -157,6 +160,7 @@ class TrainStep:
         """Add the gradient of a micro-batch; processes exchange theirs with the last one."""
         waits = isinstance(self.model, DistributedDataParallel) and not is_last
         half = HALF.get(self.training.precision)
+        # `no_sync` has to include the forward pass.
         with self.model.no_sync() if waits else nullcontext():  # type: ignore[operator]
             with torch.autocast(self.device.type, half, enabled=half is not None):
                 terms = self.model(batch)
@@ -191,6 +195,7 @@ def compile_features(encoder: Encoder) -> None:
     """Compile, in place, the network of the encoder, or of each encoder that it is made of."""
     for module in encoder.modules():
         if isinstance(module, Encoder):
+            # Only this method: a compiled module would save its weights under other names.
             module.features = torch.compile(module.features)
 
 
@@ -202,6 +207,7 @@ def _without_memory(encoder: Encoder) -> Iterator[None]:
     counts = [norm.num_batches_tracked for norm in norms]
     saved = [(norm.momentum, deepcopy(count)) for norm, count in zip(norms, counts, strict=True)]
     for norm in norms:
+        # Unlike evaluation mode, which would also normalise by the running moments.
         norm.momentum = 0.0
     try:
         yield

@@ -100,4 +100,6 @@ def find_head(name: str) -> Head:
         raise ValueError(f"no head {name!r}: {error}") from error
     if not (isinstance(head, type) and issubclass(head, FeatureHead | EncoderHead)):
         raise ValueError(f"{name} is not a head: subclass FeatureHead or EncoderHead")
+    if lacking := getattr(head, "__abstractmethods__", None):
+        raise ValueError(f"the head {name} lacks {', '.join(sorted(lacking))}: define it")
     return head()

@@ -12,12 +12,7 @@ CHANNEL = re.compile(rf"(?:(?P<device>.+)_)?(?P<sensor>{'|'.join(UNITS)})_(?P<ax
 
 
 def match_column(name: str, names: list[str]) -> str:
-    """Column called `name`, blanks around it aside.
-
-    Raises
-    ------
-    ValueError
-        If there is no such column, or more than one.
+    """Column called `name`, blanks around it aside; ``ValueError`` if there is none or several.
 
     Examples
     --------
@@ -35,10 +30,7 @@ def match_column(name: str, names: list[str]) -> str:
 def match_channels(columns: dict[str, str] | None, names: list[str]) -> dict[str, str]:
     """Column of each channel, in the order device, acc gyr mag, x y z.
 
-    Raises
-    ------
-    ValueError
-        If a channel name is unknown, a column is missing or there twice, or a triad is not whole.
+    ``ValueError`` for an unknown channel, a missing or double column, or a triad that is not whole.
 
     Examples
     --------

@@ -140,7 +140,7 @@ class Tabular(Reader):
             groups = re.compile(self.pattern or "").groupindex
         except re.error as error:
             raise ValueError(
-                f"pattern {self.pattern!r} is not a regular expression: {error}"
+                f"pattern '{self.pattern}' is not a regular expression: {error}"
             ) from None
         for group in groups:
             if group not in GROUPS:
@@ -148,7 +148,7 @@ class Tabular(Reader):
             if getattr(self, group, None) is not None:
                 raise ValueError(f"{group} comes from a column and from pattern: choose one")
         if self.pattern and not groups:
-            raise ValueError(f"pattern {self.pattern!r} names no group: use (?P<subject>…)")
+            raise ValueError(f"pattern '{self.pattern}' names no group: use (?P<subject>…)")
 
     def read(self, path: Path) -> Iterator[Recording]:  # noqa: D102 - inherited
         try:
@@ -187,11 +187,9 @@ class Tabular(Reader):
         if not recordings:
             raise ValueError(f"no two consecutive samples can be used: {dict(+repairs)}")
         recordings[0] = replace(recordings[0], repairs=dict(+repairs))
-        return (
-            recordings
-            if len(recordings) == 1
-            else [_numbered(*item) for item in enumerate(recordings, 1)]
-        )
+        if len(recordings) == 1:
+            return recordings
+        return [replace(r, name=f"{r.name}#{number}") for number, r in enumerate(recordings, 1)]
 
     def _table(self, path: Path) -> tuple[tuple[str, ...], Table]:
         """Channels, and the columns that the settings ask for."""
@@ -309,8 +307,3 @@ def _cut(recording: Recording, segment: signals.Segment) -> Recording:
     """The recording with the samples and the start of one segment."""
     start = segment.start if signals.is_unix(segment.start) else 0
     return replace(recording, signal=segment.values, labels=segment.labels, start_time=start)
-
-
-def _numbered(number: int, recording: Recording) -> Recording:
-    """The recording with its number in its name."""
-    return replace(recording, name=f"{recording.name}#{number}")

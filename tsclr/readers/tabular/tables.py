@@ -38,13 +38,7 @@ class File:
 
     @cached_property
     def schema(self) -> pa.Schema:
-        """Names and types of all columns; those of a CSV from its first rows.
-
-        Raises
-        ------
-        ValueError
-            If the file is not a table.
-        """
+        """Names and types of all columns, those of a CSV from its first rows; or ``ValueError``."""
         try:
             if self.is_parquet:
                 with pq.ParquetFile(self.path) as file:
@@ -71,11 +65,8 @@ class File:
     def read(self, numbers: list[str], time: str | None, texts: dict[str, str]) -> Table:
         """Read the columns `numbers`, `time` and `texts` (column of each role).
 
-        Raises
-        ------
-        ValueError
-            If the file breaks off or a cell does not convert; the message names column, row and
-            text.
+        ``ValueError`` if the file breaks off, or names column, row and text of a cell that does not
+        convert.
         """
         types = {name: pa.float32() for name in numbers} | dict.fromkeys(texts.values(), TEXT)
         if time is not None:
