@@ -17,6 +17,7 @@ import pytest
 from rich.progress import Progress
 
 from tests.support.suites import scored, suite_on
+from tsclr.bench import processes
 from tsclr.bench.methods import HandFeatures
 from tsclr.bench.outcomes import Outcome, attempt, raise_failures, warning_lines
 from tsclr.bench.processes import Job
@@ -28,6 +29,7 @@ CONSOLE_SCRIPT = Path(sys.executable).with_name("tsclr")
 OWN = """
 import signal, time, warnings
 from pathlib import Path
+from tsclr.bench import processes
 from tsclr.bench.methods import HandFeatures
 
 class Picky(Exception):
@@ -130,7 +132,11 @@ def test_an_error_ends_the_processes_and_no_other(
     other.join()
 
 
-def test_a_process_that_is_killed_fails_its_unit_alone() -> None:
+@pytest.mark.parametrize("method", ["forkserver", pytest.param("spawn", marks=pytest.mark.slow)])
+def test_a_process_that_is_killed_fails_its_unit_alone(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "CONTEXT", get_context(method))
     killed, other = Job(partial(signal.raise_signal, signal.SIGKILL)), Job(partial(int, "7"))
     failure = killed.outcome().failure
     assert failure is not None

@@ -104,6 +104,7 @@ class FoldAccess:
         self._views: dict[frozenset[str], Store] = {}
         self._notes: list[tuple[str, tuple[str, ...]]] = []
         self._checkpoints: list[Checkpoint] = []
+        self._is_closed = False
 
     @property
     def input_spec(self) -> InputSpec:
@@ -191,6 +192,10 @@ class FoldAccess:
         """
         self._checkpoints.append(checkpoint)
 
+    def close(self) -> None:
+        """Hand out nothing any more, since the provenance has been written."""
+        self._is_closed = True
+
     def standardised(self, embed: Embed) -> Embed:
         """`embed` with each feature standardised by its moments over unlabelled training windows.
 
@@ -219,6 +224,11 @@ class FoldAccess:
 
     def _view(self, subjects: Sequence[str]) -> Store:
         """The store of some subjects alone; made once, since it may be a copy."""
+        if self._is_closed:
+            raise LeakError(
+                "windows can be noted only until the windows of the test are embedded: what is "
+                "taken later is missing in the provenance"
+            )
         key = frozenset(subjects)
         if key not in self._views:
             self._views[key] = self._store.with_subjects(subjects)

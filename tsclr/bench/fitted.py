@@ -69,6 +69,7 @@ class FittedUnit:
         if representation.encoder is not None:
             tensors = representation.encoder.parameters()
             cost["parameters"] = sum(tensor.numel() for tensor in tensors)
+        access.close()
         provenance, reason = provenance_of(unit, access)
         uncertified = representation.uncertified or reason
         learned = replace(representation, classifiers=classifiers, uncertified=uncertified)
