@@ -55,14 +55,9 @@ class Job:
         call = pickle.dumps(task)  # loaded within `attempt`, so that a failing import is reported
         self.answers, sender = CONTEXT.Pipe(duplex=False)
         self._process = CONTEXT.Process(target=_work, args=(sender, call, dict(os.environ)))
-        prepare_processes()
         # A process that is started afresh would die of a Ctrl-C before it can ignore it.
-        with nullcontext() if _has_server() else blocked(signal.SIGINT):
-            try:
-                self._process.start()
-            except BaseException:
-                stop_server()
-                raise
+        with server(), nullcontext() if _has_server() else blocked(signal.SIGINT):
+            self._process.start()
         sender.close()  # so that the end of the process ends the pipe
 
     def outcome(self) -> Outcome:
@@ -83,9 +78,14 @@ class Job:
         self.answers.close()
 
 
-def prepare_processes() -> None:
-    """Start the server where there is one; it imports tsclr while the caller goes on."""
+@contextmanager
+def server() -> Iterator[None]:
+    """Start the server where there is one; it imports tsclr while the block does something else.
+
+    If the block fails it is killed, since it would go on for seconds before it notices.
+    """
     if not _has_server():
+        yield
         return
     from multiprocessing import forkserver, resource_tracker  # absent on Windows
 
@@ -98,17 +98,14 @@ def prepare_processes() -> None:
     # The server passes its blocked signals on to all that it forks.
     with blocked(signal.SIGINT), environment(**variables):
         forkserver.ensure_running()
-
-
-def stop_server() -> None:
-    """Kill the server if there is one: while it imports tsclr, it would outlive an interruption."""
-    if _has_server():
-        from multiprocessing import forkserver
-
+    try:
+        yield
+    except BaseException:
         # There is no public way to its number; without it the server ends by itself, but later.
-        pid = getattr(forkserver._forkserver, "_forkserver_pid", None)
-        if pid is not None:
-            os.kill(pid, signal.SIGKILL)
+        number = getattr(forkserver._forkserver, "_forkserver_pid", None)
+        if number is not None:
+            os.kill(number, signal.SIGKILL)
+        raise
 
 
 def limit_threads() -> None:

@@ -24,7 +24,7 @@ from tsclr.bench.cache import read
 from tsclr.bench.fitted import run_unit
 from tsclr.bench.outcomes import Outcome, as_text, raise_failures, warning_lines
 from tsclr.bench.page import write_page
-from tsclr.bench.processes import UNPICKLED, Job, prepare_processes
+from tsclr.bench.processes import UNPICKLED, Job, server
 from tsclr.bench.results import write_results
 from tsclr.bench.suite import Suite
 from tsclr.bench.unit import Unit
@@ -73,8 +73,8 @@ def bench(suite: Suite, out: Path, jobs: int = 1) -> Path:
                 f"{path} is not a folder: name a folder for the results, or a new one"
             )
     with exclusive_lock(out):
-        prepare_processes()  # they get ready while the datasets are read
-        units = list(suite.units(out))
+        with server():  # gets ready while the datasets are read
+            units = list(suite.units(out))
         paths = [cell.path for unit in units for cell in unit.cells]
         log.info("%d cells in %d units, %d at a time", len(paths), len(units), jobs)
         outcomes = run(units, paths, jobs)
