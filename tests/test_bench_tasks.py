@@ -23,17 +23,21 @@ from tsclr.bench.protocols import (
 )
 from tsclr.data.splits import LeakError
 from tsclr.data.store import Store
+from tsclr.datasets import Synthetic
 
 
 @pytest.fixture(scope="module")
 def other_store(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Half the rate, another order of channels, one class named otherwise, all from other files."""
-    store = Store.open(tiny_store)
+    """Other people at half the rate, in another order of channels, one class named otherwise."""
+    classes = Store.open(tiny_store).classes
     recordings = [
-        replace(each, name=f"{each.name}'", source_hash=f"{each.source_hash}'")
-        for each in Benchmark.prepare(Source(str(tiny_store)), tiny_store).recordings(
-            store.channels[::-1], {store.classes[0]: "promenading"}
+        replace(
+            each,
+            signal=np.ascontiguousarray(each.signal[:, ::-1]),
+            channels=each.channels[::-1],
+            classes=tuple(name.replace(classes[0], "promenading") for name in each.classes),
         )
+        for each in Synthetic(n_subjects=4, minutes=3, seed=1).recordings()
     ]
     folder = tmp_path_factory.mktemp("other") / "other"
     Store.build(recordings, 25.0).write(folder)
@@ -115,7 +119,7 @@ def test_random_validation_flatters_the_choice_and_leaves_the_test_clean(
     assert (chosen[True] > chosen[False]).all()
     assert all(list(row["by_subject"]) == tested for row in results["rows"])
     checked = audit_results(tmp_path)["holds"]
-    assert (checked == "subject, overlap, statistics, choice").all()
+    assert (checked == "subject, overlap, copy, statistics, choice").all()
     runs = [yaml.safe_load(path.read_text()) for path in tmp_path.glob("runs/*/config.yaml")]
     assert [run["data"]["test"] for run in runs] == [tested]  # of both, since both see the same
     assert {row["protocol"] for row in results["segmentation"]} == {f"test on {tested[0]}"}
@@ -208,6 +212,9 @@ def test_the_same_samples_without_a_file_are_no_other_dataset(
         Benchmark.combine(pair, tmp_path / "both", {})
     other = replace(pair[1], name="other")
     other.__dict__["store"] = replace(nowhere, signal=nowhere.signal + np.float32(1e-3))
+    with pytest.raises(ValueError, match="turned and other hold the same recording"):
+        Benchmark.combine([pair[0], other], tmp_path / "both", {})
+    other.__dict__["store"] = replace(nowhere, signal=nowhere.signal[::-1].copy())
     both = Benchmark.combine([pair[0], other], tmp_path / "both", {})
     assert len(both.store.recordings) == 2 * len(store.recordings)
 
@@ -217,7 +224,7 @@ def test_a_copy_of_a_store_has_cells_of_its_own(tiny_store: Path, tmp_path: Path
     both = [str(tiny_store), str(tmp_path / "copy")]
     methods = {"hand": HandFeatures(), "hand ": HandFeatures(whiten=True)}
     scored(suite_on(tiny_store, datasets=both, methods=methods, budgets=["all"]), tmp_path)
-    assert len(audit_results(tmp_path)) == len(list(tmp_path.glob("provenance/*"))) == 8
+    assert len(audit_results(tmp_path)) == len(list(tmp_path.glob("provenance/*-hand-*"))) == 8
 
 
 def test_random_windows_are_scored_by_who_wore_them(tiny_store: Path, tmp_path: Path) -> None:

@@ -230,7 +230,16 @@ def test_labels_of_hapt_count_from_one_and_include_the_last_sample(hapt_folder):
     assert second.subject == "30"
     acceleration = np.loadtxt(hapt_folder / "RawData" / "acc_exp01_user01.txt")
     np.testing.assert_allclose(first.signal[:, :3], acceleration, rtol=1e-6)
-    assert first.source_hash == sha256(Path(first.source))
+
+
+@pytest.mark.parametrize("sensor", ["acc", "gyro"])
+def test_hash_of_a_hapt_recording_covers_both_of_its_files(hapt_folder, sensor):
+    before = [recording.source_hash for recording in read(hapt_folder)]
+    file = hapt_folder / "RawData" / f"{sensor}_exp01_user01.txt"
+    file.write_text(file.read_text().replace("-", "", 1))
+    first, second = (recording.source_hash for recording in read(hapt_folder))
+    assert first != before[0]
+    assert second == before[1]
 
 
 def test_motionsense_adds_gravity_and_user_acceleration(motionsense_folder):

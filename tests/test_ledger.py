@@ -12,7 +12,7 @@ from tests.support.recordings import recording
 from tsclr.audit.ledger import COLUMNS, ROLES, Ledger, digest, frame_of, merged, read, write
 from tsclr.data.store import Store
 from tsclr.data.windows import Windows
-from tsclr.files import write_table
+from tsclr.files import read_table, write_table
 
 STORE = Store.build([recording(50, "s1", source_hash="f1"), recording(70, "s2", source_hash="f2")])
 ROW = {
@@ -22,6 +22,7 @@ ROW = {
     "sample_rate": 50.0,
     "start": 0,
     "stop": 9,
+    "sketch": "AQAAAA==",
 }
 
 
@@ -278,8 +279,9 @@ def test_cut_file_is_named(tmp_path):
     ],
 )
 def test_rows_that_no_ledger_writes_are_refused(tmp_path, change, message):
-    more = dict.fromkeys(change.keys() - ROW.keys(), 0)
-    write_table(tmp_path / "a.parquet", [ROW | more, ROW | change], {"format": 1})
+    row = {name: value for name, value in ROW.items() if name != "sketch"}
+    more = dict.fromkeys(change.keys() - row.keys(), 0)
+    write_table(tmp_path / "a.parquet", [row | more, row | change], {"format": 1})
     with pytest.raises(ValueError, match=message):
         read(tmp_path / "a.parquet")
 
@@ -287,4 +289,45 @@ def test_rows_that_no_ledger_writes_are_refused(tmp_path, change, message):
 def test_another_kind_of_table_is_refused(tmp_path):
     write_table(tmp_path / "a.parquet", [ROW], {"format": 2})
     with pytest.raises(ValueError, match=r"has header {'format': 2}, a provenance has"):
+        read(tmp_path / "a.parquet")
+
+
+def sketched(n_windows=30):
+    """A ledger on three long recordings, which have a sketch each."""
+    long = [recording(1000, f"s{number}", f"w{number}", seed=number) for number in range(3)]
+    ledger = Ledger("mine")
+    for role in ("fitting", "test"):
+        ledger.note(role, window(*range(0, 100 * n_windows, 100), store=Store.build(long)))
+    return ledger
+
+
+def test_each_recording_has_its_sketch_once():
+    frame = sketched().frame()
+    rows = frame.loc[frame["sketch"] != ""]
+    assert len(frame) == 60
+    assert rows["recording"].nunique() == len(rows) == 3
+    assert (rows["role"] == "fitting").all()
+    pd.testing.assert_frame_equal(merged([frame, frame.iloc[30:], frame.iloc[:5]]), frame)
+
+
+def test_units_of_the_same_recordings_share_a_file_of_sketches(tmp_path):
+    for name, ledger in (("a", sketched()), ("b", sketched(21))):
+        write(ledger.frame(), tmp_path / f"{name}.parquet")
+        pd.testing.assert_frame_equal(read(tmp_path / f"{name}.parquet"), ledger.frame())
+    assert len(list(tmp_path.glob("sketches-*.parquet"))) == 1
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_file_of_sketches_that_is_gone_or_wrong_is_named(tmp_path):
+    write(sketched().frame(), tmp_path / "a.parquet")
+    (file,) = tmp_path.glob("sketches-*.parquet")
+    before = digest(read(tmp_path / "a.parquet"))
+    rows, header = read_table(file)
+    write_table(file, rows[:1], header)
+    assert digest(read(tmp_path / "a.parquet")) != before
+    write_table(file, [rows[0] | {"sketch": "AQAAAAEAAAA="}], header)
+    with pytest.raises(ValueError, match=r"sketches-\w+\.parquet has a sketch that cannot be read"):
+        read(tmp_path / "a.parquet")
+    file.unlink()
+    with pytest.raises(ValueError, match=r"there is no provenance file .*sketches-\w+\.parquet"):
         read(tmp_path / "a.parquet")

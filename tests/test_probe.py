@@ -316,9 +316,9 @@ def test_pretraining_on_another_dataset_is_noted_as_such(tiny_run: Path, tiny_st
 def test_pretraining_that_saw_a_test_subject_is_told(
     tiny_run: Path, tiny_store: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # A run without fingerprints, and a copy of its store: the refusal does not see the leak.
+    # A run that does not know what it saw, and a copy of its store: the refusal sees no leak.
     copy = str(shutil.copytree(tiny_store, tmp_path / "copy"))
-    run = changed_run(tiny_run, tmp_path, seen=[])
+    run = changed_run(tiny_run, tmp_path, seen=[], sketches=[])
     subject = Checkpoint.load(tiny_run).settings["split"]["train"][0]
     with caplog.at_level(logging.WARNING):
         found = probe(run, copy, test=[subject], **QUICK)

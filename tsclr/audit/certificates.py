@@ -10,6 +10,7 @@ import pandas as pd
 
 from tsclr.audit import ledger
 from tsclr.audit.intervals import intersections
+from tsclr.data.landmarks import from_text, same_pairs
 from tsclr.data.splits import LeakError
 
 TRANSDUCTIVE = ("pretraining", "statistics")
@@ -18,8 +19,9 @@ TRANSDUCTIVE = ("pretraining", "statistics")
 CHECKS = {
     "subject": "no subject of the test in pretraining or fitting",
     "overlap": "no sample of the test in pretraining or fitting",
-    "statistics": "no subject or sample of the test behind moments, scales or whitening",
-    "choice": "no subject or sample of the test where settings or epochs are chosen",
+    "copy": "no recording of the test, saved again under any name, in pretraining or fitting",
+    "statistics": "no subject, sample or copy of the test behind moments, scales or whitening",
+    "choice": "no subject, sample or copy of the test where settings or epochs are chosen",
 }
 """What is checked, and the kinds of `Leak`."""
 
@@ -47,9 +49,10 @@ class Leak:
 
 
 def leaks(frame: pd.DataFrame, transductive: bool = False) -> list[Leak]:
-    """Find test subjects and test samples that other roles have seen.
+    """Find test subjects, test samples and copies of test recordings that other roles have seen.
 
-    Intervals are compared in seconds, so a recording at two rates is the same recording.
+    Intervals are compared in seconds, so a recording at two rates is the same recording. A copy is
+    a recording of another file or name whose sketch is that of a tested one.
 
     Parameters
     ----------
@@ -72,11 +75,14 @@ def leaks(frame: pd.DataFrame, transductive: bool = False) -> list[Leak]:
     subject: fitting saw subject cd of the test, in recording ab, samples 0 to 128
     overlap: fitting saw samples 64 to 128 of recording ab, subject cd, which are tested
     """
-    test = frame.loc[frame["role"] == "test"]
+    frame = ledger.frame_of(frame)
+    test, copied = frame.loc[frame["role"] == "test"], _copied(frame)
     leaked = []
     for role, used in frame.groupby("role", sort=False):
         if role != "test" and not (transductive and role in TRANSDUCTIVE):
-            leaked += [*_shared_subjects(str(role), used, test), *_overlaps(str(role), used, test)]
+            leaked += _shared_subjects(str(role), used, test)
+            leaked += _overlaps(str(role), used, test)
+            leaked += _copies(str(role), used, copied)
     return leaked
 
 
@@ -95,7 +101,8 @@ def certificate(frame: pd.DataFrame, transductive: bool = False) -> dict[str, An
     dict
         ``transductive``, ``roles`` (subjects, recordings and samples of each), ``provenance``
         (SHA-256 of its rows) and ``checks`` (whether each of `CHECKS` holds). If transductive,
-        there is no check of ``statistics``, and the others leave pretraining out.
+        there is no check of ``statistics``, and the others leave pretraining out. If no tested
+        recording has a sketch, there is no check of ``copy``.
 
     Raises
     ------
@@ -111,13 +118,17 @@ def certificate(frame: pd.DataFrame, transductive: bool = False) -> dict[str, An
     """
     if "test" not in frame["role"].tolist():
         raise ValueError("the provenance has no test windows: note them in the ledger as 'test'")
+    frame = ledger.frame_of(frame)
     kinds = {leak.kind for leak in leaks(frame, transductive)}
-    checks = [name for name in CHECKS if not (transductive and name in TRANSDUCTIVE)]
+    tested = frame.loc[frame["role"] == "test", "recording"]
+    omitted = {*TRANSDUCTIVE} if transductive else set()
+    if not tested.isin(list(ledger.sketches_of(frame))).any():
+        omitted.add("copy")
     return {
         "transductive": transductive,
         "roles": {str(role): _counts(rows) for role, rows in frame.groupby("role", sort=False)},
         "provenance": ledger.digest(frame),
-        "checks": {name: name not in kinds for name in checks},
+        "checks": {name: name not in kinds for name in CHECKS if name not in omitted},
     }
 
 
@@ -229,6 +240,28 @@ def _shared_samples(used: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
         used["start"].to_numpy(), used["stop"].to_numpy(), test_starts, test_stops
     )
     return used.iloc[row].assign(start=start, stop=stop)
+
+
+def _copied(frame: pd.DataFrame) -> dict[str, str]:
+    """The copies of tested recordings that other roles have seen, each with a tested one."""
+    sketches = {name: from_text(text) for name, text in ledger.sketches_of(frame).items()}
+    tested = set(frame.loc[frame["role"] == "test", "recording"])
+    used = set(frame.loc[frame["role"] != "test", "recording"])
+    ones, others = (sorted(names & sketches.keys()) for names in (used, tested))
+    pairs = same_pairs([sketches[name] for name in ones], [sketches[name] for name in others])
+    return {ones[one]: others[other] for one, other in pairs if ones[one] != others[other]}
+
+
+def _copies(role: str, used: pd.DataFrame, copied: dict[str, str]) -> Iterator[Leak]:
+    """A leak for each copy of a tested recording that a role has seen."""
+    shared = used.loc[used["recording"].isin(list(copied))]
+    for row in shared.drop_duplicates("recording").itertuples():
+        yield Leak(
+            _kind(role, "copy"),
+            role,
+            f"saw recording {row.recording}, subject {row.subject}, whose samples are those of "
+            f"recording {copied[str(row.recording)]} of the test",
+        )
 
 
 def _kind(role: str, kind: str) -> str:

@@ -7,7 +7,9 @@ score: a row for each interval of samples that one role has seen, as long as it 
                     |=======|           |=======|
     rows       |-------------------|    |-------|      touching and overlapping windows join
 
-Recordings and subjects are hashes, so a provenance can be published where names may not.
+Recordings and subjects are hashes, so a provenance can be published where names may not. The sketch
+of a recording, by which a copy of it is recognised, is in the first of its rows; in the others, and
+where it has none, the text is empty. Files keep sketches apart, so that units share them.
 """
 
 import hashlib
@@ -22,6 +24,7 @@ from jaxtyping import Bool, Int
 
 from tsclr.audit.intervals import intersections, union
 from tsclr.data.identity import hashed, recording_hashes
+from tsclr.data.landmarks import from_text, to_text
 from tsclr.data.store import Store
 from tsclr.data.windows import Windows
 from tsclr.files import read_table, write_table
@@ -43,6 +46,7 @@ COLUMNS = {
     "sample_rate": float,
     "start": int,
     "stop": int,
+    "sketch": str,
 }
 """Columns of a provenance; `start` and `stop` are samples of the recording at `sample_rate`, Hz."""
 
@@ -142,9 +146,9 @@ def merged(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     0  test      0    18
     1  test     20    29
     """
-    frame = frame_of([]) if not frames else pd.concat(frames)
+    frame = frame_of(pd.concat(frames) if frames else [])
     if frame.empty:
-        return frame_of([])
+        return frame
     order = frame["role"].map(list(ROLES).index)
     key = ["order", "recording", "subject", "sample_rate"]
     frame = frame.assign(order=order).sort_values([*key, "start"], ignore_index=True)
@@ -154,9 +158,14 @@ def merged(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     moved = frame["start"].to_numpy() + offset
     starts, stops = union(moved, frame["stop"].to_numpy() + offset)
     first = np.searchsorted(moved, starts)
-    return frame_of(
-        frame.iloc[first].assign(start=starts - offset[first], stop=stops - offset[first])
-    ).reset_index(drop=True)
+    rows = frame.iloc[first].assign(start=starts - offset[first], stop=stops - offset[first])
+    return _with_sketches(rows, sketches_of(frame)).reset_index(drop=True)
+
+
+def sketches_of(frame: pd.DataFrame) -> dict[str, str]:
+    """The sketch of each recording in a provenance that has one."""
+    rows = frame.loc[frame["sketch"] != ""]
+    return dict(sorted(zip(rows["recording"], rows["sketch"], strict=True)))
 
 
 def frame_of(rows: pd.DataFrame | list[dict[str, Any]]) -> pd.DataFrame:
@@ -165,14 +174,24 @@ def frame_of(rows: pd.DataFrame | list[dict[str, Any]]) -> pd.DataFrame:
     Examples
     --------
     >>> list(frame_of([]))
-    ['role', 'recording', 'subject', 'sample_rate', 'start', 'stop']
+    ['role', 'recording', 'subject', 'sample_rate', 'start', 'stop', 'sketch']
     """
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    return frame.fillna({"sketch": ""}).astype(COLUMNS)
 
 
 def write(frame: pd.DataFrame, path: Path) -> None:
-    """Write a provenance as Parquet, atomically; equal rows give equal bytes."""
-    write_table(path, frame_of(frame).to_dict("records"), {"format": FORMAT})
+    """Write a provenance as Parquet, atomically; equal rows give equal bytes.
+
+    The sketches go to a file next to it that is named by its content.
+    """
+    frame, header = frame_of(frame), {"format": FORMAT}
+    if sketches := sketches_of(frame):
+        file = f"sketches-{hashed(*sketches, *sketches.values())}.parquet"
+        rows = [{"recording": name, "sketch": text} for name, text in sketches.items()]
+        write_table(path.with_name(file), rows, header)
+        header = header | {"sketches": file}
+    write_table(path, frame.drop(columns="sketch").to_dict("records"), header)
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -181,16 +200,16 @@ def read(path: Path) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If the file is missing or damaged, or it holds what no ledger writes.
+        If a file is missing or damaged, or it holds what no ledger writes.
     """
-    if not path.is_file():
-        raise ValueError(f"there is no provenance file {path}: run the evaluation again")
-    rows, header = read_table(path)
-    if header != {"format": FORMAT}:
-        raise ValueError(f"{path} has header {header!r}, a provenance has {{'format': {FORMAT}}}")
+    rows, header = _read(path)
     for number, row in enumerate(rows):
         _check_row(row, f"{path}, row {number}")
-    return frame_of(rows)
+    if "sketches" not in header:  # none had one, or it was written before there were any
+        return frame_of(rows)
+    file = path.with_name(Path(str(header["sketches"])).name)
+    sketches = {str(row.get("recording")): _sketch_text(row, file) for row in _read(file)[0]}
+    return _with_sketches(frame_of(rows), sketches)
 
 
 def digest(frame: pd.DataFrame) -> str:
@@ -201,15 +220,44 @@ def digest(frame: pd.DataFrame) -> str:
     >>> digest(Ledger("mine").frame())[:16]
     '4f53cda18c2baa0c'
     """
-    rows = frame[list(COLUMNS)].to_numpy(object).tolist()
+    columns = frame_of(frame).drop(columns="sketch").to_numpy(object).tolist()
+    sketches = sketches_of(frame_of(frame))
+    rows = [*columns, sketches] if sketches else columns  # a file without any keeps its digest
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+
+def _read(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Rows and header of a file that `write` wrote."""
+    if not path.is_file():
+        raise ValueError(f"there is no provenance file {path}: run the evaluation again")
+    rows, header = read_table(path)
+    if header.get("format") != FORMAT:
+        raise ValueError(f"{path} has header {header!r}, a provenance has {{'format': {FORMAT}}}")
+    return rows, header
+
+
+def _sketch_text(row: dict[str, Any], file: Path) -> str:
+    """The sketch in a row of a file of sketches."""
+    text = str(row.get("sketch"))
+    try:
+        from_text(text)
+    except ValueError as error:
+        raise ValueError(f"{file} has a sketch that cannot be read: {error}") from error
+    return text
+
+
+def _with_sketches(frame: pd.DataFrame, sketches: dict[str, str]) -> pd.DataFrame:
+    """A provenance with the sketch of each recording in the first of its rows."""
+    texts = frame["recording"].map(sketches.get)
+    return frame_of(frame.assign(sketch=texts.mask(frame["recording"].duplicated())))
 
 
 def _check_row(row: dict[str, Any], where: str) -> None:
     """Raise ``ValueError`` unless a ledger could have written the row."""
     kinds = {name: type(value) for name, value in row.items()}
-    if kinds != COLUMNS:
-        columns = ", ".join(f"{name} ({kind.__name__})" for name, kind in COLUMNS.items())
+    expected = {name: kind for name, kind in COLUMNS.items() if name != "sketch"}
+    if kinds != expected:
+        columns = ", ".join(f"{name} ({kind.__name__})" for name, kind in expected.items())
         raise ValueError(f"{where} is {row!r}, a provenance has {columns}")
     if row["role"] not in ROLES:
         raise ValueError(f"{where} has the role {row['role']!r}: allowed are {', '.join(ROLES)}")
@@ -249,5 +297,6 @@ def _intervals(store: Store, dataset: str, starts: np.ndarray, length: int) -> p
             "sample_rate": float(store.sample_rate),
             "start": start - first[row],
             "stop": stop - first[row],
+            "sketch": np.array(list(map(to_text, store.sketches)), object)[row],
         }
     )

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from tsclr import datasets
 from tsclr.bench.cache import cached, read, source_digest, source_hashes
 from tsclr.bench.protocols import Protocol
-from tsclr.data.identity import canonical_source, content_hashes, store_hash
+from tsclr.data.identity import canonical_source, shared_recordings, store_hash
 from tsclr.data.store import Store
 from tsclr.data.windows import Windows, samples
 from tsclr.files import digest
@@ -197,7 +198,7 @@ class Benchmark:
             raise ValueError(f"{names} have no channel in common")
         if len(classes) < 2:
             raise ValueError(f"{names} share the classes {list(classes)}, at least two are needed")
-        _check_apart(benchmarks, channels)
+        _check_apart(benchmarks)
         rate = min(benchmark.store.sample_rate for benchmark in benchmarks)
         recordings = (
             recording
@@ -281,13 +282,11 @@ def write_once(folder: Path, make: Callable[[], Store]) -> None:
         cached(note, lambda: {"contents": store_hash(Store.open(folder))})
 
 
-def _check_apart(benchmarks: Sequence[Benchmark], channels: Sequence[str]) -> None:
+def _check_apart(benchmarks: Sequence[Benchmark]) -> None:
     """Raise ``ValueError`` if a recording is in two of the datasets, under whatever name."""
-    holder: dict[str, str] = {}
-    for benchmark in benchmarks:
-        for name, sha in content_hashes(benchmark.store, channels):
-            if holder.setdefault(sha, benchmark.name) != benchmark.name:
-                raise ValueError(
-                    f"{holder[sha]} and {benchmark.name} hold the same recording ({name!r} in the "
-                    "second), which would be trained on and tested: leave one of the two out"
-                )
+    for one, other in combinations(benchmarks, 2):
+        for name in shared_recordings(one.store, other.store):
+            raise ValueError(
+                f"{one.name} and {other.name} hold the same recording ({name!r} in the second), "
+                "which would be trained on and tested: leave one of the two out"
+            )

@@ -4,7 +4,7 @@ A results folder holds::
 
     results.json    the suite, a row for each line of the table, comparisons, certificates
     table.csv       the same rows without anything that differs from run to run
-    provenance/     a Parquet file for each unit: which samples were used for what
+    provenance/     a Parquet file for each unit: which samples were used for what; and sketches
     report.html     all of it as a page
     cells/          a file for each cell, named by what it depends on
     runs/, data/    pretraining runs and datasets that cells share

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from tsclr.data.identity import fingerprints, seen_before
+from tsclr.data.landmarks import from_text
 from tsclr.data.splits import LeakError
 from tsclr.data.store import Store
 from tsclr.embed.checkpoint import Checkpoint
@@ -19,13 +20,17 @@ def was_pretrained_on(checkpoint: Checkpoint, store: Store, source: str) -> bool
 
 
 def check_unseen(checkpoint: Checkpoint, store: Store, source: str, test: Sequence[str]) -> None:
-    """Raise ``LeakError`` if a run was trained or validated on one of the test subjects."""
+    """Raise ``LeakError`` if a run was trained or validated on one of the test subjects.
+
+    They are known by their names in the same store, by their files, and by their samples.
+    """
     used, settings = checkpoint.split, checkpoint.settings
     same_source = settings["place"] == source
+    sketches = list(map(from_text, settings.get("sketches", ())))  # older runs have none
 
     def has_seen(subject: str) -> bool:
         by_name = same_source and subject in (*used.train, *used.validation)
-        return by_name or seen_before(store, subject, settings["seen"])
+        return by_name or seen_before(store, subject, settings["seen"], sketches)
 
     leaked = sorted(filter(has_seen, test))
     if not leaked:

@@ -1,22 +1,22 @@
-"""Which recordings and stores are the same: four questions, each answered by its own hashes.
+"""Which recordings and stores are the same: by their name, by their samples, or to the last bit.
 
 ======================  =========================================  ===============================
-function                question                                   what is hashed
+what                    question                                   what is hashed
 ======================  =========================================  ===============================
-`fingerprints`          Did pretraining see this subject, even if  the source file; samples where
-                        the store was copied or made again?        there is none
+`Store.sketches`        Is this recording that one, saved again    landmarks of the samples (see
+                        under whatever name?                       `tsclr.data.landmarks`)
+`fingerprints`          Which files has pretraining seen?          the source file; samples where
+                                                                   there is none
 `recording_hashes`      Which recording does a row of a            file and name; dataset, subject
                         provenance speak of?                       and name where there is no file
-`content_hashes`        Do two datasets that are combined share    the source file *and* the
-                        a recording, under whatever name?          samples of the channels used
 `store_hash`            Is this exactly the store that a cached    all samples, labels and the
                         result was computed from?                  table of recordings
 ======================  =========================================  ===============================
 
-They cannot be one. A provenance is published, so its hashes must not depend on the rate or the
-channels that one run chose. A cached result must be computed anew if a single sample or label
-changes. A leak must be found by whatever the two sides have in common. Runs and published results
-hold these hashes: a change to one of them makes older results unreadable.
+They cannot be one. A leak is found by sketches, and by files as well: a recording without movement
+has no landmarks. A provenance names a recording by what does not depend on the rate or channels
+that one run chose. A cached result must be computed anew if a single sample or label changes. Runs
+and published results hold these hashes: a change to one of them makes older results unreadable.
 """
 
 import json
@@ -27,6 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tsclr.data.landmarks import Sketch, same_pairs
 from tsclr.data.store import Store
 from tsclr.files import digest
 
@@ -64,14 +65,35 @@ def fingerprints(store: Store, subjects: tuple[str, ...]) -> list[str]:
     return sorted(hashes)
 
 
-def seen_before(store: Store, subject: str, seen: Iterable[str]) -> bool:
-    """Whether something of a subject is among what was seen.
+def sketches(store: Store, subjects: tuple[str, ...]) -> list[Sketch]:
+    """The sketches of the recordings of `subjects`, without the empty ones."""
+    chosen = store.recordings["subject"].isin(list(subjects))
+    return [store.sketches[row] for row in np.flatnonzero(chosen) if len(store.sketches[row])]
+
+
+def seen_before(
+    store: Store, subject: str, seen: Iterable[str], seen_sketches: Sequence[Sketch]
+) -> bool:
+    """Whether something of a subject is among the files that were seen, or has their samples.
 
     A file that is one person in one store and several in another was seen as a whole.
     """
     hashes, seen = set(fingerprints(store, (subject,))), set(seen)
     files, files_seen = ({name.partition("/")[0] for name in side} for side in (hashes, seen))
-    return bool(hashes & seen or files & seen or hashes & files_seen)
+    if hashes & seen or files & seen or hashes & files_seen:
+        return True
+    return any(same_pairs(sketches(store, (subject,)), seen_sketches))
+
+
+def shared_recordings(one: Store, other: Store) -> Iterator[str]:
+    """Names of the recordings of the second store that are also in the first, under any name."""
+    copies = {index for _, index in same_pairs(one.sketches, other.sketches)}
+    files = set(one.recordings["source_hash"]) - {""}
+    for index, (name, file) in enumerate(
+        other.recordings[["name", "source_hash"]].to_numpy().tolist()
+    ):
+        if file in files or index in copies:
+            yield name
 
 
 def recording_hashes(store: Store, dataset: str) -> np.ndarray:
@@ -103,16 +125,6 @@ def hashed(*words: str) -> str:
     (16, False)
     """
     return sha256(json.dumps(words).encode()).hexdigest()[:16]
-
-
-def content_hashes(store: Store, channels: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Name of each recording with a hash of its file, and with one of its samples in `channels`."""
-    columns = [store.channels.index(name) for name in channels]
-    for row in store.recordings.to_dict("records"):
-        if row["source_hash"]:
-            yield row["name"], row["source_hash"]
-        stretch = store.signal[row["start"] : row["start"] + row["length"]]
-        yield row["name"], sha256(stretch.take(columns, axis=1).data).hexdigest()
 
 
 def store_hash(store: Store) -> str:

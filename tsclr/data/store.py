@@ -12,12 +12,14 @@ The table is the commit point: samples beyond the rows it names do not exist.
 import mmap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float32, Int, Int16
 
+from tsclr.data.landmarks import Sketch, sketch
 from tsclr.data.table import StoreTable
 from tsclr.files import replacing
 from tsclr.specs import nearest
@@ -313,6 +315,15 @@ class Store:
     def subjects(self) -> tuple[str, ...]:
         """All subjects, in order of first appearance."""
         return tuple(self.recordings["subject"].unique())
+
+    @cached_property
+    def sketches(self) -> tuple[Sketch, ...]:
+        """What each recording is recognised by, however it is saved; see `tsclr.data.landmarks`."""
+        sketches = []
+        for start, length in self.recordings[["start", "length"]].to_numpy().tolist():
+            sketches.append(sketch(self.signal[start : start + length], self.sample_rate))
+            self.release()
+        return tuple(sketches)
 
 
 def _blocks(first: Int[np.ndarray, " R"], lengths: Int[np.ndarray, " R"]) -> list[slice]:

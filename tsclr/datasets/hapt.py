@@ -23,6 +23,8 @@ class Hapt(Dataset):
     overlap, and where two touch their classes differ: windows of 128 samples at stride 64 from
     the start of each run of one label are exactly the 7,767 + 3,162 official windows.
 
+    `Recording.source_hash` is that of the accelerometer file followed by the gyroscope file.
+
     The few-label benchmark scores the first six classes (*HAPT-6*). It is the experiment of
     UCI HAR, not its windows, and not its numbers.
 
@@ -93,7 +95,8 @@ class Hapt(Dataset):
         content = read_file(file)
         acceleration = _read_triad(content, str(file))
         gyro_file = folder / "RawData" / f"gyro_{name}.txt"
-        rotation = _read_triad(read_file(gyro_file), str(gyro_file))
+        gyro_content = read_file(gyro_file)
+        rotation = _read_triad(gyro_content, str(gyro_file))
         if len(rotation) != len(acceleration):
             raise ValueError(
                 f"{gyro_file}: {len(rotation)} rows, expected the {len(acceleration)} of {file}"
@@ -107,7 +110,7 @@ class Hapt(Dataset):
             labels=_labels(bouts, len(acceleration), len(self.classes), name),
             classes=self.classes,
             source=str(file),
-            source_hash=sha256(content).hexdigest(),
+            source_hash=sha256(content + gyro_content).hexdigest(),
         )
 
 

@@ -183,7 +183,8 @@ class Wisdm(Dataset):
         gyro_file = folder / "raw" / "watch" / "gyro" / f"data_{subject}_gyro_watch.txt"
         content = read_file(file)
         acc = _parse(content, str(file), subject, repairs)
-        gyr = _parse(read_file(gyro_file), str(gyro_file), subject, repairs)
+        gyro_content = read_file(gyro_file)
+        gyr = _parse(gyro_content, str(gyro_file), subject, repairs)
         acc = acc._replace(signal=acc.signal * np.float32(conversion("acc", "m/s²")))
         recordings = [
             Recording(
@@ -195,7 +196,7 @@ class Wisdm(Dataset):
                 labels=np.full(len(signal), label, np.int16),
                 classes=self.classes,
                 source=str(file),
-                source_hash=sha256(content).hexdigest(),
+                source_hash=sha256(content + gyro_content).hexdigest(),
             )
             for name, label, signal in self._stretches(acc, gyr, repairs)
         ]

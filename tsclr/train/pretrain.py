@@ -13,7 +13,8 @@ from typing import Any
 import torch
 
 from tsclr.augment import Augmentation
-from tsclr.data.identity import canonical_source, fingerprints
+from tsclr.data.identity import canonical_source, fingerprints, sketches
+from tsclr.data.landmarks import to_text
 from tsclr.data.settings import Data
 from tsclr.distributed import joined, on_rank_zero, rank, world_size
 from tsclr.embed.checkpoint import FILE
@@ -123,18 +124,21 @@ def pretrain(
         batches = BatchBuilder(chains, pairing, train, device, objective.reads_labels)
         # The diagnostics compare a window with one positive, whatever else the objective sees.
         watched = BatchBuilder(chains[:2], pairing, validation, device)
+        subjects = (*split.train, *split.validation)
         settings = {
             "data": data.settings(),
             "split": asdict(split),
             "place": canonical_source(data.name),
             # By content, so that `probe` knows these subjects wherever their store lies.
-            "seen": fingerprints(store, (*split.train, *split.validation)),
+            "seen": fingerprints(store, subjects),
             "objective": spec_of(objective),
             "views": spec_of(views),
             "pairing": spec_of(pairing),
             "training": asdict(training),
         }
         claim(out, resume, state, settings)
+        # Not compared above: a run from before there were sketches can be resumed, and gets them.
+        settings["sketches"] = list(map(to_text, sketches(store, subjects)))
         with tensorboard(out, training.tensorboard and rank() == 0) as show:
 
             def save() -> None:
