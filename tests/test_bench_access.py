@@ -18,7 +18,6 @@ from tsclr.data.splits import LeakError
 from tsclr.data.windows import all_of
 from tsclr.embed.encode import encode
 from tsclr.encoders import Statistics
-from tsclr.evaluate.task import Task
 
 
 class Leaky(HandFeatures):
@@ -71,7 +70,7 @@ class Curious(HandFeatures):
     """Keeps what it is shown."""
 
     def learn(self, access: FoldAccess) -> Representation:
-        self.access, self.shown = access, []
+        self.access, self.shown = access, [access.note("statistics", access.split.train)]
         return Representation(lambda windows: self.shown.append(windows) or all_of(windows).std(2))
 
 
@@ -137,10 +136,13 @@ def test_a_method_that_gives_no_encoder_is_told_what_to_say(
 def test_no_method_is_shown_a_label(tiny_store: Path, tmp_path: Path) -> None:
     method = Curious()
     scored(suite_on(tiny_store, methods={"curious": method}, budgets=["1"]), tmp_path)
-    shown = [*method.shown, method.access.note("statistics", method.access.split.train)]
-    assert all((windows.labels == -1).all() for windows in shown)
-    public = {name for name in dir(method.access) if not name.startswith("_")}
-    assert not any(isinstance(getattr(method.access, name), Task) for name in public)
+    assert len(method.shown) == 3
+    for windows in method.shown:
+        assert (windows.labels == -1).all()
+        assert (windows.store.labels == -1).all()
+    for take in (method.access.sample, method.access.pretraining_data):
+        with pytest.raises(LeakError, match="what is taken later is missing in the provenance"):
+            take()
 
 
 def test_the_command_fails_where_a_method_leaks(tiny_store: Path, tmp_path: Path) -> None:

@@ -166,9 +166,9 @@ def test_the_quick_suite_has_every_protocol_head_and_section(tmp_path: Path) -> 
 def test_a_process_of_a_suite_keeps_to_one_thread() -> None:
     pytest.importorskip("aeon", reason="needs the extra bench: pip install 'tsclr[bench]'")
     program = (
-        "import os, numpy, torch\n"
-        "from tsclr.bench.runner import begin\n"
-        "begin(os.getppid())\n"
+        "import numpy, torch\n"
+        "from tsclr.bench.processes import limit_threads\n"
+        "limit_threads()\n"
         "from aeon.transformations.collection.convolution_based import MiniRocket\n"
         "MiniRocket(n_kernels=84).fit_transform(numpy.random.randn(4, 3, 32).astype('f4'))\n"
         "print(torch.get_num_threads())"

@@ -1,5 +1,6 @@
 """Units in processes: what stops them, and how failures and warnings are reported."""
 
+import importlib
 import logging
 import os
 import signal
@@ -7,16 +8,20 @@ import subprocess
 import sys
 import time
 import warnings
-from concurrent.futures import Future
-from multiprocessing import get_context
+from functools import partial
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 import psutil
 import pytest
+from rich.progress import Progress
 
-from tests.support.suites import suite_on
-from tsclr.bench.outcomes import Outcome, attempt, outcome, raise_failures, warning_lines
-from tsclr.bench.runner import bench, workers
+from tests.support.suites import scored, suite_on
+from tsclr.bench import processes
+from tsclr.bench.methods import HandFeatures
+from tsclr.bench.outcomes import Outcome, attempt, raise_failures, warning_lines
+from tsclr.bench.processes import Job
+from tsclr.bench.runner import bench, run
 from tsclr.cli import main
 from tsclr.data.splits import LeakError
 
@@ -24,6 +29,7 @@ CONSOLE_SCRIPT = Path(sys.executable).with_name("tsclr")
 OWN = """
 import signal, time, warnings
 from pathlib import Path
+from tsclr.bench import processes
 from tsclr.bench.methods import HandFeatures
 
 class Picky(Exception):
@@ -85,14 +91,14 @@ def test_ctrl_c_ends_every_process_at_once(late: bool, tiny_store: Path, tmp_pat
             time.sleep(0.02)
         assert (tmp_path / "began").exists() == late
         assert not late or (tmp_path / "ignored").read_text() == "True"
-        for worker in psutil.Process(process.pid).children():
+        for worker in psutil.Process(process.pid).children(recursive=True):
             worker.send_signal(signal.SIGINT)
         # A terminal signals all at once; workers could receive it before the parent does.
         time.sleep(0.5)
         pressed = time.monotonic()
         os.killpg(process.pid, signal.SIGINT)
         message += process.stderr.read()  # to its end: when the last process is gone
-        assert process.wait() == 130
+        assert process.wait() == 130, message
     assert time.monotonic() - pressed < 10
     assert message.splitlines() == [
         "4 cells in 2 units, 1 at a time",
@@ -100,16 +106,42 @@ def test_ctrl_c_ends_every_process_at_once(late: bool, tiny_store: Path, tmp_pat
     ]
 
 
-def test_an_error_ends_the_workers_and_no_other_process() -> None:
+def test_an_error_ends_the_processes_and_no_other(
+    tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    suite_of("own_slow_too", ["Slow"], tiny_store, tmp_path)
+    method = importlib.import_module("own_slow_too").Slow()
     other = get_context("spawn").Process(target=time.sleep, args=(60,))
     other.start()
+    units = list(suite_on(tiny_store, methods={"slow": method}).units(tmp_path / "out"))
+
+    def update(*_: object, **__: object) -> None:
+        if (tmp_path / "began").exists():
+            raise OSError("the terminal is gone")
+
+    monkeypatch.setattr(Progress, "update", update)
     began = time.monotonic()
-    with pytest.raises(KeyError), workers(1) as pool:
-        _ = {}[pool.submit(time.sleep, 60)]
-    assert time.monotonic() - began < 10
-    assert other.is_alive()
+    with pytest.raises(OSError, match="the terminal is gone"):
+        run(units, [], jobs=1)
+    assert time.monotonic() - began < 60
+    assert (tmp_path / "began").exists()
+    assert active_children() == [other]
     other.kill()
     other.join()
+
+
+@pytest.mark.parametrize("method", ["forkserver", pytest.param("spawn", marks=pytest.mark.slow)])
+def test_a_process_that_is_killed_fails_its_unit_alone(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "CONTEXT", get_context(method))
+    killed, other = Job(partial(signal.raise_signal, signal.SIGKILL)), Job(partial(int, "7"))
+    failure = killed.outcome().failure
+    assert failure is not None
+    assert "ended by SIGKILL; is there enough memory?" in failure.message
+    assert other.outcome().value == 7
 
 
 # Failures and warnings
@@ -171,9 +203,10 @@ def test_a_leak_that_a_process_finds_is_a_leak() -> None:
 def test_the_type_is_named_where_the_message_is_not_for_people(
     error: BaseException, message: str
 ) -> None:
-    ended: Future[Outcome] = Future()
-    ended.set_exception(error)
-    failure = outcome(ended).failure
+    def fail() -> None:
+        raise error
+
+    failure = attempt(fail).failure
     assert failure is not None
     assert failure.message == message
 
@@ -198,3 +231,32 @@ def test_results_cannot_be_where_a_file_is(name: str, tiny_store: Path, tmp_path
         NotADirectoryError, match=r"/file is not a folder: name a folder for the results"
     ):
         bench(suite_on(tiny_store), tmp_path / name)
+
+
+# Units that are done
+
+
+def test_a_suite_that_is_done_starts_no_process(
+    finished: Path, tiny_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(*_: object) -> None:
+        raise AssertionError("a process was started")
+
+    monkeypatch.setattr("tsclr.bench.runner.Job", start)
+    bench(suite_on(tiny_store), finished)
+
+
+def test_a_damaged_cell_is_reported_once(
+    tiny_store: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    suite = suite_on(tiny_store, methods={"hand": HandFeatures()}, budgets=["1"])
+    scored(suite, tmp_path)
+    cell = next(suite.units(tmp_path)).cells[0]
+    cell.path.write_bytes(b"{")
+    with caplog.at_level(logging.WARNING):
+        bench(suite, tmp_path)
+    assert caplog.text.count("is damaged: computing it again") == 1
+    assert "is damaged" not in capfd.readouterr().err

@@ -16,7 +16,7 @@ from tsclr.evaluate.heads.propagation import (
 )
 from tsclr.evaluate.heads.prototype import Prototype
 
-HEADS = list(registered_heads().values())
+HEADS = [head for head in registered_heads().values() if head.__module__.startswith("tsclr.")]
 FROZEN = [head for head in HEADS if issubclass(head, FeatureHead)]
 TRAINED = [head for head in HEADS if issubclass(head, EncoderHead)]
 

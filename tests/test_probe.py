@@ -22,6 +22,7 @@ from tsclr.bench.fitted import run_unit
 from tsclr.bench.methods import FromRun, HandFeatures, Pretrained, RandomInit, RandomInitFromRun
 from tsclr.bench.probe import HAND, PRETRAINED, RANDOM, probe, write_scores
 from tsclr.bench.protocols import GivenSubjects
+from tsclr.bench.provenance import note_run
 from tsclr.bench.results import collect_results
 from tsclr.bench.suite import Suite
 from tsclr.cli import main
@@ -93,16 +94,11 @@ def test_the_linear_score_equals_one_computed_by_hand(tiny_run: Path, scored: di
     assert row["macro_f1_mean"] == pytest.approx(expected, abs=1e-6)
 
 
-def access_of(task: Task, source: str, folder: Path) -> FoldAccess:
-    """What a method sees of the windows of a task."""
-    data = Data(source, test=list(task.split.test), validation=list(task.split.validation))
-    return FoldAccess(task, data, source, "", folder)
-
-
-def test_random_init_is_the_start_of_the_run(
-    tiny_run: Path, hand_split: Task, tmp_path: Path
-) -> None:
-    access = access_of(hand_split, "elsewhere", tmp_path)
+def test_random_init_is_the_start_of_the_run(tiny_run: Path, hand_split: Task) -> None:
+    split, store = hand_split.split, hand_split.windows.store.without_labels()
+    access = FoldAccess(
+        Data(store, test=list(split.test), validation=list(split.validation)), split
+    )
     trained = Checkpoint.load(tiny_run).encoder()
     random = RandomInitFromRun(str(tiny_run)).learn(access).encoder
     assert not torch.equal(next(trained.parameters()), next(random.parameters()))
@@ -297,11 +293,10 @@ def test_roles_follow_the_methods_that_are_scored(tiny_run: Path) -> None:
 
 def test_epochs_that_were_chosen_are_noted(tiny_store: Path, tmp_path: Path) -> None:
     run = tiny_pretrain(tiny_store, tmp_path / "run", epochs=1, patience=1)
-    windows = Windows.labelled(Store.open(tiny_store), 128, 64)
-    split = Split(("01", "02"), ("03",), ("04",))
-    task = Task(windows, windows.store.classes, split, ledger=ledger.Ledger(str(tiny_store)))
-    assert access_of(task, str(tiny_store), tmp_path).note_run(Checkpoint.load(run)) is None
-    rows = task.ledger.frame().to_dict("records")
+    seen = ledger.Ledger(str(tiny_store))
+    source = str(tiny_store.resolve())
+    assert note_run(seen, Checkpoint.load(run), Store.open(tiny_store), source) is None
+    rows = seen.frame().to_dict("records")
     used = Checkpoint.load(run).settings["split"]
     assert subjects_by_role(rows, str(tiny_store), ["01", "02", "03"]) == {
         "pretraining": used["train"],
@@ -483,7 +478,9 @@ def test_a_probe_and_a_suite_give_the_same_numbers(tiny_store: Path, tmp_path: P
         run_unit(unit)
     (run,) = {path.parent for path in tmp_path.glob("runs/*/checkpoint.safetensors")}
     expected = collect_results(suite, units)
-    found = probe(run, budgets=["1", "all"], draws=2, heads=heads)
+    with pytest.raises(ValueError, match=r"was trained on 'store-.* name it as the dataset"):
+        probe(run)
+    found = probe(run, str(tiny_store), budgets=["1", "all"], draws=2, heads=heads)
     assert len(found["rows"]) == 2 * 3 * 2
     for row, same in zip(found["rows"], expected["rows"], strict=True):
         assert row | {"cost": None} == same | {"cost": None}

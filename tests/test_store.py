@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -9,6 +10,7 @@ import pytest
 
 from tests.support.recordings import CHANNELS, recording
 from tsclr import signals
+from tsclr.data.settings import Data
 from tsclr.data.store import LABELS, SIGNAL, TABLE, Store
 from tsclr.data.table import StoreTable
 from tsclr.files import read_table, write_table
@@ -253,3 +255,61 @@ def test_a_body_at_rest_feels_one_g(hapt_store, motionsense_store):
         at_rest = store.labels == store.classes.index(still)
         magnitude = np.linalg.norm(store.signal[at_rest, :3], axis=1)
         assert 0.9 < np.median(magnitude) < 1.1
+
+
+# Stores of some subjects, without labels
+
+
+def test_subjects_one_behind_the_other_are_a_view(tiny_store: Path) -> None:
+    whole = Store.open(tiny_store)
+    last = whole.with_subjects(whole.subjects[2:])
+    assert np.shares_memory(last.signal, whole.signal)
+    apart = whole.with_subjects(whole.subjects[::2])
+    assert not np.shares_memory(apart.signal, whole.signal)
+    for some in (last, apart):
+        assert some.signal.flags.c_contiguous
+        for row in some.recordings.to_dict("records"):
+            (same,) = whole.recordings.loc[whole.recordings["name"] == row["name"]].to_dict(
+                "records"
+            )
+            for array, expected in ((some.signal, whole.signal), (some.labels, whole.labels)):
+                of_row = array[row["start"] : row["start"] + row["length"]]
+                of_same = expected[same["start"] : same["start"] + same["length"]]
+                assert np.array_equal(of_row, of_same)
+    assert len(apart.signal) + len(whole.with_subjects(whole.subjects[1::2]).signal) == len(
+        whole.signal
+    )
+    assert apart.left_out == whole.subjects[1::2]
+    assert apart.with_subjects(whole.subjects[:1]).left_out == whole.subjects[2:3] + apart.left_out
+    with pytest.raises(ValueError, match="no subject '1': did you mean"):
+        whole.with_subjects(["1"])
+    with pytest.raises(ValueError, match="no subject is named"):
+        whole.with_subjects([])
+
+
+def test_a_blank_store_keeps_its_samples_and_nothing_that_tells_what_they_show(
+    tiny_store: Path, tmp_path: Path
+) -> None:
+    whole = Store.open(tiny_store)
+    blank = whole.without_labels()
+    assert blank.signal is whole.signal
+    assert len(blank.maps) == 1
+    assert (blank.labels == -1).all()
+    told = blank.recordings[["labels", "source", "reader"]].to_numpy().ravel().tolist()
+    assert set(told) == {"{}", ""}
+    assert (blank.source, blank.classes) == (None, ())
+    kept = np.arange(len(whole.labels)) < 1000
+    some = whole.without_labels(kept)
+    assert (some.labels[:1000] == whole.labels[:1000]).all()
+    assert (some.labels[1000:] == -1).all()
+    assert some.classes == whole.classes
+    blank.write(tmp_path / "blank")
+    assert (Store.open(tmp_path / "blank").labels == -1).all()
+
+
+def test_subjects_that_a_store_leaves_out_can_be_tested(tiny_store: Path) -> None:
+    whole = Store.open(tiny_store)
+    settings = {"test": ["04"], "validation": ["03"]}
+    _, expected = Data(whole, **settings).open()
+    some = whole.with_subjects(["01", "02", "03"])
+    assert Data(some, **settings).open()[1] == expected

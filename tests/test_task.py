@@ -12,7 +12,6 @@ from sklearn.linear_model import LogisticRegression
 
 from tests.support.suites import CONFIG, suite_on
 from tests.support.training import tiny_pretrain
-from tsclr.bench.access import FoldAccess
 from tsclr.bench.methods import Pretrained
 from tsclr.bench.probe import probe
 from tsclr.data.identity import fingerprints
@@ -127,10 +126,7 @@ def test_a_fold_is_pretrained_on_its_training_subjects_alone(
 ) -> None:
     methods = {"NT-Xent": Pretrained(CONFIG, epochs=1)}
     unit = next(suite_on(tiny_store, methods=methods).units(tmp_path))
-    access = FoldAccess(
-        unit.task(), unit.data(), unit.benchmark.source, unit.fingerprint, tmp_path / "runs"
-    )
-    unit.method.learn(access)
+    unit.method.learn(unit.access())
     (checkpoint,) = map(Checkpoint.load, (tmp_path / "runs").glob("*/checkpoint.safetensors"))
     assert checkpoint.split == unit.split
     store = unit.benchmark.store

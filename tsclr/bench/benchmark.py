@@ -296,6 +296,17 @@ class Benchmark:
         """Labelled windows of the classes that are scored."""
         return Windows.labelled(self.store, self.length, self.stride, self.classes)
 
+    @property
+    def alias(self) -> str:
+        """What a pretraining on it records as its source: a public name, never a folder.
+
+        A method gets it, and could open a folder, which holds the labels. A store of the user's own
+        goes by its name and the hash that all its cells depend on.
+        """
+        if Path(self.source).is_dir():
+            return f"{self.name}-{self.fingerprint[:12]}"
+        return self.source
+
     def groups(self, protocol: Protocol) -> np.ndarray | None:
         """Group of each window, if the protocol divides windows; None if it divides subjects."""
         return protocol.groups(self.windows.subjects.tolist(), self.test_subjects)

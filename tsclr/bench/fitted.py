@@ -1,7 +1,9 @@
 """A unit whose method has learned, and the results of its cells."""
 
+import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
 from typing import Any
 
@@ -12,8 +14,10 @@ from jaxtyping import Float, Float32
 from sklearn.decomposition import PCA
 
 from tsclr.audit.ledger import Ledger, merged
-from tsclr.bench.access import FoldAccess, Representation
+from tsclr.bench.access import Representation
 from tsclr.bench.cache import cached
+from tsclr.bench.isolated import Isolated
+from tsclr.bench.provenance import provenance_of
 from tsclr.bench.segmentation import segment
 from tsclr.bench.unit import EMBEDDING, SEGMENTATION, Cell, Unit
 from tsclr.data.splits import parse_budget
@@ -48,23 +52,28 @@ class FittedUnit:
 
     @classmethod
     def fit(cls, unit: Unit) -> "FittedUnit":
-        """Let the method of a unit learn."""
-        task = unit.task()
+        """Let the method of a unit learn; no label has been drawn by then."""
+        access = unit.access()
         began = time.perf_counter()
-        access = FoldAccess(
-            task, unit.data(), unit.benchmark.source, unit.fingerprint, unit.out / "runs"
-        )
         representation = unit.method.learn(access)
-        encoder = representation.encoder
+        # They are wrapped before test windows are embedded, so that none of these can be kept.
+        classifiers = {
+            name: guarded(unit.method, own) for name, own in representation.classifiers.items()
+        }
         cost = {"seconds": representation.seconds or time.perf_counter() - began}
         began = time.perf_counter()
-        features = representation.features(task.windows)
+        features = representation.features(unit.benchmark.windows)
         if features is not None:
             cost["windows_per_second"] = len(features) / (time.perf_counter() - began)
             cost["features"] = features.shape[1]
-        if encoder is not None:
-            cost["parameters"] = sum(tensor.numel() for tensor in encoder.parameters())
-        return cls(unit, representation, features, task.ledger.frame(), cost)
+        if representation.encoder is not None:
+            tensors = representation.encoder.parameters()
+            cost["parameters"] = sum(tensor.numel() for tensor in tensors)
+        access.close()
+        provenance, reason = provenance_of(unit, access)
+        uncertified = representation.uncertified or reason
+        learned = replace(representation, classifiers=classifiers, uncertified=uncertified)
+        return cls(unit, learned, features, provenance, cost)
 
     @cached_property
     def windows(self) -> Float32[np.ndarray, "N C T"]:
@@ -78,9 +87,13 @@ class FittedUnit:
             return Candidate(self.windows, lambda _: representation.classifiers[name])
         head = find_head(name)
         if isinstance(head, FeatureHead) and self.features is not None:
-            return Candidate(self.features, head.classifiers, head.sees_unlabelled)
+
+            def for_labels(n_labels: int) -> list[Any]:
+                return guarded(head, head.classifiers(n_labels))
+
+            return Candidate(self.features, for_labels, head.sees_unlabelled)
         if isinstance(head, EncoderHead) and representation.encoder is not None:
-            classifiers = head.classifiers(representation.encoder)
+            classifiers = guarded(head, head.classifiers(representation.encoder))
             return Candidate(self.windows, lambda _: classifiers, head.sees_unlabelled)
         raise ValueError(
             f"{self.unit.method_name} returns nothing that the head {name!r} can use: return "
@@ -164,3 +177,13 @@ class FittedUnit:
             "provenance": frame.to_dict("records"),
             "uncertified": self.representation.uncertified,
         }
+
+
+def guarded(maker: object, classifiers: Sequence[Any]) -> list[Any]:
+    """The classifiers of a head or a method; those of the user's own are fitted in isolation."""
+    kind = type(maker)
+    # The name of a module is only claimed, so the class is looked for in it.
+    is_ours = kind.__module__.startswith("tsclr.") and kind is getattr(
+        sys.modules.get(kind.__module__), kind.__name__, None
+    )
+    return list(classifiers) if is_ours else [Isolated.of(own) for own in classifiers]

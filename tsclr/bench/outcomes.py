@@ -4,8 +4,8 @@ import textwrap
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Any
 
 from tsclr.data.splits import LeakError
 
@@ -26,46 +26,45 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What running a unit led to.
+    """What a call in another process led to.
 
     Parameters
     ----------
     failure : Failure, optional
-        Why cells are missing.
+        Why it has returned nothing.
     warned : mapping of str to str
         The first message of each kind of warning, by its category and line of code.
+    value : object
+        What it has returned.
     """
 
     failure: Failure | None = None
     warned: Mapping[str, str] = field(default_factory=dict)
+    value: Any = None
 
 
-def attempt(task: Callable[[], None]) -> Outcome:
+def attempt(task: Callable[[], Any]) -> Outcome:
     """Call a task; its error and its warnings are returned, neither raised nor shown.
 
     Examples
     --------
     >>> attempt(lambda: {}["acc"]).failure.message
     "KeyError: 'acc'"
+    >>> attempt(lambda: 7).value
+    7
     """
-    failure = None
+    failure = value = None
     with warnings.catch_warnings(record=True) as caught:
         try:
-            task()
-        except Exception as error:
+            value = task()
+        except BaseException as error:  # a unit that calls sys.exit has failed like any other
             failure = as_text(error)
     warned: dict[str, str] = {}
     for warning in caught:
         kind = f"{warning.category.__name__} of {warning.filename}:{warning.lineno}"
         text = textwrap.shorten(str(warning.message), N_LETTERS, placeholder=" …")
         warned.setdefault(kind, text)
-    return Outcome(failure, warned)
-
-
-def outcome(future: Future[Outcome]) -> Outcome:
-    """What `attempt` returned in a process, or why the process ended before it could."""
-    error = future.exception()
-    return future.result() if error is None else Outcome(as_text(error))
+    return Outcome(failure, warned, value)
 
 
 def as_text(error: BaseException) -> Failure:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from rich.progress import track
 
+from tsclr import datasets
 from tsclr.audit import ledger
 from tsclr.audit.certificates import leaks
 from tsclr.bench.benchmark import Benchmark, Source
@@ -169,7 +170,16 @@ def _source_of(checkpoint: Checkpoint) -> str:
             "the run was trained on a store in memory, which is gone: write the store to a folder "
             "(store.write) and name that folder as the dataset"
         )
-    return str(checkpoint.settings["data"]["source"])
+    source = str(checkpoint.settings["data"]["source"])
+    if not Path(source).is_dir():
+        try:
+            datasets.find(source)
+        except KeyError:
+            raise ValueError(
+                f"the run was trained on {source!r}, which is no folder and no public dataset; a "
+                "run of a suite does not record the folder of a store: name it as the dataset"
+            ) from None
+    return source
 
 
 def _affordable(budgets: Sequence[str], benchmark: Benchmark, split: Split) -> list[Any]:

@@ -11,25 +11,20 @@ A results folder holds::
 """
 
 import logging
-import os
-import signal
-import threading
-import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Sequence
 from functools import partial
-from multiprocessing import active_children, get_context
+from multiprocessing.connection import wait
 from pathlib import Path
 
-import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from threadpoolctl import threadpool_limits
 
+from tsclr.bench.cache import read
 from tsclr.bench.fitted import run_unit
-from tsclr.bench.outcomes import Outcome, attempt, outcome, raise_failures, warning_lines
+from tsclr.bench.outcomes import Outcome, as_text, raise_failures, warning_lines
 from tsclr.bench.page import write_page
+from tsclr.bench.processes import UNPICKLED, Job, server
 from tsclr.bench.results import write_results
 from tsclr.bench.suite import Suite
 from tsclr.bench.unit import Unit
@@ -42,7 +37,8 @@ log = logging.getLogger(__name__)
 def bench(suite: Suite, out: Path, jobs: int = 1) -> Path:
     """Score every cell of a suite; after an interruption, call it again to continue.
 
-    Every process computes on one thread, so that results do not depend on `jobs`.
+    Every unit has a process of its own, so that no method carries anything from fold to fold. Each
+    computes on one thread, so that results do not depend on `jobs`.
 
     Parameters
     ----------
@@ -51,7 +47,7 @@ def bench(suite: Suite, out: Path, jobs: int = 1) -> Path:
     out : Path
         Folder for the results.
     jobs : int
-        Number of processes.
+        Number of processes at a time.
 
     Returns
     -------
@@ -77,7 +73,8 @@ def bench(suite: Suite, out: Path, jobs: int = 1) -> Path:
                 f"{path} is not a folder: name a folder for the results, or a new one"
             )
     with exclusive_lock(out):
-        units = list(suite.units(out))
+        with server():  # gets ready while the datasets are read
+            units = list(suite.units(out))
         paths = [cell.path for unit in units for cell in unit.cells]
         log.info("%d cells in %d units, %d at a time", len(paths), len(units), jobs)
         outcomes = run(units, paths, jobs)
@@ -99,79 +96,40 @@ def bench(suite: Suite, out: Path, jobs: int = 1) -> Path:
 
 
 def run(units: Sequence[Unit], paths: Sequence[Path], jobs: int) -> dict[str, Outcome]:
-    """Run the units of a suite in processes; the outcome of each by its name.
+    """Run each unit in a process of its own, `jobs` at a time; the outcome of each by its name.
 
-    The progress bar counts the `paths` of cells that exist.
+    The progress bar counts the `paths` of cells that exist. An error or Ctrl-C kills the processes.
     """
     console = Console(stderr=True)
     columns = TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with (
-        Progress(*columns, console=console, disable=not console.is_terminal) as progress,
-        workers(jobs) as pool,
-    ):
+    outcomes = {unit.name: Outcome() for unit in units}
+    waiting = deque(filter(is_unfinished, units))
+    running: dict[str, Job] = {}
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         bar = progress.add_task("", total=len(paths))
-        # Submitting a unit starts a process, which would die of a Ctrl-C before it can ignore it.
-        with blocked(signal.SIGINT):
-            names = {pool.submit(attempt, partial(run_unit, unit)): unit.name for unit in units}
-        waiting: set[Future[Outcome]] = set(names)
-        while waiting:
-            # A unit writes many cells before it ends, so the bar looks at the disk once a second.
-            _, waiting = wait(waiting, timeout=1, return_when=FIRST_COMPLETED)
-            progress.update(bar, completed=sum(path.exists() for path in paths))
-    return {name: outcome(future) for future, name in names.items()}
-
-
-@contextmanager
-def workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """At most `jobs` processes, which are killed when an error or Ctrl-C ends the block.
-
-    Killing is safe: cells are written atomically, so one is complete or not there.
-    """
-    others = set(active_children())  # children of the caller are left alone
-    # Not forked: a fork copies locks that threads of torch or BLAS may hold at that moment.
-    with ProcessPoolExecutor(jobs, get_context("spawn"), begin, (os.getpid(),)) as pool:
         try:
-            yield pool
+            while waiting or running:
+                while waiting and len(running) < jobs:
+                    unit = waiting.popleft()
+                    try:
+                        running[unit.name] = Job(partial(run_unit, unit))
+                    except UNPICKLED as error:
+                        outcomes[unit.name] = Outcome(as_text(error))
+                # A unit writes many cells before it ends, so the bar looks at the disk each second.
+                ready = wait([job.answers for job in running.values()], timeout=1)
+                for name in [name for name, job in running.items() if job.answers in ready]:
+                    outcomes[name] = running.pop(name).outcome()
+                progress.update(bar, completed=sum(path.exists() for path in paths))
         except BaseException:
-            for process in set(active_children()) - others:
-                process.kill()
+            for job in running.values():
+                job.kill()
             raise
+    return outcomes
 
 
-@contextmanager
-def blocked(number: signal.Signals) -> Iterator[None]:
-    """Delay a signal to the end of the block; processes started within never receive it.
-
-    Examples
-    --------
-    >>> with blocked(signal.SIGUSR1):
-    ...     signal.raise_signal(signal.SIGUSR1)
-    ...     signal.sigpending() == {signal.SIGUSR1}, signal.sigwait([signal.SIGUSR1]).name
-    (True, 'SIGUSR1')
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [number])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def begin(parent: int) -> None:
-    """Prepare a process: one thread, no reaction to Ctrl-C, and an end when its parent ends."""
-    # A terminal sends Ctrl-C to all processes. The parent answers and kills the others.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # The processes share the cores, so more threads would only get in each other's way.
-    torch.set_num_threads(1)
-    threadpool_limits(1)
-    # When Numba starts, it sets the threads of torch to its own number.
-    os.environ["NUMBA_NUM_THREADS"] = "1"
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
-
-    def exit_after_parent() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    # Nobody tells a process that its parent was killed: it would finish its unit, perhaps hours of
-    # pretraining, beside the suite that continues.
-    threading.Thread(target=exit_after_parent, daemon=True).start()
+def is_unfinished(unit: Unit) -> bool:
+    """Whether a cell of a unit is missing; one that is damaged is removed, and reported once."""
+    missing = [cell.path for cell in unit.cells if read(cell.path) is None]
+    for path in missing:
+        path.unlink(missing_ok=True)
+    return bool(missing)

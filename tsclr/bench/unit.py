@@ -1,12 +1,16 @@
 """Units and cells: what a suite consists of, and the names of the files that keep the results."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Bool
+
 from tsclr.audit.ledger import Ledger
+from tsclr.bench.access import FoldAccess
 from tsclr.bench.benchmark import Benchmark
 from tsclr.bench.cache import source_digest
 from tsclr.bench.methods.base import Method
@@ -79,8 +83,11 @@ class Unit:
 
     @cached_property
     def label(self) -> str:
-        """The method as results name it, with its remarks."""
-        remarks = self.method.remarks
+        """The method as results name it, and that it sees more than other methods."""
+        method = self.method
+        # What grants it the sight of more is what the remark is made of, so none goes unnamed.
+        granted = {"transductive": method.transductive, "reads all labels": method.reads_labels}
+        remarks = [remark for remark, is_granted in granted.items() if is_granted]
         return f"{self.method_name} ({', '.join(remarks)})" if remarks else self.method_name
 
     @property
@@ -116,13 +123,40 @@ class Unit:
             held_out = [name for name in split.test if name in store.subjects]
             split = split_subjects(store.subjects, held_out, protocol.validation, protocol.seed)
         return Data(
-            str(benchmark.folder),
+            store,
             None,
             benchmark.length / store.sample_rate,
             benchmark.stride / store.sample_rate,
             list(split.test),
             list(split.validation),
         )
+
+    def access(self) -> FoldAccess:
+        """What the method gets of the fold: nothing in it holds a label, or the path of one."""
+        benchmark, data, method = self.benchmark, self.data(), self.method
+        blank = benchmark.store.without_labels(self._readable() if method.reads_labels else None)
+        return FoldAccess(
+            replace(data, source=replace(blank, source=benchmark.alias)),
+            self.split,
+            self.protocol.by_subject,
+            method.transductive,
+            self.fingerprint,
+            self.out / "runs",
+            self.scoring.seed,
+        )
+
+    def _readable(self) -> Bool[np.ndarray, " total_T"]:
+        """Samples whose label a method may read that says so: those of training windows."""
+        store, split = self.data().open()
+        readable = np.zeros(len(store.signal), bool)
+        table = store.recordings.loc[store.recordings["subject"].isin(split.train)]
+        for start, length in zip(table["start"], table["length"], strict=True):
+            readable[start : start + length] = True
+        if not self.protocol.by_subject:  # streams of training subjects hold windows of all groups
+            others = self.task().side((*self.split.validation, *self.split.test))
+            for start in others.starts:
+                readable[start : start + others.length] = False
+        return readable
 
 
 def cell_names(scoring: Scoring, method: Method, by_subject: bool) -> list[tuple[str, str]]:

@@ -73,7 +73,8 @@ class Data:
             from tsclr import datasets  # imports pooch, which only downloads need
 
             test = datasets.find(self.name)(self.root).test_subjects
-        return store, split_subjects(store.subjects, test, self.validation, self.split_seed)
+        everybody = (*store.subjects, *store.left_out)
+        return store, split_subjects(everybody, test, self.validation, self.split_seed)
 
     def windows(self, store: Store, subjects: tuple[str, ...]) -> Windows:
         """Windows over the whole streams of `subjects`."""

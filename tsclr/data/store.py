@@ -17,13 +17,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float32, Int16
+from jaxtyping import Bool, Float32, Int, Int16
 
 from tsclr.data.landmarks import Sketch, sketch
 from tsclr.data.table import StoreTable
 from tsclr.files import replacing
 from tsclr.specs import nearest
-from tsclr.types import Recording
+from tsclr.types import UNLABELLED, Recording
 
 TABLE, SIGNAL, LABELS = "recordings.parquet", "signal.f32", "labels.i16"
 
@@ -52,6 +52,8 @@ class Store:
         What `signal` and `labels` map, where the store lies on disk.
     source : str, optional
         Folder or public dataset that it was opened from.
+    left_out : tuple of str
+        Subjects of that source whose recordings are not here.
 
     Examples
     --------
@@ -73,6 +75,7 @@ class Store:
     classes: tuple[str, ...]
     maps: tuple[mmap.mmap, ...] = field(default=(), repr=False)
     source: str | None = None
+    left_out: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         hours = len(self.signal) / self.sample_rate / 3600
@@ -218,6 +221,90 @@ class Store:
         signal = np.ascontiguousarray(self.signal[:, columns])
         return replace(self, signal=signal, channels=tuple(names), maps=(), source=None)
 
+    def with_subjects(self, names: Sequence[str]) -> "Store":
+        """The recordings of some of the subjects; samples of all others are not in its arrays.
+
+        Where these recordings lie one behind the other, `signal` is a view; otherwise a copy.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Whose recordings; their order in the store stays.
+
+        Raises
+        ------
+        ValueError
+            If there is no subject of a name, or no name.
+
+        Examples
+        --------
+        >>> signal = np.ones((100, 1), np.float32)
+        >>> both = [
+        ...     Recording(
+        ...         signal=signal, sample_rate=50.0, channels=("acc_x",), subject=name, name="walk"
+        ...     )
+        ...     for name in ("s1", "s2")
+        ... ]
+        >>> one = Store.build(both).with_subjects(["s2"])
+        >>> one.signal.shape, one.subjects, one.left_out
+        ((100, 1), ('s2',), ('s1',))
+        """
+        for name in names:
+            if name not in self.subjects:
+                raise ValueError(f"no subject {name!r}: {nearest(name, self.subjects)}")
+        if not len(names):
+            raise ValueError("no subject is named: name at least one")
+        is_kept = self.recordings["subject"].isin(list(names))
+        rows = self.recordings.loc[is_kept].reset_index(drop=True)
+        blocks = _blocks(rows["start"].to_numpy(), rows["length"].to_numpy())
+        signal, labels = (
+            array[blocks[0]] if len(blocks) == 1 else np.concatenate([array[b] for b in blocks])
+            for array in (self.signal, self.labels)
+        )
+        return replace(
+            self,
+            signal=signal,
+            labels=labels,
+            recordings=rows.assign(start=rows["length"].cumsum() - rows["length"]),
+            maps=self.maps if len(blocks) == 1 else (),
+            left_out=tuple(name for name in self.subjects if name not in names) + self.left_out,
+        )
+
+    def without_labels(self, kept: Bool[np.ndarray, " total_T"] | None = None) -> "Store":
+        """The same samples with nothing that tells what they show, and no way to where it is told.
+
+        Names and files of recordings go too, since many datasets write the activity into them; a
+        recording is named by its row. So does `source`, from which the labels could be read.
+
+        Parameters
+        ----------
+        kept : (total_T,) bool, optional
+            Samples that keep their label; none by default.
+
+        Examples
+        --------
+        >>> walk = Recording(
+        ...     signal=np.ones((100, 1), np.float32), sample_rate=50.0, channels=("acc_x",),
+        ...     subject="s1", name="walk", labels=np.zeros(100, int), classes=("walking",),
+        ... )
+        >>> blank = Store.build([walk]).without_labels()
+        >>> int(blank.labels.max()), blank.classes, blank.recordings["name"].tolist()
+        (-1, (), ['0'])
+        """
+        # One value for all samples takes no memory.
+        labels = np.broadcast_to(np.int16(UNLABELLED), len(self.signal))
+        if kept is not None:
+            labels = np.where(kept, self.labels, np.int16(UNLABELLED))
+        rows = [str(row) for row in range(len(self.recordings))]
+        return replace(
+            self,
+            labels=labels,
+            recordings=self.recordings.assign(name=rows, labels="{}", source="", reader=""),
+            classes=() if kept is None else self.classes,
+            maps=self.maps[:1],  # the other one maps the labels
+            source=None,
+        )
+
     def release(self) -> None:
         """Let the operating system take back the pages read so far; they stay in its cache."""
         if hasattr(mmap, "MADV_DONTNEED"):  # Windows takes pages back by itself
@@ -237,6 +324,14 @@ class Store:
             sketches.append(sketch(self.signal[start : start + length], self.sample_rate))
             self.release()
         return tuple(sketches)
+
+
+def _blocks(first: Int[np.ndarray, " R"], lengths: Int[np.ndarray, " R"]) -> list[slice]:
+    """Stretches of the flat array that some of its recordings fill, as few as possible."""
+    stops = first + lengths
+    opens, closes = first[1:] != stops[:-1], np.append(first[1:] != stops[:-1], True)
+    starts = first[np.append(True, opens)]
+    return [slice(*edges) for edges in zip(starts.tolist(), stops[closes].tolist(), strict=True)]
 
 
 def _map(path: Path, size: int) -> mmap.mmap:

@@ -70,13 +70,13 @@ class Method(ABC):
 
     @property
     def transductive(self) -> bool:
-        """Whether it learns from unlabelled streams of test subjects."""
+        """Whether it learns from unlabelled streams of test subjects, which results then say."""
         return False
 
     @property
-    def remarks(self) -> list[str]:
-        """What results add to its name: that it sees more than other methods."""
-        return ["transductive"] if self.transductive else []
+    def reads_labels(self) -> bool:
+        """Whether it learns from the labels of all training windows, which results then say."""
+        return False
 
     def key(self) -> dict[str, Any]:
         """All that the result depends on besides the data and the head, as JSON can hold it."""

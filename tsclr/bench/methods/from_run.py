@@ -82,14 +82,12 @@ class FromRun(OfRun):
     def learn(self, access: FoldAccess) -> Representation:
         """Nothing is trained; what the run was trained on is recorded."""
         checkpoint = self._checkpoint(access)
-        access.refuse_seen(checkpoint)
-        uncertified = access.note_run(checkpoint)
+        access.note_run(checkpoint)
         encoder = checkpoint.encoder()
         return Representation(
             access.embed_with(encoder, self.whiten),
             encoder,
             seconds=sum(epoch["seconds"] for epoch in checkpoint.settings["metrics"]),
-            uncertified=uncertified,
         )
 
 

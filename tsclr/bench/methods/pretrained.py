@@ -68,7 +68,7 @@ class Pretrained(FromConfig):
     def check(self) -> None:
         """Raise unless the config can be read, and takes no labels of test subjects."""
         super().check()
-        if self.sees_test_streams and self.settings.objective.reads_labels:
+        if self.transductive and self.reads_labels:
             raise LeakError(
                 f"the objective of {self.config} reads labels, and with sees_test_streams those of "
                 "the test subjects too: choose another objective, or drop sees_test_streams"
@@ -80,10 +80,9 @@ class Pretrained(FromConfig):
         return self.sees_test_streams
 
     @property
-    def remarks(self) -> list[str]:
-        """Also says if the objective reads labels: it gets those of all training windows."""
-        reads_labels = self.settings.objective.reads_labels
-        return [*super().remarks, *(["reads all labels"] if reads_labels else [])]
+    def reads_labels(self) -> bool:
+        """Whether the objective does."""
+        return self.settings.objective.reads_labels
 
     def key(self) -> dict[str, Any]:
         """The contents of the config count, not its path; so does the device."""
@@ -101,9 +100,6 @@ class Pretrained(FromConfig):
         encoder, used = checkpoint.encoder(), checkpoint.split
         if access.by_subject and not self.transductive and used != access.split:
             raise LeakError(f"pretraining used the split {used}, but the fold is {access.split}")
-        access.note("pretraining", used.train)
-        if checkpoint.settings["training"]["patience"]:  # epochs were chosen on validation subjects
-            access.note("choice", used.validation)
         seconds = sum(epoch["seconds"] for epoch in checkpoint.settings["metrics"])
         return Representation(access.embed_with(encoder, self.whiten), encoder, seconds=seconds)
 
@@ -112,7 +108,7 @@ class Pretrained(FromConfig):
         settings = self.settings
         epochs = self.epochs or settings.training.epochs
         training = replace(settings.training, seed=self.seed, epochs=epochs)
-        data = replace(access.data, test=[]) if self.transductive else access.data
+        data = access.pretraining_data()
         key = digest(
             source_digest(RUNS, *classes_named(settings.contents())),
             self._pretraining_key(),
