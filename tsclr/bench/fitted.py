@@ -78,10 +78,10 @@ class FittedUnit:
             return Candidate(self.windows, lambda _: representation.classifiers[name])
         head = find_head(name)
         if isinstance(head, FeatureHead) and self.features is not None:
-            return Candidate(self.features, head.classifiers, head.sees_unlabelled)
+            return Candidate(self.features, head.classifiers, head.sees_unlabelled, head.bounds)
         if isinstance(head, EncoderHead) and representation.encoder is not None:
             classifiers = head.classifiers(representation.encoder)
-            return Candidate(self.windows, lambda _: classifiers, head.sees_unlabelled)
+            return Candidate(self.windows, lambda _: classifiers, head.sees_unlabelled, head.bounds)
         raise ValueError(
             f"{self.unit.method_name} returns nothing that the head {name!r} can use: return "
             "features or an encoder in its Representation, or choose another head"
@@ -92,17 +92,19 @@ class FittedUnit:
         began = time.perf_counter()
         task, budget = self.unit.task(), parse_budget(cell.budget)
         candidate = self.candidate(cell.head)
-        classifier, validation = candidate.select(task, budget)
-        counts = candidate.evaluate(classifier, task, budget)
+        choice = candidate.select(task, budget)
+        scored = candidate.evaluate(choice.classifier, task, budget)
         cost: dict[str, Any] = {"head_seconds": time.perf_counter() - began}
         cost["memory_mib"] = peak_memory(torch.device("cpu"))
         labels = task.windows.labels[task.where(task.trained)]
         return {
             "subjects": np.unique(task.side(task.split.test).subjects).tolist(),
             "untrained": [name for k, name in enumerate(task.classes) if k not in labels],
-            "counts": counts.tolist(),
-            "chosen": str(classifier),
-            "validation_macro_f1": validation,
+            "counts": scored.counts.tolist(),
+            "seeds": scored.seeds,
+            "chosen": str(choice.classifier),
+            "ends": choice.ends + scored.ends,
+            "validation_macro_f1": choice.score,
             "cost": self.cost | cost,
             **self._provenance(task.ledger),
         }

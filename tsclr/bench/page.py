@@ -105,7 +105,7 @@ def about(rows: pd.DataFrame, few: pd.DataFrame) -> Iterator[report.Section]:
     """Sections of a dataset, given all its rows and those at the budget shown in detail."""
     by_method, baseline_names = rows.drop(columns="head"), baselines(rows)
     yield report.budget_curve(by_method, baseline_names)
-    yield with_subjects(report.results_table(by_method), few)
+    yield with_cost(with_subjects(report.results_table(by_method), few), rows)
     by_subject = [
         {"method": row["method"], "subject": subject, "macro_f1": score}
         for row in few.to_dict("records")
@@ -142,6 +142,17 @@ def with_subjects(section: report.Section, few: pd.DataFrame) -> report.Section:
     return replace(
         section, reading=section.reading + about + who, table=replace(table, frame=frame)
     )
+
+
+def with_cost(section: report.Section, rows: pd.DataFrame) -> report.Section:
+    """The table of results with the seconds that each row took, mean over folds and seeds."""
+    table = report.Table(pd.DataFrame()) if section.table is None else section.table
+    costs = pd.DataFrame(rows["cost"].tolist()).assign(method=rows["method"].tolist())
+    by_method = costs.groupby("method")
+    seconds = by_method["seconds"].max() + by_method["head_seconds"].sum()
+    frame = table.frame.assign(seconds=[f"{seconds[name]:,.0f}" for name in table.frame["method"]])
+    text = " seconds: learning, and choosing and fitting at all budgets, for one fold and seed."
+    return replace(section, reading=section.reading + text, table=replace(table, frame=frame))
 
 
 def whom(
@@ -244,6 +255,7 @@ def certificates(results: dict[str, Any]) -> report.Section:
             "dataset": unit["dataset"],
             "protocol": unit["protocol"],
             "fold": unit["fold"],
+            "seed": "" if unit["seed"] is None else str(unit["seed"]),
             "method": unit["method"],
             **{
                 name: "holds" if ok else "LEAK"
@@ -256,5 +268,5 @@ def certificates(results: dict[str, Any]) -> report.Section:
         "Leak audit",
         "A check holds where no test subject, and no sample of one, reached training, statistics "
         "or choice. `tsclr bench audit` computes this again from the provenance files.",
-        table=report.Table(frame, names=4),
+        table=report.Table(frame, names=5),
     )

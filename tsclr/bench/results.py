@@ -14,6 +14,7 @@ from jaxtyping import Int
 from tsclr.audit import ledger
 from tsclr.audit.certificates import certificate
 from tsclr.bench.cache import read
+from tsclr.bench.choices import choices, warn_of_ends
 from tsclr.bench.suite import Suite
 from tsclr.bench.unit import EMBEDDING, SEGMENTATION, Cell, Unit
 from tsclr.evaluate.scores import macro_f1, summarise
@@ -28,9 +29,11 @@ LINE = ("dataset", "protocol", "method", "head", "budget")
 COLUMNS = (
     *LINE,
     "draws",
+    "seeds",
     "test_subjects",
     "macro_f1_mean",
     "macro_f1_sd",
+    "macro_f1_sd_seeds",
     "macro_f1_sd_subjects",
     "balanced_accuracy_mean",
     "balanced_accuracy_sd",
@@ -38,6 +41,9 @@ COLUMNS = (
     "accuracy_sd",
     "weighted_f1_mean",
     "validation_macro_f1",
+    "validation_subjects",
+    "validation_pretrained",
+    "at_grid_end",
 )
 """Columns of the table, before the 95 % interval over subjects."""
 DIGITS = 6
@@ -75,9 +81,11 @@ def collect_results(suite: Suite, units: Sequence[Unit]) -> dict[str, Any]:
             line = (unit.benchmark.name, unit.protocol_name, unit.label, cell.head, cell.budget)
             lines.setdefault(line, []).append(result)
     counts = {line: pooled(folds) for line, folds in lines.items()}
+    rows = [score_row(line, folds, counts[line], suite.seed) for line, folds in lines.items()]
+    warn_of_ends(rows)
     return {
         "suite": suite_spec(suite),
-        "rows": [score_row(line, folds, counts[line], suite.seed) for line, folds in lines.items()],
+        "rows": rows,
         "segmentation": [
             segmentation_row(result) for result in results if result.cell.head == SEGMENTATION
         ],
@@ -120,9 +128,12 @@ def load_cell(cell: Cell) -> dict[str, Any]:
     return content
 
 
-def pooled(folds: Sequence[Result]) -> Int[np.ndarray, "draws subjects K K"]:
-    """Confusion counts of all folds: each subject is tested in one of them."""
-    return np.concatenate([np.array(fold.content["counts"]) for fold in folds], axis=1)
+def pooled(results: Sequence[Result]) -> Int[np.ndarray, "draws subjects K K"]:
+    """Confusion counts of all folds, each subject tested in one, for one seed after another."""
+    seeds: dict[int | None, list[np.ndarray]] = {}
+    for result in results:
+        seeds.setdefault(result.unit.seed, []).append(np.array(result.content["counts"]))
+    return np.concatenate([np.concatenate(folds, axis=1) for folds in seeds.values()])
 
 
 def score_row(
@@ -134,13 +145,15 @@ def score_row(
     """A row of the results: scores with their spread, for each subject, and what they cost."""
     first = folds[0].unit
     classes, contents = first.benchmark.classes, [fold.content for fold in folds]
-    subjects = [name for content in contents for name in content["subjects"]]
+    of_one_seed = [fold for fold in folds if fold.unit.seed == first.seed]
+    subjects = [name for fold in of_one_seed for name in fold.content["subjects"]]
+    n_seeds = len(folds) // len(of_one_seed)
     present, by_subject = counts[0].sum(-1) > 0, np.asarray(macro_f1(counts)).mean(0)
-    validation = [content["validation_macro_f1"] for content in contents]
     return {
         **dict(zip(LINE, line, strict=True)),
         "pretrains": first.method.pretrains,
-        **summarise(counts, classes, seed),
+        **summarise(counts, classes, seed, n_seeds),
+        "seeds": n_seeds * contents[0]["seeds"],
         "test_subjects": len(subjects),
         "by_subject": dict(zip(subjects, by_subject.tolist(), strict=True)),
         "lacking": {
@@ -151,8 +164,7 @@ def score_row(
         "untrained": {
             fold.unit.fold: fold.content["untrained"] for fold in folds if fold.content["untrained"]
         },
-        "validation_macro_f1": None if None in validation else float(np.mean(validation)),
-        "chosen": {fold.unit.fold: fold.content["chosen"] for fold in folds},
+        **choices({fold.unit.fold_and_seed: fold.content for fold in folds}),
         "cost": pd.DataFrame([content["cost"] for content in contents]).mean().to_dict(),
     }
 
@@ -176,7 +188,7 @@ def segmentation_row(result: Result) -> dict[str, Any]:
     return {
         "dataset": unit.benchmark.name,
         "protocol": unit.protocol_name,
-        "fold": unit.fold,
+        "fold": unit.fold_and_seed,
         "method": unit.label,
         "step": result.cell.budget,
         "smoothing_seconds": content["seconds"],
@@ -192,7 +204,8 @@ def comparisons(
     """Each method under each head against the first, over the same label draws and subjects.
 
     Comparing every two would prove nothing with so few subjects. One test subject alone gives no
-    comparison.
+    comparison. A method with fewer seeds than another is compared as if its runs were repeated,
+    which changes no mean.
     """
     blocks: dict[tuple[str, str, str], dict[str, np.ndarray]] = {}
     for (dataset, protocol, method, head, budget), of_line in counts.items():
@@ -201,8 +214,20 @@ def comparisons(
         {"dataset": dataset, "protocol": protocol, "budget": budget, **row}
         for (dataset, protocol, budget), block in blocks.items()
         if len(block) > 1 and next(iter(block.values())).shape[1] > 1
-        for row in compare(block, next(iter(block)), seed).to_dict("records")
+        for row in compare(repeated(block), next(iter(block)), seed).to_dict("records")
     ]
+
+
+def repeated(block: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Counts of several methods, repeated until all have as many draws.
+
+    Examples
+    --------
+    >>> {name: len(counts) for name, counts in repeated({"a": np.ones(2), "b": np.ones(3)}).items()}
+    {'a': 6, 'b': 6}
+    """
+    n = int(np.lcm.reduce([len(counts) for counts in block.values()]))
+    return {name: np.concatenate([counts] * (n // len(counts))) for name, counts in block.items()}
 
 
 def unit_entry(cells: Sequence[Result]) -> dict[str, Any]:
@@ -216,6 +241,7 @@ def unit_entry(cells: Sequence[Result]) -> dict[str, Any]:
         "dataset": unit.benchmark.name,
         "protocol": unit.protocol_name,
         "fold": unit.fold,
+        "seed": unit.seed,
         "method": unit.label,
         "transductive": transductive,
         "leaky": unit.protocol.leaky,

@@ -24,13 +24,14 @@ SEGMENTATION, EMBEDDING = "segmentation", "embedding"
 
 @dataclass(frozen=True)
 class Scoring:
-    """How every unit of a suite is scored; the arguments of `Suite` with these names."""
+    """How every unit of a suite is scored: arguments of `Suite`, and how many seeds it has."""
 
     heads: Sequence[str]
     budgets: Sequence[int | str]
     draws: int
     segmentation: float | None
     seed: int
+    n_seeds: int
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Unit:
-    """A method on a fold of a dataset; its method learns once for all of its cells."""
+    """A method on a fold of a dataset; its method learns once for all of its cells.
+
+    `seed` is that of the method, if the suite repeats methods with several.
+    """
 
     scoring: Scoring
     benchmark: Benchmark
@@ -64,11 +68,18 @@ class Unit:
     method: Method
     key: str
     out: Path
+    seed: int | None = None
 
     @property
     def name(self) -> str:
         """For messages and for the file of its provenance."""
-        return f"{self.benchmark.name}, {self.protocol.name}, {self.fold}, {self.method_name}"
+        task = f"{self.benchmark.name}, {self.protocol.name}"
+        return f"{task}, {self.fold_and_seed}, {self.method_name}"
+
+    @property
+    def fold_and_seed(self) -> str:
+        """What tells the units of a method on a task apart."""
+        return self.fold if self.seed is None else f"{self.fold}, seed {self.seed}"
 
     @property
     def protocol_name(self) -> str:
@@ -114,6 +125,7 @@ class Unit:
             Ledger(self.benchmark.name),
             self.benchmark.groups(self.protocol),
             self.protocol.leaky,
+            self.scoring.n_seeds,
         )
 
     def data(self) -> Data:
@@ -143,6 +155,7 @@ def unit_key(
         benchmark.fingerprint,
         scoring.draws,
         scoring.seed,
+        scoring.n_seeds,
         asdict(split),
         spec_of(protocol),
         source_hashes(type(protocol)),

@@ -6,3 +6,4 @@ from tsclr.bench.methods.from_aeon import *
 from tsclr.bench.methods.from_run import *
 from tsclr.bench.methods.from_transformer import *
 from tsclr.bench.methods.pretrained import *
+from tsclr.bench.methods.whar_arena import *
