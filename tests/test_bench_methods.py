@@ -14,7 +14,6 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from tests.support.suites import CONFIG, scored, suite_on
 from tsclr.audit.ledger import read as read_ledger
 from tsclr.audit.results import audit_results
-from tsclr.bench.benchmark import Source
 from tsclr.bench.methods import (
     Catch24,
     FromTransformer,
@@ -180,24 +179,13 @@ def test_the_minimal_features_are_those_of_their_definitions(tiny_store: Path) -
 
 
 def test_baselines_of_whar_arena_are_scored(tiny_store: Path, tmp_path: Path) -> None:
-    methods = {"CNN-HAR": SupervisedCNN(), "minimal": TsfreshMinimal()}
+    methods = {"CNN": SupervisedCNN(), "minimal": TsfreshMinimal()}
     suite = suite_on(
-        tiny_store, methods=methods, budgets=["2"], protocols=[GivenSubjects(["04"], 1 / 3)]
+        tiny_store, methods=methods, budgets=["2"], protocols=[GivenSubjects(["04"], validation=1 / 3)]
     )
     network, forest = scored(suite, tmp_path)["rows"]
-    assert (network["head"], forest["head"]) == ("CNN-HAR", "forest")
+    assert (network["head"], forest["head"]) == ("supervised-cnn", "forest")
     assert min(network["macro_f1_mean"], forest["macro_f1_mean"]) > 0.4
     assert all("ArenaCNN(" in chosen for chosen in network["chosen"].values())
     assert network["validation_subjects"] == 3
     assert audit_results(tmp_path)["roles"].str.contains("statistics").all()
-
-
-def test_windows_that_are_too_short_for_a_network_are_refused(
-    tiny_store: Path, tmp_path: Path
-) -> None:
-    source = Source(str(tiny_store), window=0.5)
-    suite = suite_on(
-        tiny_store, datasets=[source], methods={"CNN-HAR": SupervisedCNN()}, budgets=["1"]
-    )
-    with pytest.raises(ValueError, match="windows have 25 samples, CNN-HAR needs 28: use longer"):
-        scored(suite, tmp_path)

@@ -9,7 +9,7 @@ from sklearn.base import clone
 from torch import nn
 
 from tsclr.encoders import CNN1d
-from tsclr.evaluate.cnn_har import ArenaCNN
+from tsclr.evaluate.arena import ArenaCNN
 from tsclr.evaluate.finetune import FineTuned
 from tsclr.evaluate.scratch import FromScratch
 from tsclr.evaluate.staged import SHARPNESS, Average, Staged
@@ -121,7 +121,7 @@ def test_an_encoder_learns_from_scratch_with_views(waves: tuple) -> None:
     assert not fitted.network_.training
 
 
-def test_cnn_har_learns_and_weighs_rare_classes_up(waves: tuple) -> None:
+def test_the_network_of_the_arena_learns_and_weighs_rare_classes_up(waves: tuple) -> None:
     X, y = waves
     kept = np.r_[0:20, 20:24]
     arena = BUILD["ArenaCNN"]().set_params(epochs=12)
@@ -131,22 +131,6 @@ def test_cnn_har_learns_and_weighs_rare_classes_up(waves: tuple) -> None:
     assert loss.keywords["weight"].tolist() == pytest.approx([24 / 40, 24 / 8])
 
 
-def test_cnn_har_sees_channels_alone_until_they_are_joined() -> None:
-    """Channels that swap their signals and the weights that join them give the same scores."""
-    torch.manual_seed(0)
-    network = (
-        ArenaCNN(np.zeros(2, np.float32), np.ones(2, np.float32))
-        .begin(torch.zeros(4, 2, 64), torch.tensor([0, 1, 2, 0]))
-        .network
-    )
-    x = torch.randn(5, 2, 64)
-    before = network(x)
-    with torch.no_grad():
-        halves = network.join.weight.unflatten(1, (2, 20))
-        network.join.weight.copy_(halves.flip(1).flatten(1, 2))
-    assert torch.allclose(network(x.flip(1)), before, atol=1e-6)
-
-
 def schedule(make: Callable[..., Staged], n_windows: int, steps: list[int]) -> list[float]:
     """The factors of the rate in some steps."""
     labels = torch.arange(n_windows) % 2
@@ -154,7 +138,7 @@ def schedule(make: Callable[..., Staged], n_windows: int, steps: list[int]) -> l
     return [training.schedule.lr_lambdas[0](step) for step in steps]
 
 
-def test_the_rate_of_cnn_har_falls_over_a_hundred_epochs_however_many_are_run() -> None:
+def test_the_rate_of_the_arena_falls_over_a_hundred_epochs_however_many_are_run() -> None:
     short = lambda: BUILD["ArenaCNN"]().set_params(epochs=3)  # noqa: E731
     assert schedule(short, 640, [0, 500, 1000]) == pytest.approx([1, 0.5, 0], abs=1e-9)
     assert short().n_steps(640) == 3 * 10

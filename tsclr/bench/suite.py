@@ -293,8 +293,8 @@ def with_seed(method: Method, seed: int) -> Method:
 
     Examples
     --------
-    >>> from tsclr.bench.methods import MiniRocket
-    >>> with_seed(MiniRocket(), 2).seed
+    >>> from tsclr.bench.methods import Hydra
+    >>> with_seed(Hydra(), 2).seed
     2
     """
     twin = copy(method)

@@ -80,7 +80,7 @@ class FineTuned(Staged):
         self.trained = trained
         self.linear_steps = linear_steps
 
-    def stages(self) -> list["FineTuned"]:
+    def stages(self) -> "list[Staged]":
         """Ended earlier, from 1/128 of all windows on."""
         settings = self.get_params(deep=False)
         return [FineTuned(**settings | {"windows": n}) for n in lengths_up_to(self.windows)]

@@ -50,7 +50,7 @@ class FromScratch(Staged):
         self,
         build: Callable[[], Encoder],
         windows: int,
-        batch_size: int = 64,
+        batch_size: int = 256,
         learning_rate: float = 2e-3,
         weight_decay: float = 1e-2,
         view: View | None = None,
@@ -64,7 +64,7 @@ class FromScratch(Staged):
         self.view = view
         self.seed = seed
 
-    def stages(self) -> list["FromScratch"]:
+    def stages(self) -> "list[Staged]":
         """Ended earlier, from 1/128 of all windows on."""
         settings = self.get_params(deep=False)
         return [FromScratch(**settings | {"windows": n}) for n in lengths_up_to(self.windows)]

@@ -196,7 +196,7 @@ class Staged(ClassifierMixin, BaseEstimator, ABC):
         begun = 0
         for stage in stages:
             end = stage.n_steps(len(windows))
-            training.network.train(mode)  # a prediction may have ended it
+            training.network.train(mode)
             # What is random in a step depends on its number alone, so that pauses change nothing.
             with torch.random.fork_rng():
                 for number in range(begun, end):
@@ -205,13 +205,13 @@ class Staged(ClassifierMixin, BaseEstimator, ABC):
                     x = windows[drawn] if self.view is None else self.view(windows[drawn])
                     training.step(x, labels[drawn], number)
             begun = end
+            self.network_.eval()
             yield self
 
     def predict(self, X: Float[np.ndarray, "N C T"]) -> Int[np.ndarray, " N"]:
         """Class of each window."""
         check_is_fitted(self)
         device = next(self.network_.parameters()).device
-        self.network_.eval()
         with torch.inference_mode():
             chunks = torch.from_numpy(X).split(CHUNK)
             scores = torch.cat([self.network_(chunk.to(device)) for chunk in chunks])

@@ -34,14 +34,14 @@ class FromAeon(Method):
 
 
 class MiniRocket(FromAeon):
-    """Random convolution kernels with dilations [1]_.
+    """Fixed convolution kernels with dilations [1]_.
+
+    Only the windows from which the biases are taken are random, and their seed is fixed.
 
     Parameters
     ----------
     n_kernels : int
         Number of features, approximately.
-    seed : int
-        Seed of the biases.
     heads : sequence of str
         Heads for this method; ``ridge`` by default, as in the paper.
 
@@ -51,17 +51,14 @@ class MiniRocket(FromAeon):
        classification, KDD 2021.
     """
 
-    def __init__(
-        self, n_kernels: int = 10_000, seed: int = 0, heads: Sequence[str] | None = ("ridge",)
-    ) -> None:
+    def __init__(self, n_kernels: int = 10_000, heads: Sequence[str] | None = ("ridge",)) -> None:
         super().__init__(heads)
         self.n_kernels = n_kernels
-        self.seed = seed
 
     def learn(self, access: FoldAccess) -> Representation:
         """Biases are quantiles over streams of the training subjects."""
         kind = import_optional("aeon.transformations.collection.convolution_based").MiniRocket
-        rocket = kind(n_kernels=self.n_kernels, random_state=self.seed)
+        rocket = kind(n_kernels=self.n_kernels, random_state=0)
         rocket.fit(all_of(access.sample()))
         return Representation(
             access.standardised(lambda windows: rocket.transform(all_of(windows)))

@@ -1,4 +1,4 @@
-"""Labelled windows in, the network CNN-HAR trained by the recipe of WHAR Arena out."""
+"""Labelled windows in, a small network trained by the recipe of WHAR Arena out."""
 
 import math
 from functools import partial
@@ -7,70 +7,47 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32
 from torch import nn
-from torch.nn.functional import cross_entropy, max_pool1d
+from torch.nn.functional import cross_entropy
 
+from tsclr.encoders import CNN1d
 from tsclr.evaluate.staged import Staged, Training
 
+HORIZON = 100
+"""Epochs over which the rate falls."""
 LEAST_STEPS = 10
 """Steps of an epoch, at least: on a few labels a hundred epochs would be next to nothing."""
-LEAST_LENGTH = 28
-"""Samples of a window, below which nothing is left after two poolings."""
 
 
-class CNNHAR(nn.Module):
-    """Convolutions of each channel by itself, then of all channels together [1]_.
-
-    ``50 × 5, pool, 40 × 5, pool, 20 × 3`` filters are shared by the channels; 400 filters join
-    these, and their maxima over time are classified. Departures, as in [2]_: the maximum is of
-    all steps, so that any length is possible. And unlike both: no local response normalisation,
-    which with its published settings divides by 1 to three digits.
+class Standardise(nn.Module):
+    """Each channel less its mean, divided by its spread.
 
     Parameters
     ----------
     mean, spread : (C,) array
-        Every channel is standardised by these.
-    n_classes : int
-        Classes K.
-
-    References
-    ----------
-    .. [1] Yang et al., Deep convolutional neural networks on multichannel time series for human
-       activity recognition, IJCAI 2015, section 3.
-    .. [2] Burzer et al., WHAR Arena: benchmarking the state of the art in efficient wearable human
-       activity recognition, arXiv:2606.13194, 2026.
+        Of each channel.
 
     Examples
     --------
-    >>> CNNHAR(np.zeros(6, np.float32), np.ones(6, np.float32), 4)(torch.randn(2, 6, 128)).shape
-    torch.Size([2, 4])
+    >>> standardise = Standardise(np.array([5], np.float32), np.array([2], np.float32))
+    >>> standardise(torch.tensor([[[5.0, 9.0]]]))
+    tensor([[[0., 2.]]])
     """
 
     mean: torch.Tensor
     spread: torch.Tensor
 
-    def __init__(
-        self, mean: Float32[np.ndarray, " C"], spread: Float32[np.ndarray, " C"], n_classes: int
-    ) -> None:
+    def __init__(self, mean: Float32[np.ndarray, " C"], spread: Float32[np.ndarray, " C"]) -> None:
         super().__init__()
         self.register_buffer("mean", torch.from_numpy(mean)[:, None])
         self.register_buffer("spread", torch.from_numpy(spread)[:, None])
-        widths = zip((1, 50, 40), (50, 40, 20), (5, 5, 3), strict=True)
-        self.convolutions = nn.ModuleList(nn.Conv1d(*width) for width in widths)
-        self.join = nn.Conv1d(20 * len(mean), 400, 1)
-        self.classify = nn.Linear(400, n_classes)
 
-    def forward(self, x: Float[torch.Tensor, "B C T"]) -> Float[torch.Tensor, "B K"]:
-        """Scores of each class."""
-        h = ((x - self.mean) / self.spread).flatten(0, 1)[:, None]
-        for number, convolution in enumerate(self.convolutions):
-            h = max_pool1d(h, 4, 2) if number else h
-            h = torch.relu(convolution(h))
-        joined = torch.relu(self.join(h.unflatten(0, x.shape[:2]).flatten(1, 2)))
-        return self.classify(joined.amax(2))
+    def forward(self, x: Float[torch.Tensor, "B C T"]) -> Float[torch.Tensor, "B C T"]:
+        """Standardise windows."""
+        return (x - self.mean) / self.spread
 
 
 class ArenaCNN(Staged):
-    """`CNNHAR`, trained as in WHAR Arena [1]_.
+    """A `CNN1d` on standardised channels, trained as the networks of WHAR Arena [1]_.
 
     AdamW on a cross-entropy that is weighted by the frequency of the classes; the rate falls along
     half a cosine over `HORIZON` epochs, and training ends when ten epochs have not improved macro
@@ -96,7 +73,7 @@ class ArenaCNN(Staged):
     References
     ----------
     .. [1] Burzer et al., WHAR Arena: benchmarking the state of the art in efficient wearable human
-       activity recognition, arXiv:2606.13194, 2026.
+       activity recognition, arXiv:2606.13194, 2026; protocol ``whar_arena_v1``.
 
     Examples
     --------
@@ -106,7 +83,6 @@ class ArenaCNN(Staged):
     (8,)
     """
 
-    HORIZON = 100
     patience = 10
 
     def __init__(
@@ -127,7 +103,7 @@ class ArenaCNN(Staged):
         self.weight_decay = weight_decay
         self.seed = seed
 
-    def stages(self) -> list["ArenaCNN"]:
+    def stages(self) -> "list[Staged]":
         """Ended after each epoch."""
         settings = self.get_params(deep=False)
         return [ArenaCNN(**settings | {"epochs": n + 1}) for n in range(self.epochs)]
@@ -142,10 +118,12 @@ class ArenaCNN(Staged):
     def begin(self, windows: torch.Tensor, labels: torch.Tensor) -> Training:
         """A new network, and the weights of the classes."""
         counts = labels.bincount()
-        network = CNNHAR(self.mean, self.spread, len(counts))
+        encoder = CNN1d(windows.shape[1])
+        classify = nn.Linear(encoder.num_features, len(counts))
+        network = nn.Sequential(Standardise(self.mean, self.spread), encoder, classify)
         rate, decay = self.learning_rate, self.weight_decay
         optimizer = torch.optim.AdamW(network.parameters(), rate, weight_decay=decay)
-        n_steps = self.HORIZON * self._steps_of_epoch(len(windows))
+        n_steps = HORIZON * self._steps_of_epoch(len(windows))
         falling = partial(half_cosine, n_steps=n_steps)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, falling)
         loss = partial(cross_entropy, weight=len(labels) / (len(counts) * counts))
