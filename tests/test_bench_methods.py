@@ -181,7 +181,10 @@ def test_the_minimal_features_are_those_of_their_definitions(tiny_store: Path) -
 def test_baselines_of_whar_arena_are_scored(tiny_store: Path, tmp_path: Path) -> None:
     methods = {"CNN": SupervisedCNN(), "minimal": TsfreshMinimal()}
     suite = suite_on(
-        tiny_store, methods=methods, budgets=["2"], protocols=[GivenSubjects(["04"], validation=1 / 3)]
+        tiny_store,
+        methods=methods,
+        budgets=["2"],
+        protocols=[GivenSubjects(["04"], validation=1 / 3)],
     )
     network, forest = scored(suite, tmp_path)["rows"]
     assert (network["head"], forest["head"]) == ("supervised-cnn", "forest")

@@ -204,8 +204,8 @@ def comparisons(
     """Each method under each head against the first, over the same label draws and subjects.
 
     Comparing every two would prove nothing with so few subjects. One test subject alone gives no
-    comparison. A method with fewer seeds than another is compared as if its runs were repeated,
-    which changes no mean.
+    comparison. The counts of a method with fewer seeds than another are repeated, which
+    changes no mean.
     """
     blocks: dict[tuple[str, str, str], dict[str, np.ndarray]] = {}
     for (dataset, protocol, method, head, budget), of_line in counts.items():

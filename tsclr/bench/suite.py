@@ -58,7 +58,7 @@ class Suite:
     seed : int
         Seed of the label draws.
     seeds : list of int, optional
-        Run every method that has a `seed` once with each of these instead; results pool the runs
+        Learn every method that has a `seed` once with each of these instead; results pool them
         like label draws. What is random in a classifier follows the label draws, and with all
         labels it is fitted once for each of these.
 
