@@ -4,18 +4,14 @@ import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
+from tests.support.waves import slow_and_fast
 from tsclr.encoders import CNN1d, Concat, Encoder, ResNet1d, Transformer
 from tsclr.evaluate.finetune import FineTuned, last_block
 
 
 @pytest.fixture
 def waves() -> tuple[np.ndarray, np.ndarray]:
-    """Slow and fast waves with labels 3 and 7."""
-    generator = np.random.default_rng(0)
-    labels = np.repeat([3, 7], 20)
-    phase = generator.uniform(0, 2 * np.pi, (40, 3, 1))
-    waves = np.sin(np.arange(64) * np.where(labels == 3, 0.1, 0.8)[:, None, None] + phase)
-    return waves.astype(np.float32), labels
+    return slow_and_fast()
 
 
 def test_it_learns_and_leaves_the_encoder_as_it_was(waves: tuple) -> None:

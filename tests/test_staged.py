@@ -8,6 +8,7 @@ import torch
 from sklearn.base import clone
 from torch import nn
 
+from tests.support.waves import slow_and_fast
 from tsclr.encoders import CNN1d
 from tsclr.evaluate.arena import ArenaCNN
 from tsclr.evaluate.finetune import FineTuned
@@ -27,12 +28,7 @@ def build() -> CNN1d:
 
 @pytest.fixture
 def waves() -> tuple[np.ndarray, np.ndarray]:
-    """Slow and fast waves with labels 3 and 7."""
-    generator = np.random.default_rng(0)
-    labels = np.repeat([3, 7], 20)
-    phase = generator.uniform(0, 2 * np.pi, (40, 3, 1))
-    waves = np.sin(np.arange(64) * np.where(labels == 3, 0.1, 0.8)[:, None, None] + phase)
-    return waves.astype(np.float32), labels
+    return slow_and_fast()
 
 
 @pytest.fixture(params=BUILD, ids=str)
