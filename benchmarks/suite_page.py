@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks.markdown import NOTHING, markdown, score
 from benchmarks.results_folder import RESULTS
+from tsclr.bench.page import seconds_by_name
 from tsclr.bench.results import unit_label
 from tsclr.evaluate.significance import LEVEL, least_p
 
@@ -98,22 +99,13 @@ def budget_table(found: dict[str, Any], dataset: str) -> str:
     n_subjects = rows[0]["test_subjects"]
     p, remark = proof(found, dataset, n_subjects)
     against = [p.get(name, "") for name in methods]
+    costs = seconds_by_name((name_of(row), row.get("cost", {})) for row in rows)
+    seconds = [f"{costs[name]:,.0f}" for name in methods]
     few_columns = f"95 % over subjects, {FEW}", f"p against first, {FEW}"
     head = ["labels per class", *budgets, *few_columns, "seconds"]
-    cells = zip(methods, *columns, low_high, against, seconds(rows), strict=True)
+    cells = zip(methods, *columns, low_high, against, seconds, strict=True)
     table = list(map(list, cells))
     return f"**{TITLES[dataset]}**, {n_subjects} test subjects{remark}\n\n{markdown(head, table)}"
-
-
-def seconds(rows: list[dict[str, Any]]) -> list[str]:
-    """What each line took: learning, and choosing and fitting at all budgets, for one seed."""
-    learning: dict[str, float] = {}
-    heads: dict[str, float] = {}
-    for row in rows:
-        name, cost = name_of(row), row.get("cost", {})
-        learning[name] = cost.get("seconds", 0.0)
-        heads[name] = heads.get(name, 0.0) + cost.get("head_seconds", 0.0)
-    return [f"{learning[name] + heads[name]:,.0f}" for name in heads]
 
 
 def proof(found: dict[str, Any], dataset: str, n_subjects: int) -> tuple[dict[str, str], str]:

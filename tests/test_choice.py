@@ -41,19 +41,20 @@ class Ladder(Staged):
     """A classifier of so many stages, whose score at each stage is given."""
 
     patience = 2
+    length = "rungs"
     trained = 0
     """How many stages all of them have been trained for."""
 
-    def __init__(self, scores: tuple[float, ...], length: int, seed: int = 0) -> None:
+    def __init__(self, scores: tuple[float, ...], rungs: int, seed: int = 0) -> None:
         self.scores = scores
-        self.length = length
+        self.rungs = rungs
         self.seed = seed
 
-    def stages(self) -> list[Staged]:
-        return [Ladder(self.scores, n + 1) for n in range(self.length)]
+    def lengths(self) -> list[int]:
+        return list(range(1, self.rungs + 1))
 
     def n_steps(self, n_windows: int) -> int:
-        return self.length
+        return self.rungs
 
     def begin(self, windows: Any, labels: Any) -> Training:
         raise NotImplementedError
@@ -61,7 +62,7 @@ class Ladder(Staged):
     def fit_stages(self, X: np.ndarray, y: np.ndarray, stages: Any) -> Any:
         for stage in stages:
             Ladder.trained += 1
-            self.reached = stage.length
+            self.reached = stage.rungs
             yield self
 
     def predict(self, X: np.ndarray) -> np.ndarray:
@@ -108,16 +109,16 @@ def test_a_training_ends_when_longer_is_no_better(
     Ladder.trained = 0
     candidate = Candidate(task.windows.labels, lambda _: [Ladder(scores, len(scores))])
     choice = candidate.select(task, 5)
-    assert choice.classifier.length == chosen
+    assert choice.classifier.rungs == chosen
     assert Ladder.trained == n_trained * 4  # trials
-    at_end = {1: ["length = 1, the smallest"], len(scores): [f"length = {chosen}, the largest"]}
+    at_end = {1: ["rungs = 1, the smallest"], len(scores): [f"rungs = {chosen}, the largest"]}
     assert choice.ends == at_end.get(chosen, [])
 
 
 def test_stages_of_several_classifiers_are_all_choices(task: Task) -> None:
     grid = [Ladder((0.2, 0.3), 2), Ladder((0.4, 0.9), 2)]
     choice = Candidate(task.windows.labels, lambda _: grid).select(task, 5)
-    assert (choice.classifier.scores, choice.classifier.length) == ((0.4, 0.9), 2)
+    assert (choice.classifier.scores, choice.classifier.rungs) == ((0.4, 0.9), 2)
 
 
 def test_a_grid_of_one_is_no_choice(task: Task) -> None:
@@ -172,7 +173,7 @@ def test_no_stage_is_scored_twice(task: Task) -> None:
     ladder = Ladder((0.3, 0.6, 0.5, 0.5, 0.9), 5)
     candidate = Candidate(task.windows.labels, lambda _: [ladder])
     trial = candidate._trial(task, 5, ["01"], ["02"], 0, ("choice", "choice"))
-    lengths = [stage.length for stage, _ in scored_stages(ladder.stages(), [trial])]
+    lengths = [stage.rungs for stage, _ in scored_stages(ladder.stages(), [trial])]
     assert lengths == [1, 2, 3, 4]
 
 

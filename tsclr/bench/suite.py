@@ -297,6 +297,6 @@ def with_seed(method: Method, seed: int) -> Method:
     >>> with_seed(Hydra(), 2).seed
     2
     """
-    twin = copy(method)
+    twin: Any = copy(method)
     twin.seed = seed
     return twin

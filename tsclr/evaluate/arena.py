@@ -84,6 +84,7 @@ class ArenaCNN(Staged):
     """
 
     patience = 10
+    length = "epochs"
 
     def __init__(
         self,
@@ -103,10 +104,9 @@ class ArenaCNN(Staged):
         self.weight_decay = weight_decay
         self.seed = seed
 
-    def stages(self) -> "list[Staged]":
-        """Ended after each epoch."""
-        settings = self.get_params(deep=False)
-        return [ArenaCNN(**settings | {"epochs": n + 1}) for n in range(self.epochs)]
+    def lengths(self) -> list[int]:
+        """Every number of epochs."""
+        return list(range(1, self.epochs + 1))
 
     def n_steps(self, n_windows: int) -> int:
         """Steps of all epochs on so many labelled windows."""

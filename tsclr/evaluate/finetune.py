@@ -59,6 +59,7 @@ class FineTuned(Staged):
     """
 
     patience = 3
+    length = "windows"
 
     def __init__(
         self,
@@ -80,10 +81,9 @@ class FineTuned(Staged):
         self.trained = trained
         self.linear_steps = linear_steps
 
-    def stages(self) -> "list[Staged]":
-        """Ended earlier, from 1/128 of all windows on."""
-        settings = self.get_params(deep=False)
-        return [FineTuned(**settings | {"windows": n}) for n in lengths_up_to(self.windows)]
+    def lengths(self) -> list[int]:
+        """From 1/128 of all windows on."""
+        return lengths_up_to(self.windows)
 
     def n_steps(self, n_windows: int) -> int:
         """Steps of the whole training on so many labelled windows."""

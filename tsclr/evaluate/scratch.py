@@ -45,6 +45,7 @@ class FromScratch(Staged):
     """
 
     patience = 3
+    length = "windows"
 
     def __init__(
         self,
@@ -64,10 +65,9 @@ class FromScratch(Staged):
         self.view = view
         self.seed = seed
 
-    def stages(self) -> "list[Staged]":
-        """Ended earlier, from 1/128 of all windows on."""
-        settings = self.get_params(deep=False)
-        return [FromScratch(**settings | {"windows": n}) for n in lengths_up_to(self.windows)]
+    def lengths(self) -> list[int]:
+        """From 1/128 of all windows on."""
+        return lengths_up_to(self.windows)
 
     def n_steps(self, n_windows: int) -> int:
         """Steps of the whole training on so many labelled windows."""

@@ -18,7 +18,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
@@ -78,7 +78,8 @@ class Average:
     def update(self, step: int) -> None:
         """Move towards the network, after a step that is counted from 0."""
         share = (SHARPNESS + 1) / (step + 1 + SHARPNESS)
-        torch._foreach_lerp_(self._averaged, self._moving, share)
+        for averaged, moving in zip(self._averaged, self._moving, strict=True):
+            averaged.lerp_(moving, share)
 
 
 def _tensors(network: nn.Module) -> list[torch.Tensor]:
@@ -133,6 +134,8 @@ class Staged(ClassifierMixin, BaseEstimator, ABC):
     ----------
     patience : int
         Stages without a better score after which a longer training is not tried.
+    length : str
+        Name of the setting that says how long to train.
     batch_size : int
         Windows in a step, drawn with replacement; without views, never more than are labelled.
     view : callable, optional
@@ -142,6 +145,7 @@ class Staged(ClassifierMixin, BaseEstimator, ABC):
     """
 
     patience: ClassVar[int]
+    length: ClassVar[str]
     batch_size: int
     seed: int
     view: View | None = None
@@ -150,9 +154,13 @@ class Staged(ClassifierMixin, BaseEstimator, ABC):
         """The same settings over the same encoder, which `fit` never changes."""
         return type(self)(**self.get_params(deep=False))
 
-    @abstractmethod
     def stages(self) -> "list[Staged]":
         """The same classifier ended early, the earliest first, and this one last."""
+        return [clone(self).set_params(**{self.length: n}) for n in self.lengths()]
+
+    @abstractmethod
+    def lengths(self) -> list[int]:
+        """The value of `length` at the end of each stage."""
 
     @abstractmethod
     def n_steps(self, n_windows: int) -> int:

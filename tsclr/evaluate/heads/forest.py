@@ -30,5 +30,5 @@ class ExtraTreesHead(FeatureHead):
 
     def classifiers(self, n_labels: int) -> list[Any]:
         """One ensemble."""
-        trees = ExtraTreesClassifier(200, criterion="entropy", max_features=0.1, random_state=0)
-        return [trees]
+        settings: dict[str, Any] = {"criterion": "entropy", "max_features": 0.1}
+        return [ExtraTreesClassifier(200, random_state=0, **settings)]
