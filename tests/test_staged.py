@@ -13,11 +13,11 @@ from tsclr.encoders import CNN1d
 from tsclr.evaluate.arena import ArenaCNN
 from tsclr.evaluate.finetune import FineTuned
 from tsclr.evaluate.scratch import FromScratch
-from tsclr.evaluate.staged import SHARPNESS, Average, Staged
+from tsclr.evaluate.staged import SHARPNESS, Average, Staged, lengths_up_to
 
 BUILD = {
-    "FineTuned": lambda **settings: FineTuned(CNN1d(3, width=8).eval(), **settings),
-    "FromScratch": lambda **settings: FromScratch(build, **settings),
+    "FineTuned": lambda **settings: FineTuned(CNN1d(3, width=8).eval(), batch_size=8, **settings),
+    "FromScratch": lambda **settings: FromScratch(build, batch_size=8, **settings),
     "ArenaCNN": lambda **settings: ArenaCNN(np.zeros(3, np.float32), np.ones(3, np.float32)),
 }
 
@@ -38,7 +38,7 @@ def staged(request: pytest.FixtureRequest) -> Staged:
 
 
 def some_stages(staged: Staged) -> list[Staged]:
-    """Three that differ and are short: 3, 5 and 6 steps, or up to three epochs."""
+    """A few that differ and are short."""
     return staged.stages()[:3] if isinstance(staged, ArenaCNN) else staged.stages()[-3:]
 
 
@@ -140,3 +140,12 @@ def test_the_rate_of_the_arena_falls_over_a_hundred_epochs_however_many_are_run(
     assert short().n_steps(640) == 3 * 10
     assert short().n_steps(6) == 3 * 10
     assert short().n_steps(641) == 3 * 11
+
+
+@pytest.mark.parametrize(("longest", "first"), [(583_680, 6449), (100_000, 8839), (5_000, 5_000)])
+def test_no_stage_ends_before_anything_is_learned(longest: int, first: int) -> None:
+    """A network that has made six steps says one class of everything: no reason to stop there."""
+    lengths = lengths_up_to(longest, batch_size=256)
+    assert lengths[0] == first
+    assert lengths[-1] == longest
+    assert all(length >= 25 * 256 for length in lengths[:-1])

@@ -83,7 +83,7 @@ class FineTuned(Staged):
 
     def lengths(self) -> list[int]:
         """From 1/128 of all windows on."""
-        return lengths_up_to(self.windows)
+        return lengths_up_to(self.windows, self.batch_size)
 
     def n_steps(self, n_windows: int) -> int:
         """Steps of the whole training on so many labelled windows."""

@@ -13,12 +13,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
@@ -27,7 +27,9 @@ from tsclr.train.sampler import seed_of
 RATIO = math.sqrt(2)
 """Length of a stage over that of the one before it."""
 N_STAGES = 15
-"""Stages of a training: the shortest is 1/128 of the longest."""
+"""Stages of a training, at most: the shortest is 1/128 of the longest."""
+LEAST_STEPS = 25
+"""Steps before the first stage ends."""
 WARMUP = 50
 """Steps in which a rate grows to its constant value."""
 SHARPNESS = 8
@@ -156,7 +158,8 @@ class Staged(ClassifierMixin, BaseEstimator, ABC):
 
     def stages(self) -> "list[Staged]":
         """The same classifier ended early, the earliest first, and this one last."""
-        return [clone(self).set_params(**{self.length: n}) for n in self.lengths()]
+        settings, kind = self.get_params(deep=False), cast("Any", type(self))
+        return [kind(**settings | {self.length: n}) for n in self.lengths()]
 
     @abstractmethod
     def lengths(self) -> list[int]:
@@ -226,15 +229,22 @@ class Staged(ClassifierMixin, BaseEstimator, ABC):
         return self.classes_[scores.argmax(1).cpu().numpy()]
 
 
-def lengths_up_to(longest: int) -> list[int]:
-    """`N_STAGES` lengths of training, each by `RATIO` longer than the one before.
+def lengths_up_to(longest: int, batch_size: int) -> list[int]:
+    """Windows at the ends of up to `N_STAGES` stages, each by `RATIO` longer than the one before.
+
+    The first has `LEAST_STEPS`, unless the whole training is shorter: before these nothing is
+    learned, and scores that do not rise would end the training.
 
     Examples
     --------
-    >>> lengths_up_to(409_600)[::2]
+    >>> lengths_up_to(409_600, batch_size=64)[::2]
     [3200, 6400, 12800, 25600, 51200, 102400, 204800, 409600]
+    >>> lengths_up_to(25_600, batch_size=256)[::2]
+    [6400, 12800, 25600]
     """
-    return [round(longest / RATIO**shorter) for shorter in reversed(range(N_STAGES))]
+    lengths = (round(longest / RATIO**shorter) for shorter in reversed(range(N_STAGES)))
+    least = min(LEAST_STEPS * batch_size, longest)
+    return [length for length in lengths if length >= least]
 
 
 def warmed_up(step: int, begin: int = 0) -> float:
