@@ -178,9 +178,8 @@ def test_no_stage_is_scored_twice(task: Task) -> None:
 
 
 def cell(ends: list[str], pretrained: tuple[str, ...] = ()) -> dict[str, Any]:
-    roles = [{"role": "choice", "subject": name} for name in ("a", "b", "c")]
-    roles += [{"role": "pretraining", "subject": name} for name in pretrained]
-    return {"chosen": "x", "ends": ends, "validation_macro_f1": 0.8, "provenance": roles}
+    validation = {name: name in pretrained for name in ("a", "b", "c")}
+    return {"chosen": "x", "ends": ends, "validation_macro_f1": 0.8, "validation": validation}
 
 
 def test_a_row_says_where_choices_lie_and_who_was_pretrained_on(

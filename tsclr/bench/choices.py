@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,17 +25,31 @@ def choices(cells: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """
     scores = [cell["validation_macro_f1"] for cell in cells.values()]
     ends = {unit: cell["ends"] for unit, cell in cells.items() if cell["ends"]}
-    seen = [(row["role"], row["subject"]) for cell in cells.values() for row in cell["provenance"]]
-    validation = {subject for role, subject in seen if role == "choice"}
-    pretrained = {subject for role, subject in seen if role == "pretraining"}
+    validation = [pair for cell in cells.values() for pair in cell["validation"].items()]
     return {
         "chosen": {unit: cell["chosen"] for unit, cell in cells.items()},
         "ends": ends,
         "at_grid_end": len(ends),
         "validation_macro_f1": None if None in scores else float(np.mean(scores)),
-        "validation_subjects": len(validation),
-        "validation_pretrained": len(validation & pretrained),
+        "validation_subjects": len({subject for subject, _ in validation}),
+        "validation_pretrained": len({subject for subject, seen in validation if seen}),
     }
+
+
+def validation_subjects(provenance: Iterable[Mapping[str, Any]]) -> dict[str, bool]:
+    """Who was chosen on, as hashes, and whether the method was pretrained on their streams.
+
+    Examples
+    --------
+    >>> rows = [("choice", "a"), ("choice", "b"), ("pretraining", "b"), ("pretraining", "c")]
+    >>> validation_subjects({"role": role, "subject": subject} for role, subject in rows)
+    {'a': False, 'b': True}
+    """
+    roles: dict[str, set[str]] = {}
+    for row in provenance:
+        roles.setdefault(row["role"], set()).add(row["subject"])
+    pretrained = roles.get("pretraining", set())
+    return {subject: subject in pretrained for subject in sorted(roles.get("choice", set()))}
 
 
 def warn_of_ends(rows: Sequence[Mapping[str, Any]]) -> None:

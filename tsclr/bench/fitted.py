@@ -14,6 +14,7 @@ from sklearn.decomposition import PCA
 from tsclr.audit.ledger import Ledger, merged
 from tsclr.bench.access import FoldAccess, Representation
 from tsclr.bench.cache import cached
+from tsclr.bench.choices import validation_subjects
 from tsclr.bench.segmentation import segment
 from tsclr.bench.unit import EMBEDDING, SEGMENTATION, Cell, Unit
 from tsclr.data.splits import parse_budget
@@ -97,6 +98,7 @@ class FittedUnit:
         cost: dict[str, Any] = {"head_seconds": time.perf_counter() - began}
         cost["memory_mib"] = peak_memory(torch.device("cpu"))
         labels = task.windows.labels[task.where(task.trained)]
+        provenance = self._provenance(task.ledger)
         return {
             "subjects": np.unique(task.side(task.split.test).subjects).tolist(),
             "untrained": [name for k, name in enumerate(task.classes) if k not in labels],
@@ -105,8 +107,9 @@ class FittedUnit:
             "chosen": str(choice.classifier),
             "ends": choice.ends + scored.ends,
             "validation_macro_f1": choice.score,
+            "validation": validation_subjects(provenance["provenance"]),
             "cost": self.cost | cost,
-            **self._provenance(task.ledger),
+            **provenance,
         }
 
     def plot_points(self, cell: Cell) -> dict[str, Any]:
