@@ -100,7 +100,7 @@ def labelled(source: str, out: Path) -> pd.DataFrame:
         moments = StandardScaler().fit(encode(encoder, streams, drawn))
         features = np.asarray(moments.transform(encode(encoder, windows)))
         contender = Candidate(features, LinearHead().classifiers)
-        scores = {f"macro_f1_{n}": contender.select(task, n)[1] for n in BUDGETS}
+        scores = {f"macro_f1_{n}": contender.select(task, n).score for n in BUDGETS}
         rows.append({"views": name} | scores)
     columns = [f"macro_f1_{n}" for n in BUDGETS]
     return pd.DataFrame(rows).groupby("views", as_index=False).agg(dict.fromkeys(columns, "mean"))

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from tsclr.report.scores import AT_END
+
 NOTHING = "not measured yet"
 """What stands in the place of a table whose results are not there."""
 
@@ -14,6 +16,7 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]], n_texts: int = 
 
 
 def score(row: dict[str, Any]) -> str:
-    """Macro F1, and its SD over draws of the labels where there are several."""
+    """Macro F1, its SD over draws where there are several, a mark where a grid was too narrow."""
     spread = f" ± {row['macro_f1_sd']:.2f}" if row["draws"] > 1 else ""
-    return f"{row['macro_f1_mean']:.3f}{spread}"
+    mark = f" {AT_END}" if row.get("at_grid_end") else ""  # older results do not say
+    return f"{row['macro_f1_mean']:.3f}{spread}{mark}"

@@ -14,6 +14,7 @@ from typing import Any
 from benchmarks.markdown import NOTHING, markdown, score
 from benchmarks.results_folder import RESULTS
 from tsclr.bench.comparisons import unit_label
+from tsclr.bench.page import seconds_by_name
 from tsclr.evaluate.power import least_p
 from tsclr.evaluate.significance import LEVEL
 
@@ -99,8 +100,12 @@ def budget_table(found: dict[str, Any], dataset: str) -> str:
     n_subjects = rows[0]["test_subjects"]
     p, remark = proof(found, dataset, n_subjects)
     against = [p.get(name, "") for name in methods]
-    head = ["labels per class", *budgets, f"95 % over subjects, {FEW}", f"p against first, {FEW}"]
-    table = [list(each) for each in zip(methods, *columns, low_high, against, strict=True)]
+    costs = seconds_by_name((name_of(row), row.get("cost", {})) for row in rows)
+    seconds = [f"{costs[name]:,.0f}" for name in methods]
+    few_columns = f"95 % over subjects, {FEW}", f"p against first, {FEW}"
+    head = ["labels per class", *budgets, *few_columns, "seconds"]
+    cells = zip(methods, *columns, low_high, against, seconds, strict=True)
+    table = list(map(list, cells))
     return f"**{TITLES[dataset]}**, {n_subjects} test subjects{remark}\n\n{markdown(head, table)}"
 
 

@@ -15,8 +15,22 @@ from tests.support.suites import CONFIG, scored, suite_on
 from tsclr.audit.ledger import read as read_ledger
 from tsclr.bench.audit import audit_results
 from tsclr.bench.cache import source_digest
-from tsclr.bench.methods import Catch22, FromTransformer, Method, MiniRocket, Pretrained
+from tsclr.bench.methods import (
+    Catch24,
+    FromTransformer,
+    Hydra,
+    Method,
+    MiniRocket,
+    Pretrained,
+    Quant,
+    SupervisedCNN,
+    TsfreshMinimal,
+)
+from tsclr.bench.methods.whar_arena import minimal_features
+from tsclr.bench.protocols import GivenSubjects
 from tsclr.bench.runner import bench
+from tsclr.data.store import Store
+from tsclr.data.windows import Windows
 from tsclr.specs import subclasses
 
 SHIPPED = [kind for kind in subclasses(Method).values() if kind.__module__.startswith("tsclr.")]
@@ -48,14 +62,18 @@ def test_transductive_pretraining_is_named_and_sees_the_test(
     assert "except by transductive methods" in (tmp_path / "report.html").read_text()
 
 
-@pytest.mark.parametrize("kind", [MiniRocket, Catch22])
+@pytest.mark.parametrize(
+    ("kind", "n_features"),
+    [(MiniRocket, 9996), (Catch24, 6 * 24), (Quant, None), (Hydra, 4 * 2 * 2 * 256)],
+)
 def test_methods_of_aeon_are_scored_where_it_is_there(
-    kind: type[Method], tiny_store: Path, tmp_path: Path
+    kind: type[Method], n_features: int | None, tiny_store: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("aeon", reason="needs the extra bench: pip install 'tsclr[bench]'")
-    suite = suite_on(tiny_store, methods={"theirs": kind(heads=["ridge"])}, budgets=["all"])
+    suite = suite_on(tiny_store, methods={"theirs": kind(heads=["ridge"])}, budgets=["5"])
     (row,) = scored(suite, tmp_path)["rows"]
     assert row["macro_f1_mean"] > 0.4
+    assert n_features is None or row["cost"]["features"] == n_features
     assert audit_results(tmp_path)["roles"].str.contains("statistics").all()
 
 
@@ -138,3 +156,41 @@ def test_every_method_says_what_it_supports(kind: type[Method]) -> None:
     if not method.own_heads:
         assert method.supports("finetune") == method.trainable
         assert method.supports("linear")
+
+
+def test_the_minimal_features_are_those_of_their_definitions(tiny_store: Path) -> None:
+    windows = Windows.labelled(Store.open(tiny_store), 128, 64).select(np.arange(3))
+    found = minimal_features(windows).reshape(3, 9, 6)
+    x = [[channel.tolist() for channel in window.numpy()] for window in windows.take(range(3))]
+    for row, channel in np.ndindex(3, 6):
+        values = sorted(x[row][channel])
+        mean = sum(values) / 128
+        variance = sum((value - mean) ** 2 for value in values) / 128
+        expected = [
+            sum(values),
+            (values[63] + values[64]) / 2,
+            mean,
+            variance**0.5,
+            variance,
+            (sum(value**2 for value in values) / 128) ** 0.5,
+            values[-1],
+            max(-values[0], values[-1]),
+            values[0],
+        ]
+        assert found[row, :, channel] == pytest.approx(expected, rel=1e-6, abs=1e-6)
+
+
+def test_baselines_of_whar_arena_are_scored(tiny_store: Path, tmp_path: Path) -> None:
+    methods = {"CNN": SupervisedCNN(), "minimal": TsfreshMinimal()}
+    suite = suite_on(
+        tiny_store,
+        methods=methods,
+        budgets=["2"],
+        protocols=[GivenSubjects(["04"], validation=1 / 3)],
+    )
+    network, forest = scored(suite, tmp_path)["rows"]
+    assert (network["head"], forest["head"]) == ("supervised-cnn", "forest")
+    assert min(network["macro_f1_mean"], forest["macro_f1_mean"]) > 0.4
+    assert all("ArenaCNN(" in chosen for chosen in network["chosen"].values())
+    assert network["validation_subjects"] == 3
+    assert audit_results(tmp_path)["roles"].str.contains("statistics").all()

@@ -25,7 +25,7 @@ def test_every_sample_is_labelled_where_it_is_asked_for(tiny_store: Path, tmp_pa
         segmentation=0.64,
         budgets=["1"],
         protocols=[GroupKFold(2)],
-        methods={"hand": HandFeatures(), "supervised": Supervised(CONFIG, steps=[2])},
+        methods={"hand": HandFeatures(), "supervised": Supervised(CONFIG, windows=128)},
     )
     results = scored(suite, tmp_path)
     assert [(row["fold"], row["method"]) for row in results["segmentation"]] == [

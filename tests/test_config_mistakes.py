@@ -188,7 +188,7 @@ def test_a_suite_without_a_file_says_what_is_missing(
 
 IN_SUITE = [
     (
-        {"methods": "{a: {class: HandFeatures, whitten: true}, b: Catch22}"},
+        {"methods": "{a: {class: HandFeatures, whitten: true}, b: Catch24}"},
         "methods.a.whitten: HandFeatures has no argument 'whitten': did you mean whiten?",
     ),
     (

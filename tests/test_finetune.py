@@ -4,18 +4,14 @@ import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
+from tests.support.waves import slow_and_fast
 from tsclr.encoders import CNN1d, Concat, Encoder, ResNet1d, Transformer
 from tsclr.evaluate.finetune import FineTuned, last_block
 
 
 @pytest.fixture
 def waves() -> tuple[np.ndarray, np.ndarray]:
-    """Slow and fast waves with labels 3 and 7."""
-    generator = np.random.default_rng(0)
-    labels = np.repeat([3, 7], 20)
-    phase = generator.uniform(0, 2 * np.pi, (40, 3, 1))
-    waves = np.sin(np.arange(64) * np.where(labels == 3, 0.1, 0.8)[:, None, None] + phase)
-    return waves.astype(np.float32), labels
+    return slow_and_fast()
 
 
 def test_it_learns_and_leaves_the_encoder_as_it_was(waves: tuple) -> None:
@@ -23,25 +19,25 @@ def test_it_learns_and_leaves_the_encoder_as_it_was(waves: tuple) -> None:
     torch.manual_seed(0)
     encoder = CNN1d(3, width=8).eval()
     before = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
-    fitted = FineTuned(encoder, steps=60, encoder_rate=1e-2).fit(X[::2], y[::2])
+    fitted = FineTuned(encoder, windows=30 * 64, encoder_rate=1e-2).fit(X[::2], y[::2])
     assert (fitted.predict(X[1::2]) == y[1::2]).mean() > 0.9
     assert all(torch.equal(before[name], t) for name, t in encoder.state_dict().items())
-    moved = fitted.encoder_.state_dict()
+    moved = fitted.network_[0].state_dict()
     assert any(not torch.equal(before[name], moved[name]) for name in before)
 
 
 def test_batch_norm_keeps_the_statistics_of_pretraining(waves: tuple) -> None:
     encoder = CNN1d(3, width=8).eval()
-    fitted = FineTuned(encoder, steps=3).fit(*waves)
+    fitted = FineTuned(encoder, windows=3 * 64).fit(*waves)
     for name, tensor in encoder.state_dict().items():
         if "running" in name:
-            assert torch.equal(fitted.encoder_.state_dict()[name], tensor)
+            assert torch.equal(fitted.network_[0].state_dict()[name], tensor)
 
 
 def test_the_same_seed_gives_the_same_answer(waves: tuple) -> None:
-    model = FineTuned(CNN1d(3, width=8).eval(), steps=5)
-    first, second = model.fit(*waves).head_, clone(model).fit(*waves).head_
-    assert torch.equal(first[1].weight, second[1].weight)
+    model = FineTuned(CNN1d(3, width=8).eval(), windows=5 * 64)
+    first, second = model.fit(*waves).network_, clone(model).fit(*waves).network_
+    assert torch.equal(first[1][1].weight, second[1][1].weight)
 
 
 def test_asking_before_fitting_is_refused(waves: tuple) -> None:
@@ -51,10 +47,10 @@ def test_asking_before_fitting_is_refused(waves: tuple) -> None:
 
 def test_the_last_block_is_all_that_moves(waves: tuple) -> None:
     encoder = CNN1d(3, width=8).eval()
-    fitted = FineTuned(encoder, steps=3, trained="last-block", encoder_rate=1e-2).fit(*waves)
+    fitted = FineTuned(encoder, windows=3 * 64, trained="last-block", encoder_rate=1e-2).fit(*waves)
     moved = {
         name
-        for name, tensor in fitted.encoder_.named_parameters()
+        for name, tensor in fitted.network_[0].named_parameters()
         if not torch.equal(tensor, dict(encoder.named_parameters())[name])
     }
     assert moved == {name for name, _ in encoder.named_parameters() if name.startswith("layers.2.")}
@@ -78,28 +74,9 @@ def test_what_the_last_block_is(encoder: Encoder, expected: str | tuple[str, ...
 
 def test_the_linear_layer_comes_first(waves: tuple) -> None:
     encoder = CNN1d(3, width=8).eval()
-    fitted = FineTuned(encoder, steps=4, linear_steps=4).fit(*waves)
+    fitted = FineTuned(encoder, windows=0, linear_steps=4).fit(*waves)
     for name, tensor in encoder.named_parameters():
-        assert torch.equal(dict(fitted.encoder_.named_parameters())[name], tensor), name
-    assert fitted.head_[1].weight.abs().sum() > 0
-    later = FineTuned(encoder, steps=4, linear_steps=3).fit(*waves).encoder_.state_dict()
+        assert torch.equal(dict(fitted.network_[0].named_parameters())[name], tensor), name
+    assert fitted.network_[1][1].weight.abs().sum() > 0
+    later = FineTuned(encoder, windows=64, linear_steps=3).fit(*waves).network_[0].state_dict()
     assert any(not torch.equal(later[name], t) for name, t in encoder.state_dict().items())
-
-
-def test_from_scratch_batch_norm_learns_and_views_are_seen(waves: tuple) -> None:
-    seen = []
-
-    def view(x: torch.Tensor) -> torch.Tensor:
-        seen.append(x.shape)
-        return x + 0.01 * torch.randn_like(x)
-
-    X, y = waves
-    torch.manual_seed(0)
-    model = FineTuned(
-        CNN1d(3, width=8), steps=60, encoder_rate=2e-3, from_scratch=True, view=view, batch_size=16
-    )
-    fitted = model.fit(X[::2], y[::2])
-    assert (fitted.predict(X[1::2]) == y[1::2]).mean() > 0.9
-    assert seen == [(16, 3, 64)] * 60
-    assert fitted.encoder_.layers[0][0].norm.num_batches_tracked == 60
-    assert not fitted.encoder_.training

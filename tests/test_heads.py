@@ -15,6 +15,7 @@ from tsclr.evaluate.heads.propagation import (
     neighbour_graph,
 )
 from tsclr.evaluate.heads.prototype import Prototype
+from tsclr.evaluate.staged import Staged
 
 HEADS = [head for head in registered_heads().values() if head.__module__.startswith("tsclr.")]
 FROZEN = [head for head in HEADS if issubclass(head, FeatureHead)]
@@ -78,14 +79,16 @@ def test_every_frozen_head_learns_from_one_label_a_class(
             classifier.fit(X, np.where(np.isin(np.arange(60), drawn), y, -1))
         else:
             classifier.fit(X[drawn], y[drawn])
-        if n_labels == 30 or head.name not in ("forest", "plain-linear"):
+        if n_labels == 30 or head.name not in ("forest", "extra-trees", "plain-linear"):
             assert (classifier.predict(X) == y).mean() > 0.8, unfitted
 
 
 @pytest.mark.parametrize("head", TRAINED, ids=lambda head: head.name)
-def test_every_encoder_head_has_settings_that_differ(head: type[EncoderHead]) -> None:
-    classifiers = head().classifiers(CNN1d(3, width=8))
-    assert len({str(each.get_params()) for each in classifiers}) == len(classifiers) > 1
+def test_every_encoder_head_is_scored_on_the_way(head: type[EncoderHead]) -> None:
+    (classifier,) = head().classifiers(CNN1d(3, width=8))
+    assert isinstance(classifier, Staged)
+    steps = [stage.n_steps(40) for stage in classifier.stages()]
+    assert len(set(steps)) == len(steps) == 15
 
 
 @pytest.mark.parametrize("head", TRAINED, ids=lambda head: head.name)
@@ -94,7 +97,8 @@ def test_an_encoder_head_leaves_the_encoder_as_it_is(head: type[EncoderHead]) ->
     encoder = CNN1d(3, width=4).eval()
     before = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
     X = np.random.default_rng(0).normal(size=(8, 3, 64)).astype(np.float32)
-    fitted = clone(head().classifiers(encoder)[0]).fit(X, np.arange(8) % 2 + 3)
+    shortest = clone(head().classifiers(encoder)[0]).stages()[0]
+    fitted = shortest.set_params(windows=128).fit(X, np.arange(8) % 2 + 3)
     assert set(fitted.predict(X)) <= {3, 4}
     assert all(torch.equal(before[name], t) for name, t in encoder.state_dict().items())
 

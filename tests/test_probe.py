@@ -126,10 +126,10 @@ def test_choices_do_not_look_at_the_test_side(tiny_run: Path, tiny_store: Path) 
     split = Split(("01", "02"), ("03",), ("04",))
     inputs = Embedder(tiny_run).transform(windows.take(range(len(windows))).numpy())
     contender = Candidate(inputs, LinearHead().classifiers)
-    chosen, score = contender.select(Task(windows, windows.store.classes, split, draws=2), 5)
+    choice = contender.select(Task(windows, windows.store.classes, split, draws=2), 5)
     windows.labels[windows.subjects == "04"] = 0
-    again, same = contender.select(Task(windows, windows.store.classes, split, draws=2), 5)
-    assert (str(chosen), score) == (str(again), same)
+    again = contender.select(Task(windows, windows.store.classes, split, draws=2), 5)
+    assert (str(choice), choice.score) == (str(again), again.score)
 
 
 def test_every_training_subject_has_its_turn_in_validation(hand_split: Task) -> None:

@@ -8,6 +8,7 @@ from benchmarks import suite_page
 from tsclr.bench import page
 from tsclr.bench.comparisons import comparisons
 from tsclr.report import results_table
+from tsclr.report.scores import AT_END
 from tsclr.report.section import number
 
 DASH = "\N{EN DASH}"
@@ -83,13 +84,35 @@ def test_methods_are_compared_at_five_labels_or_the_smallest_budget(budgets, exp
 def test_the_table_of_the_docs_has_a_dash_where_nothing_can_be_proven() -> None:
     title, _, *table = suite_page.budget_table(suite_of({"wisdm": 3}), "wisdm").splitlines()
     assert title.startswith("**WISDM watch (12 of 51 people)**, 3 test subjects. No difference")
-    assert [line.split(" | ")[-1].strip(" |") for line in table[2:]] == ["", DASH, DASH]
+    assert [line.split("|")[-3].strip() for line in table[2:]] == ["", DASH, DASH]
 
 
 def test_the_table_of_the_docs_has_p_where_it_can_be_small() -> None:
     title, _, *table = suite_page.budget_table(suite_of({"wisdm": 7}), "wisdm").splitlines()
     assert title == "**WISDM watch (12 of 51 people)**, 7 test subjects"
-    assert [line.split(" | ")[-1].strip(" |") for line in table[2:]] == ["", "0.031", "0.031"]
+    assert [line.split("|")[-3].strip() for line in table[2:]] == ["", "0.031", "0.031"]
+
+
+def test_tables_have_what_a_row_took_and_mark_a_choice_at_an_end() -> None:
+    """Learning counts once, its head at every budget; a mark stands where a grid was too narrow."""
+    found = suite_of({"wisdm": 3}, ("5", "10"))
+    for row in found["rows"]:
+        row["cost"] = {"seconds": 100.0, "head_seconds": 7.0 if row["method"] == "bad" else 0.5}
+        row["at_grid_end"] = int((row["method"], row["budget"]) == ("bad", "10"))
+    _, _, *table = suite_page.budget_table(found, "wisdm").splitlines()
+    assert [line.split("|")[-2].strip() for line in table[2:]] == ["101", "114", "101"]
+    assert [[AT_END in cell for cell in line.split("|")[2:4]] for line in table[2:]] == [
+        [False, False],
+        [False, True],
+        [False, False],
+    ]
+    rows = pd.DataFrame(found["rows"]).drop(columns="head")
+    section = page.with_cost(results_table(rows), rows)
+    assert section.table.frame["seconds"].tolist() == ["101", "114", "101"]
+    assert section.table.frame["10"].tolist() == ["0.900", f"0.900 {AT_END}", "0.900"]
+    assert f"{AT_END} A setting was chosen at an end of what was tried." in section.reading
+    without = results_table(rows.assign(at_grid_end=0))
+    assert AT_END not in without.reading
 
 
 def test_segmentation_says_how_many_classes_are_told_apart(monkeypatch) -> None:

@@ -43,7 +43,7 @@ def methods_of(run: Path) -> dict[str, Method]:
         "pretrained": methods.Pretrained(CONFIG, epochs=1, whiten=True, heads=["linear"]),
         "heads": methods.RandomInit(CONFIG, heads=heads),
         "hand features": methods.HandFeatures(),
-        "supervised": methods.Supervised(CONFIG, steps=[2, 4]),
+        "supervised": methods.Supervised(CONFIG, windows=512),
         "run": methods.FromRun(str(run)),
         "untrained run": methods.RandomInitFromRun(str(run)),
         "leaky": methods.HandFeatures(whiten=True),

@@ -36,7 +36,7 @@ from tsclr.bench.unit import SEGMENTATION
 from tsclr.data.identity import hashed
 from tsclr.data.splits import LeakError, Split
 
-FACTS = ("dataset", "protocol", "fold", "method", "split", *METHOD_FACTS, *PROTOCOL_FACTS)
+FACTS = ("dataset", "protocol", "fold", "seed", "method", "split", *METHOD_FACTS, *PROTOCOL_FACTS)
 """What the entry of a unit states of it, besides certificate and provenance."""
 TOLERANCE = 1e-9
 """Relative difference of two equal numbers: other versions and processors round differently.

@@ -6,6 +6,8 @@ A line is a dataset, a protocol, a method, a head and a budget.
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from tsclr.evaluate.significance import Counts, compare, compare_datasets
 
 Lines = Mapping[tuple[str, ...], Counts]
@@ -60,15 +62,30 @@ def pooled_comparisons(counts: Lines, seed: int) -> list[dict[str, Any]]:
 
 
 def comparable(counts: Lines) -> dict[tuple[str, str, str], dict[str, Counts]]:
-    """Counts by dataset, protocol and budget, if several methods were tested on several people."""
+    """Counts by dataset, protocol and budget, if several methods were tested on several people.
+
+    The counts of a method with fewer seeds than another are repeated, which changes no mean.
+    """
     blocks: dict[tuple[str, str, str], dict[str, Counts]] = {}
     for (dataset, protocol, method, head, budget), of_line in counts.items():
         blocks.setdefault((dataset, protocol, budget), {})[unit_label(method, head)] = of_line
     return {
-        task: block
+        task: repeated(block)
         for task, block in blocks.items()
         if len(block) > 1 and next(iter(block.values())).shape[1] > 1
     }
+
+
+def repeated(block: Mapping[str, Counts]) -> dict[str, Counts]:
+    """Counts of several methods, repeated until all have as many draws.
+
+    Examples
+    --------
+    >>> {name: len(counts) for name, counts in repeated({"a": np.ones(2), "b": np.ones(3)}).items()}
+    {'a': 6, 'b': 6}
+    """
+    n = int(np.lcm.reduce([len(counts) for counts in block.values()]))
+    return {name: np.concatenate([counts] * (n // len(counts))) for name, counts in block.items()}
 
 
 def base_name(dataset: str) -> str:

@@ -28,8 +28,9 @@ def expected_units(suite: Entry, units: Sequence[Entry]) -> Iterator[dict[str, A
 
     The ``cells`` of a unit are head, budget and number of label draws of each.
     """
-    scoring = Scoring(**{field.name: suite[field.name] for field in fields(Scoring)})
-    methods = {name: _shipped(Method, spec) for name, spec in suite["methods"].items()}
+    settings = {each.name: suite[each.name] for each in fields(Scoring) if each.name in suite}
+    scoring = Scoring(**settings, n_seeds=len(suite["seeds"] or [0]))
+    variants = list(_variants(suite))
     rest = list(units)
     for spec in suite["protocols"]:
         protocol = _shipped(Protocol, spec)
@@ -39,9 +40,18 @@ def expected_units(suite: Entry, units: Sequence[Entry]) -> Iterator[dict[str, A
                 raise ValueError(f"the results lack datasets that the suite has under {spec}")
             for fold, split in _folds(protocol, rest).items():
                 of_fold = {"fold": fold, "split": split, **_of_protocol(protocol, fold)}
-                for name, method in methods.items():
-                    unit = {**(rest.pop(0) if rest else {}), **of_fold}
+                for name, seed, method in variants:
+                    unit = {**(rest.pop(0) if rest else {}), **of_fold, "seed": seed}
                     yield unit | _of_method(scoring, name, method, unit)
+
+
+def _variants(suite: Entry) -> Iterator[tuple[str, int | None, Method | None]]:
+    """Each method by its name; once for each of the seeds, if it has a seed."""
+    for name, spec in suite["methods"].items():
+        method = _shipped(Method, spec)
+        seeded = "seed" in spec if method is None else hasattr(method, "seed")
+        for seed in suite["seeds"] if seeded and suite["seeds"] else [None]:
+            yield name, seed, method
 
 
 def _folds(protocol: Protocol | None, units: Sequence[Entry]) -> dict[str, Any]:
@@ -73,6 +83,7 @@ def _of_protocol(protocol: Protocol | None, fold: str) -> dict[str, Any]:
 def _of_method(scoring: Scoring, name: str, method: Method | None, unit: Entry) -> dict[str, Any]:
     """What a method decides of a unit: its name with remarks, its attributes, and the cells."""
     stated = unit.get("cells", [])
+    counted = {(head, budget): n_draws for head, budget, n_draws in stated}
     if method is None:
         facts = {fact: unit.get(fact, False) for fact in METHOD_FACTS}
         segmented = [(head, budget) for head, budget, _ in stated if head == SEGMENTATION]
@@ -84,7 +95,7 @@ def _of_method(scoring: Scoring, name: str, method: Method | None, unit: Entry) 
     return facts | {
         "method": _label(name, facts["transductive"], unit.get("method", "")),
         "cells": [
-            [head, budget, _n_draws(head, budget, scoring.draws)]
+            [head, budget, _n_draws(head, budget, scoring, counted.get((head, budget)))]
             for head, budget in pairs
             if head != EMBEDDING
         ],
@@ -99,9 +110,13 @@ def _label(name: str, transductive: bool, stated: str) -> str:
     return f"{name} (transductive)" if transductive else name
 
 
-def _n_draws(head: str, budget: str, draws: int) -> int:
-    """Label draws of a cell: one where all labels are used."""
-    return 1 if head == SEGMENTATION or parse_budget(budget) is None else draws
+def _n_draws(head: str, budget: str, scoring: Scoring, stated: int | None) -> int:
+    """Label draws of a cell; with all labels one, or a fit for each seed if fitting is random."""
+    if head == SEGMENTATION:
+        return 1
+    if parse_budget(budget) is None:
+        return scoring.n_seeds if stated == scoring.n_seeds else 1
+    return scoring.draws
 
 
 def _shipped(kind: type[T], spec: Entry) -> T | None:

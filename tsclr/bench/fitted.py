@@ -16,6 +16,7 @@ from sklearn.decomposition import PCA
 from tsclr.audit.ledger import Ledger, merged
 from tsclr.bench.access import Representation
 from tsclr.bench.cache import cached
+from tsclr.bench.choices import validation_subjects
 from tsclr.bench.isolated import Isolated
 from tsclr.bench.provenance import provenance_of
 from tsclr.bench.segmentation import segment
@@ -91,10 +92,10 @@ class FittedUnit:
             def for_labels(n_labels: int) -> list[Any]:
                 return guarded(head, head.classifiers(n_labels))
 
-            return Candidate(self.features, for_labels, head.sees_unlabelled)
+            return Candidate(self.features, for_labels, head.sees_unlabelled, head.bounds)
         if isinstance(head, EncoderHead) and representation.encoder is not None:
             classifiers = guarded(head, head.classifiers(representation.encoder))
-            return Candidate(self.windows, lambda _: classifiers, head.sees_unlabelled)
+            return Candidate(self.windows, lambda _: classifiers, head.sees_unlabelled, head.bounds)
         raise ValueError(
             f"{self.unit.method_name} returns nothing that the head {name!r} can use: return "
             "features or an encoder in its Representation, or choose another head"
@@ -105,19 +106,23 @@ class FittedUnit:
         began = time.perf_counter()
         task, budget = self.unit.task(), parse_budget(cell.budget)
         candidate = self.candidate(cell.head)
-        classifier, validation = candidate.select(task, budget)
-        counts = candidate.evaluate(classifier, task, budget)
+        choice = candidate.select(task, budget)
+        scored = candidate.evaluate(choice.classifier, task, budget)
         cost: dict[str, Any] = {"head_seconds": time.perf_counter() - began}
         cost["memory_mib"] = peak_memory(torch.device("cpu"))
         labels = task.windows.labels[task.where(task.trained)]
+        provenance = self._provenance(task.ledger)
         return {
             "subjects": np.unique(task.side(task.split.test).subjects).tolist(),
             "untrained": [name for k, name in enumerate(task.classes) if k not in labels],
-            "counts": counts.tolist(),
-            "chosen": str(classifier),
-            "validation_macro_f1": validation,
+            "counts": scored.counts.tolist(),
+            "seeds": scored.seeds,
+            "chosen": str(choice.classifier),
+            "ends": choice.ends + scored.ends,
+            "validation_macro_f1": choice.score,
+            "validation": validation_subjects(provenance["provenance"]),
             "cost": self.cost | cost,
-            **self._provenance(task.ledger),
+            **provenance,
         }
 
     def plot_points(self, cell: Cell) -> dict[str, Any]:

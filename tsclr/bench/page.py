@@ -1,7 +1,7 @@
 """The results of a suite in, one HTML page out."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -122,7 +122,7 @@ def about(rows: pd.DataFrame, few: pd.DataFrame) -> Iterator[report.Section]:
     """Sections of a dataset, given all its rows and those at the budget shown in detail."""
     by_method, baseline_names = rows.drop(columns="head"), baselines(rows)
     yield report.budget_curve(by_method, baseline_names)
-    yield with_subjects(report.results_table(by_method), few)
+    yield with_cost(with_subjects(report.results_table(by_method), few), rows)
     by_subject = [
         {"method": row["method"], "subject": subject, "macro_f1": score}
         for row in few.to_dict("records")
@@ -159,6 +159,32 @@ def with_subjects(section: report.Section, few: pd.DataFrame) -> report.Section:
     return replace(
         section, reading=section.reading + about + who, table=replace(table, frame=frame)
     )
+
+
+def with_cost(section: report.Section, rows: pd.DataFrame) -> report.Section:
+    """The table of results with the seconds that each row took, mean over folds and seeds."""
+    table = report.Table(pd.DataFrame()) if section.table is None else section.table
+    seconds = seconds_by_name(zip(rows["method"], rows["cost"], strict=True))
+    frame = table.frame.assign(seconds=[f"{seconds[name]:,.0f}" for name in table.frame["method"]])
+    text = " seconds: learning, and choosing and fitting at all budgets, for one fold and seed."
+    return replace(section, reading=section.reading + text, table=replace(table, frame=frame))
+
+
+def seconds_by_name(costs: Iterable[tuple[str, Mapping[str, float]]]) -> dict[str, float]:
+    """Seconds of methods under a head: of learning, and of choosing and fitting at all budgets.
+
+    Examples
+    --------
+    >>> cost = {"seconds": 100.0, "head_seconds": 1.0}
+    >>> seconds_by_name([("NT-Xent", cost), ("NT-Xent", cost), ("hand", {"head_seconds": 2.0})])
+    {'NT-Xent': 102.0, 'hand': 2.0}
+    """
+    learning: dict[str, float] = {}
+    heads: dict[str, float] = {}
+    for name, cost in costs:
+        learning[name] = cost.get("seconds", 0.0)
+        heads[name] = heads.get(name, 0.0) + cost.get("head_seconds", 0.0)
+    return {name: learning[name] + heads[name] for name in heads}
 
 
 def whom(
@@ -287,6 +313,7 @@ def certificates(results: dict[str, Any]) -> report.Section:
             "dataset": unit["dataset"],
             "protocol": unit["protocol"],
             "fold": unit["fold"],
+            "seed": "" if unit["seed"] is None else str(unit["seed"]),
             "method": unit["method"],
             "apart": unit.get("apart", "people"),
             **{

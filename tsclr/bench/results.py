@@ -20,10 +20,11 @@ from jaxtyping import Int
 from tsclr.audit import ledger
 from tsclr.audit.certificates import certificate
 from tsclr.bench.cache import read
+from tsclr.bench.choices import choices, warn_of_ends
 from tsclr.bench.comparisons import comparisons, pooled_comparisons
 from tsclr.bench.segmentation import segment_scores
 from tsclr.bench.suite import Suite
-from tsclr.bench.unit import EMBEDDING, SEGMENTATION, Cell, Unit
+from tsclr.bench.unit import EMBEDDING, SEGMENTATION, Cell, Unit, fold_and_seed
 from tsclr.evaluate.scores import macro_f1, summarise
 from tsclr.files import replacing
 from tsclr.specs import importable_name, spec_of
@@ -35,9 +36,11 @@ LINE = ("dataset", "protocol", "method", "head", "budget")
 COLUMNS = (
     *LINE,
     "draws",
+    "seeds",
     "test_subjects",
     "macro_f1_mean",
     "macro_f1_sd",
+    "macro_f1_sd_seeds",
     "macro_f1_sd_subjects",
     "balanced_accuracy_mean",
     "balanced_accuracy_sd",
@@ -45,6 +48,9 @@ COLUMNS = (
     "accuracy_sd",
     "weighted_f1_mean",
     "validation_macro_f1",
+    "validation_subjects",
+    "validation_pretrained",
+    "at_grid_end",
 )
 """Columns of the table, before the 95 % interval over subjects."""
 DIGITS = 6
@@ -82,9 +88,11 @@ def collect_results(suite: Suite, units: Sequence[Unit]) -> dict[str, Any]:
         for number, of_unit in enumerate(contents)
         for cell, content in of_unit.items()
     ]
+    computed = scores(entries, cells, suite.seed)
+    warn_of_ends(computed["rows"])
     return {
         "suite": suite_spec(suite),
-        **scores(entries, cells, suite.seed),
+        **computed,
         "embedding": embedding_points(with_units(entries, cells)),
         "units": entries,
         "counts": [cell for cell in cells if cell["head"] != EMBEDDING],
@@ -157,7 +165,15 @@ def load_cell(cell: Cell) -> dict[str, Any]:
     return content
 
 
-def pooled(folds: Sequence[Fold]) -> Int[np.ndarray, "draws subjects K K"]:
+def pooled(folds: Sequence[Fold]) -> Int[np.ndarray, "draws people K K"]:
+    """Confusion counts of all folds by person, the draws of one seed after those of another."""
+    seeds: dict[int | None, list[Fold]] = {}
+    for fold in folds:
+        seeds.setdefault(fold["seed"], []).append(fold)
+    return np.concatenate([by_person(of_seed) for of_seed in seeds.values()])
+
+
+def by_person(folds: Sequence[Fold]) -> Int[np.ndarray, "draws people K K"]:
     """Confusion counts of all folds by person: each is tested in one, or in parts."""
     counts = np.concatenate([np.array(fold["counts"]) for fold in folds], axis=1)
     people = people_tested(folds)
@@ -177,13 +193,15 @@ def score_row(
     seed: int,
 ) -> dict[str, Any]:
     """A row of the results: scores with their spread, for each subject, and what they cost."""
-    classes, subjects = folds[0]["classes"], list(dict.fromkeys(people_tested(folds)))
+    of_one_seed = [fold for fold in folds if fold["seed"] == folds[0]["seed"]]
+    classes, subjects = folds[0]["classes"], list(dict.fromkeys(people_tested(of_one_seed)))
+    n_seeds = len(folds) // len(of_one_seed)
     present, by_subject = counts[0].sum(-1) > 0, np.asarray(macro_f1(counts)).mean(0)
-    validation = [fold["validation_macro_f1"] for fold in folds]
     return {
         **dict(zip(LINE, line, strict=True)),
         "pretrains": folds[0]["pretrains"],
-        **summarise(counts, tuple(classes), seed),
+        **summarise(counts, tuple(classes), seed, n_seeds),
+        "seeds": n_seeds * folds[0]["seeds"],
         "test_subjects": len(subjects),
         "by_subject": dict(zip(subjects, by_subject.tolist(), strict=True)),
         "left_out": folds[0]["left_out"],
@@ -193,8 +211,7 @@ def score_row(
             if not shown.all()
         },
         "untrained": {fold["fold"]: fold["untrained"] for fold in folds if fold["untrained"]},
-        "validation_macro_f1": None if None in validation else float(np.mean(validation)),
-        "chosen": {fold["fold"]: fold["chosen"] for fold in folds},
+        **choices({fold_and_seed(fold["fold"], fold["seed"]): fold for fold in folds}),
         "cost": pd.DataFrame([fold["cost"] for fold in folds]).mean().to_dict(),
     }
 
@@ -213,7 +230,8 @@ def embedding_points(folds: Sequence[Fold]) -> list[dict[str, Any]]:
 def segmentation_row(fold: Fold, seed: int) -> dict[str, Any]:
     """How well a method on a fold labels every sample, with smoothing and without."""
     return {
-        **{name: fold[name] for name in ("dataset", "protocol", "fold", "method")},
+        **{name: fold[name] for name in ("dataset", "protocol", "method")},
+        "fold": fold_and_seed(fold["fold"], fold["seed"]),
         "step": fold["budget"],
         "smoothing_seconds": fold["seconds"],
         "too_short": fold["too_short"],
@@ -234,6 +252,7 @@ def unit_entry(unit: Unit, contents: Sequence[dict[str, Any]]) -> dict[str, Any]
         "dataset": unit.benchmark.name,
         "protocol": unit.protocol_name,
         "fold": unit.fold,
+        "seed": unit.seed,
         "method": unit.label,
         "classes": list(unit.benchmark.classes),
         **{name: getattr(unit.method, name) for name in METHOD_FACTS},

@@ -1,14 +1,15 @@
 """The suite: datasets, methods and protocols, and the units into which they are divided.
 
-A unit is a method on a fold of a dataset; its method learns once without labels. A cell is a head
-and a label budget of a unit::
+A unit is a method with a seed on a fold of a dataset; its method learns once without labels. A cell
+is a head and a label budget of a unit::
 
-    suite = datasets × folds × methods × heads × budgets
-            └────────── unit ────────┘
+    suite = datasets × folds × methods × seeds × heads × budgets
+            └────────────── unit ────────────┘
 """
 
 import logging
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,10 @@ class Suite:
         Folder with the archives of the datasets.
     seed : int
         Seed of the label draws.
+    seeds : list of int, optional
+        Learn every method that has a `seed` once with each of these instead; results pool them
+        like label draws. What is random in a classifier follows the label draws, and with all
+        labels it is fitted once for each of these.
 
     Raises
     ------
@@ -79,6 +84,7 @@ class Suite:
     segmentation: float | None = None
     root: str | None = None
     seed: int = 0
+    seeds: list[int] | None = None
 
     def __post_init__(self) -> None:
         for name in ("datasets", "methods", "heads", "budgets", "protocols"):
@@ -88,6 +94,10 @@ class Suite:
             raise ValueError(f"draws is {self.draws}, it must be at least 1")
         if self.seed < 0:
             raise ValueError(f"seed is {self.seed}, it must be at least 0")
+        if self.seeds is not None:
+            if not self.seeds or min(self.seeds) < 0:
+                raise ValueError(f"seeds are {self.seeds}: name at least one, and none below 0")
+            check_unique("seed", self.seeds)
         if self.segmentation is not None and not self.segmentation > 0:
             raise ValueError(f"segmentation is {self.segmentation:g} s, it must be above 0")
         self._check_budgets()
@@ -117,7 +127,16 @@ class Suite:
     @property
     def scoring(self) -> Scoring:
         """What all units have in common."""
-        return Scoring(self.heads, self.budgets, self.draws, self.segmentation, self.seed)
+        n_seeds = len(self.seeds or [0])
+        return Scoring(self.heads, self.budgets, self.draws, self.segmentation, self.seed, n_seeds)
+
+    def variants(self) -> Iterator[tuple[str, int | None, Method]]:
+        """Each method by its name; once for each of the seeds, if it has a seed."""
+        for name, method in self.methods.items():
+            if self.seeds is None or not hasattr(method, "seed"):
+                yield name, None, method
+            else:
+                yield from ((name, seed, with_seed(method, seed)) for seed in self.seeds)
 
     def units(self, out: Path) -> Iterator[Unit]:
         """Every unit; datasets that are absent or too small are reported before anything is run.
@@ -156,12 +175,18 @@ class Suite:
             "task", [f"{benchmark.name}, {protocol.name}" for benchmark, protocol in tasks]
         )
         # Asked once: a key reads the files of a config, a checkpoint or a class.
-        keys = {name: [method.key(), method.versions()] for name, method in self.methods.items()}
+        variants = [
+            (*variant, [variant[-1].key(), variant[-1].versions()]) for variant in self.variants()
+        ]
         for benchmark, protocol in tasks:
-            yield from self._units_of(benchmark, protocol, keys, out)
+            yield from self._units_of(benchmark, protocol, variants, out)
 
     def _units_of(
-        self, benchmark: Benchmark, protocol: Protocol, keys: dict[str, list[Any]], out: Path
+        self,
+        benchmark: Benchmark,
+        protocol: Protocol,
+        variants: Sequence[tuple[str, int | None, Method, list[Any]]],
+        out: Path,
     ) -> Iterator[Unit]:
         """Units of one dataset under one protocol, after all of its folds have been checked."""
         if self.segmentation is not None:
@@ -183,7 +208,7 @@ class Suite:
         except ValueError as error:
             raise ValueError(f"{benchmark.name}, {protocol.name}: {error}") from error
         for fold, split in splits.items():
-            for name, method in self.methods.items():
+            for name, seed, method, key in variants:
                 yield Unit(
                     self.scoring,
                     replace(benchmark),  # a copy without its open memory maps can be pickled
@@ -193,8 +218,9 @@ class Suite:
                     split,
                     name,
                     method,
-                    unit_key(self.scoring, benchmark, protocol, split, keys[name]),
+                    unit_key(self.scoring, benchmark, protocol, split, key),
                     out,
+                    seed,
                 )
 
     def _lacking_classes(self, task: Task) -> list[str]:
@@ -263,3 +289,17 @@ def check_unique(kind: str, names: Sequence[Any]) -> None:
     for index, name in enumerate(names):
         if name in names[:index]:
             raise ValueError(f"{kind} {name!r} is named twice: leave one out")
+
+
+def with_seed(method: Method, seed: int) -> Method:
+    """A copy of a method with another seed.
+
+    Examples
+    --------
+    >>> from tsclr.bench.methods import Hydra
+    >>> with_seed(Hydra(), 2).seed
+    2
+    """
+    twin: Any = copy(method)
+    twin.seed = seed
+    return twin

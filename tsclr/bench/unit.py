@@ -30,13 +30,14 @@ RUNS_UNITS = "tsclr.bench.fitted"
 
 @dataclass(frozen=True)
 class Scoring:
-    """How every unit of a suite is scored; the arguments of `Suite` with these names."""
+    """How every unit of a suite is scored: arguments of `Suite`, and how many seeds it has."""
 
     heads: Sequence[str]
     budgets: Sequence[int | str]
     draws: int
     segmentation: float | None
     seed: int
+    n_seeds: int
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Unit:
-    """A method on a fold of a dataset; its method learns once for all of its cells."""
+    """A method on a fold of a dataset; its method learns once for all of its cells.
+
+    `seed` is that of the method, if the suite repeats methods with several.
+    """
 
     scoring: Scoring
     benchmark: Benchmark
@@ -70,11 +74,18 @@ class Unit:
     method: Method
     key: str
     out: Path
+    seed: int | None = None
 
     @property
     def name(self) -> str:
         """For messages and for the file of its provenance."""
-        return f"{self.benchmark.name}, {self.protocol.name}, {self.fold}, {self.method_name}"
+        task = f"{self.benchmark.name}, {self.protocol.name}"
+        return f"{task}, {self.fold_and_seed}, {self.method_name}"
+
+    @property
+    def fold_and_seed(self) -> str:
+        """What tells the units of a method on a task apart."""
+        return fold_and_seed(self.fold, self.seed)
 
     @property
     def protocol_name(self) -> str:
@@ -113,6 +124,7 @@ class Unit:
             Ledger(self.benchmark.name),
             self.benchmark.groups(self.protocol),
             self.protocol.leaky,
+            self.scoring.n_seeds,
         )
 
     def data(self) -> Data:
@@ -171,6 +183,17 @@ def cell_names(scoring: Scoring, method: Method, by_subject: bool) -> list[tuple
     return names
 
 
+def fold_and_seed(fold: str, seed: int | None) -> str:
+    """What tells the units of a method on a task apart.
+
+    Examples
+    --------
+    >>> fold_and_seed("fold 1", None), fold_and_seed("fold 1", 2)
+    ('fold 1', 'fold 1, seed 2')
+    """
+    return fold if seed is None else f"{fold}, seed {seed}"
+
+
 def unit_key(
     scoring: Scoring, benchmark: Benchmark, protocol: Protocol, split: Split, method_key: list[Any]
 ) -> str:
@@ -181,6 +204,7 @@ def unit_key(
         benchmark.fingerprint,
         scoring.draws,
         scoring.seed,
+        scoring.n_seeds,
         asdict(split),
         spec_of(protocol),
         method_key,

@@ -62,9 +62,7 @@ def _bench_options() -> list[Option]:
 
 
 @command(
-    "bench",
-    _bench_options,
-    "out jobs datasets heads budgets draws seed segmentation root plan print_config",
+    "bench", _bench_options, "out jobs datasets heads budgets draws seeds root plan print_config"
 )
 def bench(given: Given) -> None:
     """Score a suite: methods on datasets, by subject, with few labels.

@@ -1,35 +1,37 @@
 """An encoder and a few labelled windows in, a classifier trained end to end or in part out."""
 
-from collections.abc import Callable
+import math
 from copy import deepcopy
+from functools import partial
 from typing import Literal
 
-import numpy as np
 import torch
-from jaxtyping import Float, Int
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_is_fitted
 from torch import nn
 from torch.nn.functional import cross_entropy
 
 from tsclr.encoders import Encoder
+from tsclr.evaluate.staged import CHUNK, Average, Staged, Training, lengths_up_to, warmed_up
+
+LONGEST = 409_600
+"""Labelled windows in a whole fine-tuning, in the order of what `ntxent` pretrains on."""
 
 
-class FineTuned(ClassifierMixin, BaseEstimator):
-    """Linear layer on an encoder, both trained on labelled windows.
+class FineTuned(Staged):
+    """Linear layer on an encoder, both trained on labelled windows by AdamW.
 
-    The features are standardised by their mean and spread over the labelled windows before
-    training. BatchNorm keeps the statistics of pretraining, since a handful of windows is too few
-    for new ones, unless training begins from scratch.
+    The rate is constant after a short warm-up, and a moving average of the weights predicts
+    (`tsclr.evaluate.staged.Average`). The features are standardised by their mean and spread over
+    the labelled windows before training. BatchNorm keeps the statistics of pretraining, since a
+    handful of windows is too few for new ones.
 
     Parameters
     ----------
     encoder : Encoder
         Where training starts; a copy is trained.
-    steps : int
-        Steps of AdamW with a rate that falls to zero along a half cosine.
+    windows : int
+        Labelled windows in all steps together, each counted as often as it is seen.
     batch_size : int
-        Windows per step, drawn with replacement.
+        Windows per step, drawn with replacement; never more than are labelled.
     learning_rate : float
         Of the linear layer.
     encoder_rate : float
@@ -40,11 +42,7 @@ class FineTuned(ClassifierMixin, BaseEstimator):
         What of the encoder is trained; the `last_block` is the cheaper.
     linear_steps : int
         The first steps, of the linear layer alone, so that it does not pull the encoder along
-        while it is wrong [1]_.
-    from_scratch : bool
-        The encoder is untrained: BatchNorm and the standardisation follow the batches.
-    view : callable, optional
-        Makes views (B, C, T) of windows (B, C, T), new ones at each step.
+        while it is wrong [1]_. They come before those that `windows` counts.
 
     References
     ----------
@@ -53,94 +51,66 @@ class FineTuned(ClassifierMixin, BaseEstimator):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from tsclr.encoders import CNN1d
     >>> X = np.random.default_rng(0).normal(size=(8, 6, 64)).astype(np.float32)
-    >>> FineTuned(CNN1d(6), steps=2).fit(X, np.arange(8) % 2).predict(X).shape
+    >>> FineTuned(CNN1d(6), windows=128).fit(X, np.arange(8) % 2).predict(X).shape
     (8,)
     """
+
+    patience = 3
+    length = "windows"
 
     def __init__(
         self,
         encoder: Encoder,
-        steps: int = 100,
+        windows: int = LONGEST,
         batch_size: int = 64,
         learning_rate: float = 1e-2,
         encoder_rate: float = 3e-4,
         seed: int = 0,
         trained: Literal["all", "last-block"] = "all",
         linear_steps: int = 0,
-        from_scratch: bool = False,
-        view: Callable[[torch.Tensor], torch.Tensor] | None = None,
     ) -> None:
         self.encoder = encoder
-        self.steps = steps
+        self.windows = windows
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.encoder_rate = encoder_rate
         self.seed = seed
         self.trained = trained
         self.linear_steps = linear_steps
-        self.from_scratch = from_scratch
-        self.view = view
 
-    def __sklearn_clone__(self) -> "FineTuned":
-        """The same settings over the same encoder, which `fit` never changes."""
-        return type(self)(**self.get_params(deep=False))
+    def lengths(self) -> list[int]:
+        """From 1/128 of all windows on."""
+        return lengths_up_to(self.windows, self.batch_size)
 
-    def fit(self, X: Float[np.ndarray, "N C T"], y: Int[np.ndarray, " N"]) -> "FineTuned":
-        """Train on labelled windows."""
-        self.classes_, targets = np.unique(y, return_inverse=True)
-        device = self.encoder.input_scale.device
-        windows, labels = torch.from_numpy(X).to(device), torch.from_numpy(targets).to(device)
-        with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
-            self.encoder_ = deepcopy(self.encoder).eval()
-            self.head_ = self._head(windows, len(self.classes_))
-            trained = self._trained()
-            groups = [
-                {"params": trained, "lr": self.encoder_rate},
-                {"params": self.head_.parameters(), "lr": self.learning_rate},
-            ]
-            optimizer = torch.optim.AdamW(groups)
-            schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps)
-            # BatchNorm keeps the moments of pretraining: few labelled windows give poor ones.
-            model = nn.Sequential(self.encoder_, self.head_).train(self.from_scratch)
-            self.encoder_.requires_grad_(False)
-            for step in range(self.steps):
-                # Until then they have no gradient, and AdamW leaves such parameters alone.
-                if step == self.linear_steps:
-                    for parameter in trained:
-                        parameter.requires_grad_()
-                drawn = torch.randint(len(windows), (min(self.batch_size, len(windows)),))
-                x = windows[drawn] if self.view is None else self.view(windows[drawn])
-                loss = cross_entropy(model(x), labels[drawn])
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                schedule.step()
-            model.eval()
-        return self
+    def n_steps(self, n_windows: int) -> int:
+        """Steps of the whole training on so many labelled windows."""
+        return self.linear_steps + math.ceil(self.windows / self.batch_size)
 
-    def predict(self, X: Float[np.ndarray, "N C T"]) -> Int[np.ndarray, " N"]:
-        """Class of each window."""
-        check_is_fitted(self)
-        device = self.encoder.input_scale.device
-        with torch.inference_mode():
-            scores = [
-                self.head_(self.encoder_(x.to(device))) for x in torch.from_numpy(X).split(512)
-            ]
-        return self.classes_[torch.cat(scores).argmax(1).cpu().numpy()]
+    def begin(self, windows: torch.Tensor, labels: torch.Tensor) -> Training:
+        """The encoder with a linear layer that starts at zero."""
+        encoder = deepcopy(self.encoder).eval().requires_grad_(False)
+        head = self._head(encoder, windows, int(labels.max()) + 1)
+        trained = last_block(encoder) if self.trained == "last-block" else [*encoder.parameters()]
+        groups = [
+            {"params": [weight.requires_grad_() for weight in trained], "lr": self.encoder_rate},
+            {"params": head.parameters(), "lr": self.learning_rate},
+        ]
+        optimizer = torch.optim.AdamW(groups)
+        rates = [partial(warmed_up, begin=self.linear_steps), warmed_up]
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rates)
+        # Not in training mode: BatchNorm keeps the moments of pretraining.
+        network = nn.Sequential(encoder, head).eval()
+        return Training(network, optimizer, schedule, cross_entropy, Average(network))
 
-    def _trained(self) -> list[nn.Parameter]:
-        """The parameters of the encoder that are trained."""
-        if self.trained == "last-block":
-            return last_block(self.encoder_)
-        return list(self.encoder_.parameters())
-
-    def _head(self, windows: torch.Tensor, n_classes: int) -> nn.Sequential:
+    @staticmethod
+    def _head(encoder: Encoder, windows: torch.Tensor, n_classes: int) -> nn.Sequential:
         """Standardisation by the features of `windows`, then a linear layer that starts at zero."""
+        device = encoder.input_scale.device
         with torch.inference_mode():
-            h = torch.cat([self.encoder_(x) for x in windows.split(512)])
+            h = torch.cat([encoder(chunk.to(device)) for chunk in windows.split(CHUNK)])
         standardise = nn.BatchNorm1d(h.shape[1], affine=False)
         standardise.load_state_dict(
             {
@@ -151,7 +121,7 @@ class FineTuned(ClassifierMixin, BaseEstimator):
         )
         linear = nn.Linear(h.shape[1], n_classes)
         nn.init.zeros_(linear.weight)
-        return nn.Sequential(standardise, linear).to(windows.device).eval()
+        return nn.Sequential(standardise, linear).to(device).eval()
 
 
 def last_block(encoder: Encoder) -> list[nn.Parameter]:

@@ -19,7 +19,11 @@ DASHES = ((0, (4, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (2, 1)))
 
 @dataclass(frozen=True)
 class Score:
-    """Macro F1 of a method with a head at a label budget; the SD over label draws may be NaN."""
+    """Macro F1 of a method with a head at a label budget.
+
+    The SD over draws of labels and seeds may be NaN; `at_end` says that a setting was chosen at an
+    end of what was tried.
+    """
 
     method: str
     head: str
@@ -27,11 +31,12 @@ class Score:
     mean: float
     sd: float
     draws: int
+    at_end: bool = False
 
 
 @rc_context(STYLE)
 def budget_figure(scores: Sequence[Score], styles: Mapping[str, dict[str, Any]]) -> Figure:
-    """One line per method with a band of ± one SD over label draws, one panel per head.
+    """One line per method with a band of ± one SD over draws, one panel per head.
 
     Examples
     --------

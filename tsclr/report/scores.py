@@ -10,17 +10,20 @@ from tsclr.report.budgets import in_words, measure, ordered_budgets
 from tsclr.report.curve import Score, budget_figure, is_baseline, method_styles
 from tsclr.report.section import Section, Table, require_columns, to_floats
 
+AT_END = "\N{DAGGER}"
+"""Marks a score whose settings lie at an end of what was tried."""
 COLUMNS = ("method", "budget", "macro_f1_mean", "macro_f1_sd", "draws")
 
 
 def budget_curve(results: pd.DataFrame, baselines: Sequence[str] = ()) -> Section:
-    """Macro F1 against the label budget: a line per method, a band of ± one SD over label draws.
+    """Macro F1 against the label budget: a line per method, a band of ± one SD over draws.
 
     Parameters
     ----------
     results : DataFrame
         One row per method, head and budget: columns method, budget (labels per class, a share as
-        "10%", or "all"), macro_f1_mean, macro_f1_sd (over label draws), draws, and optionally head.
+        "10%", or "all"), macro_f1_mean, macro_f1_sd (over draws of labels and seeds), draws, and
+        optionally head, and at_grid_end, above 0 where a setting was chosen at an end of its grid.
         Several heads become several panels. Rows without a finite score are left out, and the text
         says how many.
     baselines : sequence of str
@@ -48,8 +51,8 @@ def budget_curve(results: pd.DataFrame, baselines: Sequence[str] = ()) -> Sectio
     reading = (
         "Macro F1 on the test subjects against the label budget "
         f"({measure(score.budget for score in scores)}); higher is better. Each line is a method, "
-        "its band is ± one standard deviation over label draws. The left end shows how well a "
-        "method does when few windows are labelled. "
+        "its band is ± one standard deviation over draws of labels and seeds. The left end shows "
+        "how well a method does when few windows are labelled. "
     )
     return Section(
         "Score by label budget",
@@ -96,9 +99,12 @@ def results_table(results: pd.DataFrame) -> Section:
             strong.add((list(rows).index(key), len(names) + budgets.index(score.budget)))
     frame = pd.DataFrame(list(rows.values()), columns=[*names, *budgets])
     reading = (
-        "Macro F1 on the test subjects, mean ± standard deviation over label draws. Columns are "
-        f"label budgets: {measure(budgets)}. The best mean of each column is bold."
+        "Macro F1 on the test subjects, mean ± standard deviation over draws of labels and "
+        f"seeds. Columns are label budgets: {measure(budgets)}. The best mean of each column is "
+        "bold."
     )
+    if any(score.at_end for score in scores):
+        reading += f" {AT_END} A setting was chosen at an end of what was tried."
     return Section(
         "Results", reading + note, table=Table(frame, names=len(names), strong=frozenset(strong))
     )
@@ -108,12 +114,13 @@ def _scores(results: pd.DataFrame) -> tuple[list[Score], str]:
     """Rows with a finite score, and a sentence on the rows left out."""
     require_columns(results, COLUMNS, "results")
     heads = results["head"] if "head" in results else [""] * len(results)
+    at_end = results["at_grid_end"] > 0 if "at_grid_end" in results else [False] * len(results)
     texts = zip(results["method"], heads, results["budget"], strict=True)
     mean, sd, draws = (to_floats(results[name]) for name in COLUMNS[2:])
     columns = mean.tolist(), sd.tolist(), np.nan_to_num(draws).astype(int).tolist()
     scores = [
         Score(str(method), str(head), str(budget), *numbers)
-        for (method, head, budget), *numbers in zip(texts, *columns, strict=True)
+        for (method, head, budget), *numbers in zip(texts, *columns, at_end, strict=True)
     ]
     for key, n_rows in Counter((s.method, s.head, s.budget) for s in scores).items():
         if n_rows > 1:
@@ -132,14 +139,15 @@ def _names(scores: Sequence[Score]) -> list[str]:
 
 
 def _cell(score: Score) -> str:
-    """Mean, and the SD if there are several label draws."""
+    """Mean, the SD if there are several draws, and a mark if a grid was too narrow."""
     has_sd = score.draws > 1 and np.isfinite(score.sd)
-    return f"{score.mean:.3f} ± {score.sd:.3f}" if has_sd else f"{score.mean:.3f}"
+    text = f"{score.mean:.3f} ± {score.sd:.3f}" if has_sd else f"{score.mean:.3f}"
+    return f"{text} {AT_END}" if score.at_end else text
 
 
 def _long_table(scores: Sequence[Score]) -> Table:
     """One row per point of the curve."""
-    frame = pd.DataFrame([vars(score) for score in scores])
+    frame = pd.DataFrame([vars(score) for score in scores]).drop(columns="at_end")
     labels = measure(score.budget for score in scores)
     frame.columns = ["method", "head", labels, "macro F1, mean", "SD", "draws"]
     with_head = len(_names(scores)) > 1

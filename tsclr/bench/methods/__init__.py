@@ -8,3 +8,4 @@ from tsclr.bench.methods.from_run import *
 from tsclr.bench.methods.from_transformer import *
 from tsclr.bench.methods.hand_features import *
 from tsclr.bench.methods.pretrained import *
+from tsclr.bench.methods.whar_arena import *

@@ -25,18 +25,15 @@ class FromConfig(Method):
     ----------
     config : str
         Preset, or YAML of ``tsclr pretrain``.
-    seed : int
-        Seed of the weights and the batches.
     heads : sequence of str, optional
         Heads for this method, instead of those of the suite.
     """
 
     trainable = True
 
-    def __init__(self, config: str, seed: int = 0, heads: Sequence[str] | None = None) -> None:
+    def __init__(self, config: str, heads: Sequence[str] | None = None) -> None:
         super().__init__(heads)
         self.config = config
-        self.seed = seed
 
     @property
     def changes(self) -> dict[str, Any]:

@@ -53,7 +53,8 @@ class Pretrained(FromConfig):
         sees_test_streams: bool = False,
         heads: Sequence[str] | None = None,
     ) -> None:
-        super().__init__(config, seed, heads)
+        super().__init__(config, heads)
+        self.seed = seed
         self.objective = objective
         self.epochs = epochs
         self.whiten = whiten

@@ -1,6 +1,7 @@
 """The base classes of the heads, and how a suite finds a head by its name."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -18,10 +19,14 @@ class Head(ABC):
     sees_unlabelled : bool
         Whether its classifiers are also fitted on the training windows without a label, which are
         marked -1.
+    bounds : mapping of str to float
+        Natural bounds of settings, beyond which no value could be tried. Results name other
+        choices at an end of what was tried.
     """
 
     name: ClassVar[str]
     sees_unlabelled: ClassVar[bool] = False
+    bounds: ClassVar[Mapping[str, float]] = {}
 
 
 class FeatureHead(Head):
@@ -45,7 +50,11 @@ class FeatureHead(Head):
 
 
 class EncoderHead(Head):
-    """Base of the heads that read windows (N, C, T) and train the encoder with the classifier."""
+    """Base of the heads that read windows (N, C, T) and train the encoder with the classifier.
+
+    A classifier that subclasses `tsclr.evaluate.staged.Staged` is scored while it is trained, and
+    its length is chosen too.
+    """
 
     @abstractmethod
     def classifiers(self, encoder: Encoder) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Heads that train the encoder with a linear layer on it."""
+"""Heads that train the encoder with a linear layer on it, for as long as validation improves."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ from tsclr.encoders import Encoder
 from tsclr.evaluate.finetune import FineTuned
 from tsclr.evaluate.heads.base import EncoderHead
 
-STEPS = (50, 200)
-"""Optimiser steps to choose from: a short and a longer training."""
+LINEAR_STEPS = 200
+"""Steps of `LinearFinetuneHead` in which the linear layer is trained alone."""
 
 
 class FinetuneHead(EncoderHead):
@@ -16,8 +16,8 @@ class FinetuneHead(EncoderHead):
     name = "finetune"
 
     def classifiers(self, encoder: Encoder) -> list[Any]:
-        """A short and a longer training."""
-        return [FineTuned(encoder, steps) for steps in STEPS]
+        """One training, from which the best stage is chosen."""
+        return [FineTuned(encoder)]
 
 
 class LastBlockHead(EncoderHead):
@@ -26,15 +26,15 @@ class LastBlockHead(EncoderHead):
     name = "last-block"
 
     def classifiers(self, encoder: Encoder) -> list[Any]:
-        """A short and a longer training."""
-        return [FineTuned(encoder, steps, trained="last-block") for steps in STEPS]
+        """One training, from which the best stage is chosen."""
+        return [FineTuned(encoder, trained="last-block")]
 
 
 class LinearFinetuneHead(EncoderHead):
-    """First the linear layer is trained alone, then the whole encoder for as many steps."""
+    """First the linear layer is trained alone, then the whole encoder with it."""
 
     name = "linear-finetune"
 
     def classifiers(self, encoder: Encoder) -> list[Any]:
-        """A short and a longer training."""
-        return [FineTuned(encoder, 2 * steps, linear_steps=steps) for steps in STEPS]
+        """One training, from which the best stage is chosen."""
+        return [FineTuned(encoder, linear_steps=LINEAR_STEPS)]

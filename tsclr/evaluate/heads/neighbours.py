@@ -11,6 +11,7 @@ class KNNHead(FeatureHead):
     """Votes of the nearest labelled windows; how many vote is chosen on validation subjects."""
 
     name = "knn"
+    bounds = {"n_neighbors": 1}  # noqa: RUF012
 
     def classifiers(self, n_labels: int) -> list[Any]:
         """1, 5 and 15 neighbours, but never more than there are labels."""
