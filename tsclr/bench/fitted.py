@@ -110,11 +110,10 @@ class FittedUnit:
         scored = candidate.evaluate(choice.classifier, task, budget)
         cost: dict[str, Any] = {"head_seconds": time.perf_counter() - began}
         cost["memory_mib"] = peak_memory(torch.device("cpu"))
-        labels = task.windows.labels[task.where(task.trained)]
         provenance = self._provenance(task.ledger)
         return {
             "subjects": np.unique(task.side(task.split.test).subjects).tolist(),
-            "untrained": [name for k, name in enumerate(task.classes) if k not in labels],
+            "untrained": task.untrained(),
             "counts": scored.counts.tolist(),
             "seeds": scored.seeds,
             "chosen": str(choice.classifier),

@@ -10,7 +10,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 from rich.progress import track
 
 from tsclr import datasets
@@ -27,6 +26,7 @@ from tsclr.data.settings import MEMORY
 from tsclr.data.splits import Split, parse_budget, split_subjects
 from tsclr.embed.checkpoint import Checkpoint
 from tsclr.evaluate.heads import FeatureHead, find_head
+from tsclr.evaluate.task import Task
 from tsclr.specs import nearest
 
 PRETRAINED, RANDOM, HAND = METHODS = "pretrained", "random-init", "hand features"
@@ -183,29 +183,21 @@ def _source_of(checkpoint: Checkpoint) -> str:
 
 
 def _affordable(budgets: Sequence[str], benchmark: Benchmark, split: Split) -> list[Any]:
-    """The budgets that every class can meet; the others are left out with a warning."""
-    windows = benchmark.windows
-    labels = windows.labels[np.isin(windows.subjects, [*split.train, *split.validation])]
-    counts = np.bincount(labels, minlength=len(benchmark.classes))
-    scarcest, most = benchmark.classes[int(counts.argmin())], int(counts.min())
+    """The budgets that every class can meet, or all where that is none: the suite refuses them."""
+    scarcest, most = Task(benchmark.windows, benchmark.classes, split).scarcest()
     parsed = {budget: parse_budget(str(budget)) for budget in budgets}
     kept = [
         name for name, budget in parsed.items() if not isinstance(budget, int) or budget <= most
     ]
     left_out = [str(name) for name in parsed if name not in kept]
-    if left_out and not kept:
-        raise ValueError(
-            f"a budget of {left_out[0]} labels per class is more than the {most} training windows "
-            f"of class {scarcest!r}: choose budgets up to {most}, or all"
-        )
-    if left_out:
+    if kept and left_out:
         log.warning(
             "left out the budgets %s: class %r has only %d training windows",
             ", ".join(left_out),
             scarcest,
             most,
         )
-    return kept
+    return kept or list(budgets)
 
 
 def _fitting(

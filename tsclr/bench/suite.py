@@ -14,8 +14,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tsclr.bench.benchmark import Benchmark, Source
 from tsclr.bench.cache import import_graph, source_digest
 from tsclr.bench.methods.base import Method
@@ -230,9 +228,8 @@ class Suite:
         """
         if not len(task.where(task.split.test)):
             raise ValueError(f"no window of the test subjects {task.split.test} has a label")
-        labels = task.windows.labels[task.where(task.trained)]
-        counts = np.bincount(labels, minlength=len(task.classes))
-        present = [name for name, count in zip(task.classes, counts, strict=True) if count]
+        lacking, (scarcest, fewest) = task.untrained(), task.scarcest()
+        present = [name for name in task.classes if name not in lacking]
         if len(present) < 2:
             raise ValueError(
                 f"the training subjects have windows of {present or 'no class'} only: at least "
@@ -240,19 +237,18 @@ class Suite:
             )
         budgets = [parse_budget(str(budget)) for budget in self.budgets]
         most = max((budget for budget in budgets if isinstance(budget, int)), default=0)
-        scarcest = task.classes[int(counts.argmin())]
-        if most and not counts.min():
+        if most and not fewest:
             raise ValueError(
                 f"no training subject has windows of class {scarcest!r}, so no number of labels "
                 "per class can be met: use shares or all as budgets, hold out others, or leave out "
                 "what few people show, as in {name: DATASET, min_people: 3}"
             )
-        if counts.min() < most:
+        if fewest < most:
             raise ValueError(
-                f"a budget of {most} labels per class is more than the {counts.min()} training "
-                f"windows of class {scarcest!r}: lower the budget"
+                f"a budget of {most} labels per class is more than the {fewest} training windows "
+                f"of class {scarcest!r}: choose budgets up to {fewest}, or all"
             )
-        return [name for name in task.classes if name not in present]
+        return lacking
 
 
 def datasets_of(protocol: Protocol, prepared: Sequence[Benchmark], data: Path) -> list[Benchmark]:

@@ -79,9 +79,23 @@ class Task:
 
     def affords(self, budget: Budget, subjects: Sequence[str]) -> bool:
         """Whether every class has enough windows of `subjects` for the budget."""
-        labels = self.windows.labels[self.where(subjects)]
         needed = budget if isinstance(budget, int) else 1
-        return bool((np.bincount(labels, minlength=len(self.classes)) >= needed).all())
+        return bool((self.class_counts(subjects) >= needed).all())
+
+    def class_counts(self, subjects: Sequence[str]) -> Int[np.ndarray, " K"]:
+        """Windows of `subjects` in each class."""
+        labels = self.windows.labels[self.where(subjects)]
+        return np.bincount(labels, minlength=len(self.classes))
+
+    def scarcest(self) -> tuple[str, int]:
+        """The class with the fewest windows to train on, and how many it has."""
+        counts = self.class_counts(self.trained)
+        return self.classes[int(counts.argmin())], int(counts.min())
+
+    def untrained(self) -> list[str]:
+        """Classes without a window to train on."""
+        counts = self.class_counts(self.trained)
+        return [name for name, count in zip(self.classes, counts, strict=True) if not count]
 
     def count(self, budget: Budget, subjects: Sequence[str]) -> int:
         """How many windows of `subjects` keep their label."""
