@@ -231,7 +231,7 @@ EVERYTHING = FROM_CONFIG | HAND
         ("signals/units.py", set()),
         ("train/step.py", FROM_CONFIG),
         ("bench/methods/pretrained.py", PRETRAINED),
-        ("evaluate/finetune.py", FROM_CONFIG - PRETRAINED),
+        ("evaluate/scratch.py", FROM_CONFIG - PRETRAINED),
         ("bench/protocols/subjects.py", EVERYTHING),
         ("bench/protocols/windows.py", set()),
         ("bench/results.py", set()),

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tsclr.audit.results import audit_results
 
 from tests.support.suites import CONFIG, scored, suite_on
+from tsclr.bench.audit import audit_results
 from tsclr.bench.methods import HandFeatures, RandomInit, Supervised
 from tsclr.bench.protocols import GroupKFold
 

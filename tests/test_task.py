@@ -45,9 +45,9 @@ def test_the_best_on_validation_subjects_is_chosen_wherever_it_stands(
 ) -> None:
     classifiers = [DummyClassifier(strategy="uniform", random_state=seed) for seed in range(2)]
     classifiers.insert(position, LogisticRegression(max_iter=1000))
-    chosen, score = Candidate(features, lambda _: classifiers).select(task(tiny_store), budget)
-    assert chosen is classifiers[position]
-    assert score > 0.5
+    choice = Candidate(features, lambda _: classifiers).select(task(tiny_store), budget)
+    assert choice.classifier is classifiers[position]
+    assert choice.score > 0.5
 
 
 def test_of_equals_the_strongest_regularisation_is_chosen(tiny_store: Path) -> None:
@@ -55,8 +55,9 @@ def test_of_equals_the_strongest_regularisation_is_chosen(tiny_store: Path) -> N
     assert strengths == sorted(strengths)
     labelled = task(tiny_store)
     truth = np.eye(len(labelled.classes))[labelled.windows.labels] * 1e3
-    chosen, score = Candidate(truth, LinearHead().classifiers).select(labelled, None)
-    assert (chosen.C, score) == (strengths[0], 1.0)
+    choice = Candidate(truth, LinearHead().classifiers).select(labelled, None)
+    assert (choice.classifier.C, choice.score) == (strengths[0], 1.0)
+    assert choice.ends == ["C = 0.001, the smallest"]
 
 
 class Noting(ClassifierMixin, BaseEstimator):

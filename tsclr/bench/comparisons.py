@@ -81,8 +81,9 @@ def repeated(block: Mapping[str, Counts]) -> dict[str, Counts]:
 
     Examples
     --------
-    >>> {name: len(counts) for name, counts in repeated({"a": np.ones(2), "b": np.ones(3)}).items()}
-    {'a': 6, 'b': 6}
+    >>> counts = np.ones((3, 1, 2, 2), int)
+    >>> [len(of_method) for of_method in repeated({"a": counts[:2], "b": counts}).values()]
+    [6, 6]
     """
     n = int(np.lcm.reduce([len(counts) for counts in block.values()]))
     return {name: np.concatenate([counts] * (n // len(counts))) for name, counts in block.items()}

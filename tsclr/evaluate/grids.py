@@ -42,7 +42,9 @@ def ends(
     named = []
     for name, value in chosen.get_params(deep=False).items():
         if isinstance(value, Real) and (bounds or {}).get(name) != value:
-            named += end(name, value, [setting[name] for setting in settings])
+            # Candidates of other classes may lack the setting, or have a word in its place.
+            tried = [setting.get(name) for setting in settings]
+            named += end(name, value, [other for other in tried if isinstance(other, Real)])
     return named
 
 
