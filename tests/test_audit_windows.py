@@ -123,7 +123,9 @@ def found_beyond_chance(whole, windows, tested):
     }
 
 
-@pytest.mark.parametrize("overlap", [16, 22, 28])
+@pytest.mark.parametrize(
+    "overlap", [22, *(pytest.param(n, marks=pytest.mark.slow) for n in (16, 28))]
+)
 def test_evidence_is_that_of_a_slow_reference(overlap):
     generator = np.random.default_rng(overlap)
     steps = generator.integers(-2, 3, (2, 2000)) * (generator.random((1, 2000)) < 0.7)

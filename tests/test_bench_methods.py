@@ -180,17 +180,21 @@ def test_the_minimal_features_are_those_of_their_definitions(tiny_store: Path) -
         assert found[row, :, channel] == pytest.approx(expected, rel=1e-6, abs=1e-6)
 
 
-def test_baselines_of_whar_arena_are_scored(tiny_store: Path, tmp_path: Path) -> None:
-    methods = {"CNN": SupervisedCNN(), "minimal": TsfreshMinimal()}
-    suite = suite_on(
-        tiny_store,
-        methods=methods,
-        budgets=["2"],
-        protocols=[GivenSubjects(["04"], validation=1 / 3)],
-    )
-    network, forest = scored(suite, tmp_path)["rows"]
-    assert (network["head"], forest["head"]) == ("supervised-cnn", "forest")
-    assert min(network["macro_f1_mean"], forest["macro_f1_mean"]) > 0.4
-    assert all("ArenaCNN(" in chosen for chosen in network["chosen"].values())
-    assert network["validation_subjects"] == 3
+@pytest.mark.parametrize(
+    ("method", "head", "n_chosen_on", "chosen"),
+    [
+        (TsfreshMinimal(), "forest", 0, "RandomForestClassifier("),
+        pytest.param(SupervisedCNN(), "supervised-cnn", 3, "ArenaCNN(", marks=pytest.mark.slow),
+    ],
+)
+def test_baselines_of_whar_arena_are_scored(
+    method: Method, head: str, n_chosen_on: int, chosen: str, tiny_store: Path, tmp_path: Path
+) -> None:
+    protocols = [GivenSubjects(["04"], validation=1 / 3)]
+    suite = suite_on(tiny_store, methods={"it": method}, budgets=["2"], protocols=protocols)
+    (row,) = scored(suite, tmp_path)["rows"]
+    assert row["head"] == head
+    assert row["macro_f1_mean"] > 0.4
+    assert all(chosen in described for described in row["chosen"].values())
+    assert row["validation_subjects"] == n_chosen_on
     assert audit_results(tmp_path)["roles"].str.contains("statistics").all()
