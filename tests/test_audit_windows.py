@@ -124,15 +124,16 @@ def found_beyond_chance(whole, windows, tested):
 
 
 @pytest.mark.parametrize(
-    "overlap", [22, *(pytest.param(n, marks=pytest.mark.slow) for n in (16, 28))]
+    ("overlap", "n_windows"),
+    [(22, 40), *(pytest.param(n, 80, marks=pytest.mark.slow) for n in (16, 22, 28))],
 )
-def test_evidence_is_that_of_a_slow_reference(overlap):
+def test_evidence_is_that_of_a_slow_reference(overlap, n_windows):
     generator = np.random.default_rng(overlap)
     steps = generator.integers(-2, 3, (2, 2000)) * (generator.random((1, 2000)) < 0.7)
-    windows = cut(np.cumsum(steps, 1), length=32, stride=32 - overlap)[:80]
+    windows = cut(np.cumsum(steps, 1), length=32, stride=32 - overlap)[:n_windows]
     windows[::7, 0, 3] += 5
-    tested = generator.random(80) < 0.3
-    findings = findings_of(windows, np.arange(80), np.where(tested, "test", "train"))
+    tested = generator.random(n_windows) < 0.3
+    findings = findings_of(windows, np.arange(n_windows), np.where(tested, "test", "train"))
     expected = n_beyond_chance(windows, tested)
     detail = findings["overlap"].detail.removeprefix("at least ") if expected else "0"
     assert ("overlap" in findings) == (expected > 0)

@@ -218,6 +218,7 @@ for cls in (
 """
 
 
+@pytest.mark.slow
 def test_views_compile_for_batches_of_several_sizes():
     """In a process of its own: the annotation checks of the tests cannot be compiled."""
     done = subprocess.run(

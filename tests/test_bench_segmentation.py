@@ -459,6 +459,7 @@ def test_hapt_has_the_published_number_of_bouts(hapt_store: Store) -> None:
     assert (np.concatenate(found) != UNLABELLED).sum() == Hapt.facts["bouts"]
 
 
+@pytest.mark.slow
 def test_smoothing_mends_the_segments_of_hapt(hapt_store: Store) -> None:
     split = split_subjects(hapt_store.subjects, Hapt.test_subjects)
     scores = segment(

@@ -80,6 +80,7 @@ def test_datasets_that_share_too_little_are_refused(
         list(suite_on(tiny_store, protocols=[LeaveOneDatasetOut()]).units(tmp_path))
 
 
+@pytest.mark.slow
 def test_a_random_split_flatters_and_is_said_to_leak(tiny_store: Path, tmp_path: Path) -> None:
     suite = suite_on(
         tiny_store, protocols=[RandomWindows(), GroupKFold(2)], budgets=["all"], segmentation=0.64
@@ -100,6 +101,7 @@ def test_a_random_split_flatters_and_is_said_to_leak(tiny_store: Path, tmp_path:
         audit_results(tmp_path)
 
 
+@pytest.mark.slow
 def test_random_validation_flatters_the_choice_and_leaves_the_test_clean(
     tiny_store: Path, tmp_path: Path
 ) -> None:

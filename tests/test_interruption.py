@@ -13,7 +13,7 @@ FEW = pytest.param(3, 9, id="3 kills")
 
 
 @pytest.mark.parametrize(("n_kills", "epochs"), [FEW, OFTEN])
-@pytest.mark.parametrize("n_processes", [1, 2])
+@pytest.mark.parametrize("n_processes", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_killed_at_random_moments(
     n_kills: int, epochs: int, n_processes: int, tiny_store: Path, tmp_path: Path
 ) -> None:

@@ -14,14 +14,14 @@ BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 FOLDERS = sorted(path.parent for path in BENCHMARKS.glob("results/*/results.json"))
 
 
-LARGE = "clhar"
-"""It takes as long as all others together."""
+LARGE = ("clhar", "seeds")
+"""They take longer than all others together."""
 
 
 @pytest.mark.parametrize(
     "folder",
     [
-        pytest.param(folder, marks=[pytest.mark.slow] * (folder.name == LARGE), id=folder.name)
+        pytest.param(folder, marks=[pytest.mark.slow] * (folder.name in LARGE), id=folder.name)
         for folder in FOLDERS
     ],
 )
