@@ -10,7 +10,7 @@ from tsclr.demo import demo
 
 
 def test_demo_walks_the_whole_path_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    report = demo(tmp_path, n_subjects=5, minutes=6, epochs=1)
+    report = demo(tmp_path, n_subjects=5, minutes=4, epochs=1)
     page = report.read_text()
     assert "Score by label budget" in page
     assert "<svg" in page
@@ -19,7 +19,7 @@ def test_demo_walks_the_whole_path_and_goes_on_where_it_stopped(tmp_path: Path) 
     vectors = pd.read_parquet(tmp_path / "vectors.parquet")
     assert vectors["subject"].nunique() == 5
     weights = (tmp_path / "run" / "checkpoint.safetensors").read_bytes()
-    assert demo(tmp_path, n_subjects=5, minutes=6, epochs=1) == report
+    assert demo(tmp_path, n_subjects=5, minutes=4, epochs=1) == report
     store = ["--rate", "50", "--out", str(tmp_path / "again")]
     assert (
         main(["ingest", str(tmp_path / "logs"), "--config", str(tmp_path / "logs.yaml"), *store])
