@@ -109,6 +109,9 @@ def test_tables_have_what_a_row_took_and_mark_a_choice_at_an_end() -> None:
     rows = pd.DataFrame(found["rows"]).drop(columns="head")
     section = page.with_cost(results_table(rows), rows)
     assert section.table.frame["seconds"].tolist() == ["101", "114", "101"]
+    quick = rows.assign(cost=[{"seconds": 0.2, "head_seconds": 0.1}] * len(rows))
+    frame = page.with_cost(results_table(quick), quick).table.frame
+    assert frame["seconds"].tolist() == ["0.4", "0.4", "0.4"]
     assert section.table.frame["10"].tolist() == ["0.900", f"0.900 {AT_END}", "0.900"]
     assert f"{AT_END} A setting was chosen at an end of what was tried." in section.reading
     without = results_table(rows.assign(at_grid_end=0))

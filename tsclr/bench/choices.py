@@ -60,7 +60,9 @@ def warn_of_ends(rows: Sequence[Mapping[str, Any]]) -> None:
         for named in row["ends"].values():
             at_end.setdefault((row["method"], row["head"]), Counter()).update(set(named))
     for (method, head), named in at_end.items():
-        settings = "; ".join(f"{setting} ({n} times)" for setting, n in named.most_common())
+        settings = "; ".join(
+            f"{setting} ({n} time{'s' * (n != 1)})" for setting, n in named.most_common()
+        )
         log.warning(
             "%s, head %s: of %d choices some lie at an end of what was tried: %s. A better setting "
             "may lie beyond it",

@@ -165,7 +165,8 @@ def with_cost(section: report.Section, rows: pd.DataFrame) -> report.Section:
     """The table of results with the seconds that each row took, mean over folds and seeds."""
     table = report.Table(pd.DataFrame()) if section.table is None else section.table
     seconds = seconds_by_name(zip(rows["method"], rows["cost"], strict=True))
-    frame = table.frame.assign(seconds=[f"{seconds[name]:,.0f}" for name in table.frame["method"]])
+    costs = [seconds[name] for name in table.frame["method"]]
+    frame = table.frame.assign(seconds=[f"{cost:,.{1 if cost < 10 else 0}f}" for cost in costs])
     text = " seconds: learning, and choosing and fitting at all budgets, for one fold and seed."
     return replace(section, reading=section.reading + text, table=replace(table, frame=frame))
 
