@@ -14,7 +14,7 @@ BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 FOLDERS = sorted(path.parent for path in BENCHMARKS.glob("results/*/results.json"))
 
 
-LARGE = ("clhar", "seeds")
+LARGE = ("clhar", "seeds", "selfhar")
 """They take longer than all others together."""
 
 
