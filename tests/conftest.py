@@ -13,6 +13,10 @@ from jaxtyping import install_import_hook
 
 from tests.support import typecheck
 
+# When Numba starts, in a test of aeon, it sets the threads of torch to its own number: trainings
+# that come after it would no longer give the weights of those before.
+os.environ["NUMBA_NUM_THREADS"] = "1"
+
 install_import_hook("tsclr", f"{typecheck.__name__}.check")
 
 hypothesis.settings.register_profile("same", max_examples=50, deadline=None, derandomize=True)
