@@ -16,7 +16,7 @@ from tsclr.data.splits import Split
 from tsclr.data.store import Store
 from tsclr.data.windows import Windows
 from tsclr.evaluate.grids import ends, fitted_ends, reseeded, seeds_of
-from tsclr.evaluate.staged import Staged, Training
+from tsclr.evaluate.staged import Staged, Trainer
 from tsclr.evaluate.task import Candidate, Task, scored_stages
 
 
@@ -56,7 +56,7 @@ class Ladder(Staged):
     def n_steps(self, n_windows: int) -> int:
         return self.rungs
 
-    def begin(self, windows: Any, labels: Any) -> Training:
+    def begin(self, windows: Any, labels: Any) -> Trainer:
         raise NotImplementedError
 
     def fit_stages(self, X: np.ndarray, y: np.ndarray, stages: Any) -> Any:

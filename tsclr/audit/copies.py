@@ -20,6 +20,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tsclr.data.landmarks import splitmix64
+
 RUN = 8
 """Samples that are hashed together; no shorter overlap is found."""
 
@@ -195,7 +197,9 @@ def _sample_keys(values: np.ndarray) -> np.ndarray:
     bits = (values + 0.0).view(f"u{values.dtype.itemsize}")  # + 0.0 turns -0.0 into 0.0
     keys = np.zeros((values.shape[0], values.shape[2]), np.uint64)
     for channel in range(values.shape[1]):
-        keys = _mix(keys + bits[:, channel].astype(np.uint64))
+        # A few vector operations for each value; a cryptographic hash would be a call for each run.
+        # Nothing depends on it: whatever collides is compared in full.
+        keys = splitmix64(keys + bits[:, channel].astype(np.uint64))
     return keys
 
 
@@ -204,18 +208,8 @@ def _run_keys(samples: np.ndarray, length: int) -> np.ndarray:
     n_runs = samples.shape[1] - length + 1
     keys = np.zeros((len(samples), n_runs), np.uint64)
     for offset in range(length):
-        keys = _mix(keys + samples[:, offset : offset + n_runs])
+        keys = splitmix64(keys + samples[:, offset : offset + n_runs])
     return keys
-
-
-def _mix(keys: np.ndarray) -> np.ndarray:
-    """Spread 64-bit keys evenly: the finaliser of SplitMix64 (Steele et al., OOPSLA 2014)."""
-    # A few vector operations for each value; a cryptographic hash would be a call for each run.
-    # Nothing depends on it: whatever collides is compared in full.
-    keys = keys + np.uint64(0x9E3779B97F4A7C15)
-    keys = (keys ^ (keys >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    keys = (keys ^ (keys >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return keys ^ (keys >> np.uint64(31))
 
 
 def _repeated(keys: np.ndarray) -> np.ndarray:

@@ -221,12 +221,25 @@ def _comes_again(hashes: UInt64[np.ndarray, " N"]) -> Bool[np.ndarray, " N"]:
 def _hash(
     times: Float64[np.ndarray, "N m"], ratios: Float64[np.ndarray, "N n"]
 ) -> UInt64[np.ndarray, " N"]:
-    """A hash of each row of values, rounded to whole numbers (splitmix64 over the columns)."""
+    """A hash of each row of values, rounded to whole numbers (`splitmix64` over the columns)."""
     columns = np.hstack([np.floor(times), np.round(ratios)]).astype(np.int64).view(np.uint64).T
     mixed = np.zeros(columns.shape[1], np.uint64)
     for column in columns:
-        mixed += column + np.uint64(0x9E3779B97F4A7C15)
-        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-            mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-        mixed ^= mixed >> np.uint64(31)
+        mixed = splitmix64(mixed + column)
     return mixed
+
+
+def splitmix64(keys: np.ndarray) -> np.ndarray:
+    """Spread 64-bit keys evenly: the finaliser of SplitMix64 (Steele et al., OOPSLA 2014).
+
+    Sketches that are published hold its values, so it must stay as it is.
+
+    Examples
+    --------
+    >>> hex(splitmix64(np.zeros(1, np.uint64))[0])
+    '0xe220a8397b1dcdaf'
+    """
+    keys = keys + np.uint64(0x9E3779B97F4A7C15)
+    keys = (keys ^ (keys >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    keys = (keys ^ (keys >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return keys ^ (keys >> np.uint64(31))

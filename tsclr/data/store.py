@@ -99,7 +99,8 @@ class Store:
             return cls.open(Path(source))
         from tsclr import datasets  # imports pooch, which only downloads need
 
-        near = [str(table.parent) for table in Path(source).parent.glob(f"*/{TABLE}")]
+        # A generator: the folders are looked through only for the message of a misspelt name.
+        near = (str(table.parent) for table in Path(source).parent.glob(f"*/{TABLE}"))
         dataset = datasets.find(str(source), near)
         recordings = dataset(None if root is None else str(root)).recordings()
         return replace(cls.build(recordings), source=str(source))

@@ -10,10 +10,14 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from tsclr.encoders import CNN1d
-from tsclr.evaluate.staged import Staged, Training
+from tsclr.evaluate.staged import Staged, Trainer
+from tsclr.train.optimisers import learning_rate as rate_at
+from tsclr.train.settings import Training
 
 HORIZON = 100
 """Epochs over which the rate falls."""
+FALLING = Training(learning_rate=1.0, warmup=0.0)
+"""Half a cosine from 1 to 0, as a factor of the rate."""
 LEAST_STEPS = 10
 """Steps of an epoch, at least: on a few labels a hundred epochs would be next to nothing."""
 
@@ -115,7 +119,7 @@ class ArenaCNN(Staged):
     def _steps_of_epoch(self, n_windows: int) -> int:
         return max(LEAST_STEPS, math.ceil(n_windows / self.batch_size))
 
-    def begin(self, windows: torch.Tensor, labels: torch.Tensor) -> Training:
+    def begin(self, windows: torch.Tensor, labels: torch.Tensor) -> Trainer:
         """A new network, and the weights of the classes."""
         counts = labels.bincount()
         encoder = CNN1d(windows.shape[1])
@@ -124,18 +128,7 @@ class ArenaCNN(Staged):
         rate, decay = self.learning_rate, self.weight_decay
         optimizer = torch.optim.AdamW(network.parameters(), rate, weight_decay=decay)
         n_steps = HORIZON * self._steps_of_epoch(len(windows))
-        falling = partial(half_cosine, n_steps=n_steps)
+        falling = partial(rate_at, n_steps=n_steps, training=FALLING)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, falling)
         loss = partial(cross_entropy, weight=len(labels) / (len(counts) * counts))
-        return Training(network, optimizer, schedule, loss)
-
-
-def half_cosine(step: int, n_steps: int) -> float:
-    """Factor of a rate that falls from 1 to 0.
-
-    Examples
-    --------
-    >>> [round(half_cosine(step, 100), 3) for step in (0, 50, 100)]
-    [1.0, 0.5, 0.0]
-    """
-    return (1 + math.cos(math.pi * min(step / n_steps, 1.0))) / 2
+        return Trainer(network, optimizer, schedule, loss)

@@ -1,6 +1,5 @@
 """An encoder and a few labelled windows in, a classifier trained end to end or in part out."""
 
-import math
 from copy import deepcopy
 from functools import partial
 from typing import Literal
@@ -10,13 +9,13 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from tsclr.encoders import Encoder
-from tsclr.evaluate.staged import CHUNK, Average, Staged, Training, lengths_up_to, warmed_up
+from tsclr.evaluate.staged import CHUNK, Average, CountedInWindows, Trainer, warmed_up
 
 LONGEST = 409_600
 """Labelled windows in a whole fine-tuning, in the order of what `ntxent` pretrains on."""
 
 
-class FineTuned(Staged):
+class FineTuned(CountedInWindows):
     """Linear layer on an encoder, both trained on labelled windows by AdamW.
 
     The rate is constant after a short warm-up, and a moving average of the weights predicts
@@ -58,9 +57,6 @@ class FineTuned(Staged):
     (8,)
     """
 
-    patience = 3
-    length = "windows"
-
     def __init__(
         self,
         encoder: Encoder,
@@ -81,15 +77,11 @@ class FineTuned(Staged):
         self.trained = trained
         self.linear_steps = linear_steps
 
-    def lengths(self) -> list[int]:
-        """From 1/128 of all windows on."""
-        return lengths_up_to(self.windows, self.batch_size)
-
     def n_steps(self, n_windows: int) -> int:
-        """Steps of the whole training on so many labelled windows."""
-        return self.linear_steps + math.ceil(self.windows / self.batch_size)
+        """Those of the linear layer alone come on top."""
+        return self.linear_steps + super().n_steps(n_windows)
 
-    def begin(self, windows: torch.Tensor, labels: torch.Tensor) -> Training:
+    def begin(self, windows: torch.Tensor, labels: torch.Tensor) -> Trainer:
         """The encoder with a linear layer that starts at zero."""
         encoder = deepcopy(self.encoder).eval().requires_grad_(False)
         head = self._head(encoder, windows, int(labels.max()) + 1)
@@ -103,7 +95,7 @@ class FineTuned(Staged):
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rates)
         # Not in training mode: BatchNorm keeps the moments of pretraining.
         network = nn.Sequential(encoder, head).eval()
-        return Training(network, optimizer, schedule, cross_entropy, Average(network))
+        return Trainer(network, optimizer, schedule, cross_entropy, Average(network))
 
     @staticmethod
     def _head(encoder: Encoder, windows: torch.Tensor, n_classes: int) -> nn.Sequential:

@@ -1,6 +1,5 @@
 """Labelled windows and a recipe in, an encoder trained from scratch with a classifier out."""
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -8,10 +7,10 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from tsclr.encoders import Encoder
-from tsclr.evaluate.staged import Average, Staged, Training, View, lengths_up_to, warmed_up
+from tsclr.evaluate.staged import Average, CountedInWindows, Trainer, View, warmed_up
 
 
-class FromScratch(Staged):
+class FromScratch(CountedInWindows):
     """A new encoder and a linear layer, trained on labelled windows by AdamW.
 
     The rate is constant after a short warm-up, and a moving average of the weights predicts
@@ -44,9 +43,6 @@ class FromScratch(Staged):
     (8,)
     """
 
-    patience = 3
-    length = "windows"
-
     def __init__(
         self,
         build: Callable[[], Encoder],
@@ -65,15 +61,7 @@ class FromScratch(Staged):
         self.view = view
         self.seed = seed
 
-    def lengths(self) -> list[int]:
-        """From 1/128 of all windows on."""
-        return lengths_up_to(self.windows, self.batch_size)
-
-    def n_steps(self, n_windows: int) -> int:
-        """Steps of the whole training on so many labelled windows."""
-        return math.ceil(self.windows / self.batch_size)
-
-    def begin(self, windows: torch.Tensor, labels: torch.Tensor) -> Training:
+    def begin(self, windows: torch.Tensor, labels: torch.Tensor) -> Trainer:
         """A new encoder, its features standardised in each batch, and a linear layer."""
         encoder = self.build()
         linear = nn.Linear(encoder.num_features, int(labels.max()) + 1)
@@ -83,4 +71,4 @@ class FromScratch(Staged):
         rate, decay = self.learning_rate, self.weight_decay
         optimizer = torch.optim.AdamW(network.parameters(), rate, weight_decay=decay)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, warmed_up)
-        return Training(network, optimizer, schedule, cross_entropy, Average(network))
+        return Trainer(network, optimizer, schedule, cross_entropy, Average(network))

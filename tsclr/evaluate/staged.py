@@ -91,7 +91,7 @@ def _tensors(network: nn.Module) -> list[torch.Tensor]:
 
 
 @dataclass(frozen=True)
-class Training:
+class Trainer:
     """A network between two steps.
 
     Parameters
@@ -172,7 +172,7 @@ class Staged(ClassifierMixin, BaseEstimator, ABC):
     @abstractmethod
     def begin(
         self, windows: Float[torch.Tensor, "N C T"], labels: Int[torch.Tensor, " N"]
-    ) -> Training:
+    ) -> Trainer:
         """The network before the first step; labels are numbered from 0."""
 
     def fit(self, X: Float[np.ndarray, "N C T"], y: Int[np.ndarray, " N"]) -> "Staged":
@@ -227,6 +227,22 @@ class Staged(ClassifierMixin, BaseEstimator, ABC):
             chunks = torch.from_numpy(X).split(CHUNK)
             scores = torch.cat([self.network_(chunk.to(device)) for chunk in chunks])
         return self.classes_[scores.argmax(1).cpu().numpy()]
+
+
+class CountedInWindows(Staged):
+    """Base of those whose length is the labelled windows that they see, each time counted."""
+
+    patience = 3
+    length = "windows"
+    windows: int
+
+    def lengths(self) -> list[int]:
+        """From 1/128 of all windows on."""
+        return lengths_up_to(self.windows, self.batch_size)
+
+    def n_steps(self, n_windows: int) -> int:
+        """Steps of the whole training, however many windows are labelled."""
+        return math.ceil(self.windows / self.batch_size)
 
 
 def lengths_up_to(longest: int, batch_size: int) -> list[int]:
